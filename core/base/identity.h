@@ -1,0 +1,22 @@
+// Names by content: what a document and a context are called.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace gist {
+
+// Lower-case hex SHA-256 of `bytes`, 64 digits.
+std::string Sha256Hex(std::string_view bytes);
+
+// Document id: SHA-256 over the salt's length, the salt and the text, so that a
+// tenant cannot learn whether another one holds a text. 64 hex digits.
+std::string DocumentId(std::string_view tenant_salt, std::string_view text);
+
+// Context id: "ctx_" and the first 32 hex digits of the SHA-256 over the gist
+// key (document, model, adapter, number of gists).
+std::string ContextId(std::string_view document_id,
+                      std::string_view model_fingerprint,
+                      std::string_view adapter_fingerprint, int gist_tokens);
+
+}  // namespace gist

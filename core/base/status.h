@@ -1,0 +1,58 @@
+// absl::Status helpers: early return on error, and a fence for code that throws.
+#pragma once
+
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "fmt/format.h"
+
+#define GIST_STATUS_CONCAT_INNER(a, b) a##b
+#define GIST_STATUS_CONCAT(a, b) GIST_STATUS_CONCAT_INNER(a, b)
+
+// Returns from the enclosing function where `expression` is not OK.
+#define GIST_RETURN_IF_ERROR(expression)                        \
+  do {                                                          \
+    if (absl::Status gist_status = (expression); !gist_status.ok()) \
+      return gist_status;                                       \
+  } while (false)
+
+// GIST_ASSIGN_OR_RETURN(const auto x, F()): x is F()'s value, or an early return.
+#define GIST_ASSIGN_OR_RETURN(declaration, expression)                      \
+  GIST_ASSIGN_OR_RETURN_INNER(GIST_STATUS_CONCAT(gist_or_, __LINE__),       \
+                              declaration, expression)
+#define GIST_ASSIGN_OR_RETURN_INNER(temporary, declaration, expression) \
+  auto temporary = (expression);                                        \
+  if (!temporary.ok()) return temporary.status();                       \
+  declaration = *std::move(temporary)
+
+namespace gist {
+
+// The text of a status as a std::string_view (Debian's Abseil has its own
+// string_view type).
+inline std::string_view Message(const absl::Status& status) {
+  return {status.message().data(), status.message().size()};
+}
+
+// An error with `where` and a colon in front of its message; OK stays OK.
+inline absl::Status Within(std::string_view where, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), fmt::format("{}: {}", where, Message(status)));
+}
+
+// Runs `body`, which returns an absl::Status or StatusOr; whatever it throws
+// becomes kInternal with `what` in front. Third-party exceptions stop here.
+template <typename Body>
+auto Fence(std::string_view what, Body&& body) -> decltype(body()) {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::exception& error) {
+    return absl::InternalError(fmt::format("{}: {}", what, error.what()));
+  } catch (...) {
+    return absl::InternalError(fmt::format("{}: unknown exception", what));
+  }
+}
+
+}  // namespace gist

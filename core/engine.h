@@ -1,0 +1,122 @@
+// The seam between serving and the model: a step machine over plain data.
+//
+// A caller never sees a tensor. A Sequence holds its KV cache inside; no call
+// runs longer than one prefill chunk, one decode step or one gist pass, so that
+// whoever owns the engine can interleave requests and stop any of them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/gist_kv.h"
+
+namespace gist {
+
+// The base model, which never changes while the process runs.
+struct ModelInfo {
+  std::string name;          // general.name of the file
+  std::string architecture;  // "llama"
+  std::string fingerprint;   // lower-case hex SHA-256 of the weights file
+  std::string device;        // "cpu", "cuda:0"
+  int layers = 0;
+  int heads = 0;
+  int kv_heads = 0;
+  int head_dim = 0;
+  int hidden_size = 0;
+  int vocab_size = 0;
+  int max_context_tokens = 0;  // positions that the model was trained on
+  int prefix_tokens = 0;       // the shared prefix in front of every prompt
+  int64_t weight_bytes = 0;    // held in memory
+
+  // Keys and values of `tokens` tokens at 16 bits a value, in bytes: the unit
+  // in which gist and full-context caches are compared.
+  int64_t KvBytes(int64_t tokens) const {
+    return tokens * layers * 2 * kv_heads * head_dim * 2;
+  }
+};
+
+// Gist embeddings and the LoRA that acts at gist positions only.
+struct AdapterInfo {
+  std::string name;
+  std::string fingerprint;      // lower-case hex SHA-256 of config and weights
+  int gist_tokens = 0;          // default number of gists for a document
+  int gists_per_block = 0;      // g: gist counts are multiples of it
+  int block_overlap_tokens = 0; // text left of its block that a gist also sees
+  int segment_tokens = 0;       // 0: the whole document is one causal segment
+  int max_document_tokens = 0;  // trained length; longer texts become groups
+};
+
+struct Sampling {
+  float temperature = 0.0f;  // 0: greedy
+  float top_p = 1.0f;        // (0, 1]; 1 keeps all
+  int top_k = 0;             // 0 keeps all
+  uint64_t seed = 0;         // the same seed gives the same answer
+};
+
+// A document being read, or a prompt being answered. Its KV lives inside the
+// engine that made it and dies with it. Not thread-safe.
+class Sequence {
+ public:
+  virtual ~Sequence() = default;
+  // Positions held, the shared prefix included.
+  virtual int tokens() const = 0;
+  // Memory that the KV cache really holds, in bytes.
+  virtual int64_t kv_bytes() const = 0;
+};
+
+struct DecodedToken {
+  int32_t id = 0;
+  bool end_of_turn = false;  // a stop token: `bytes` is empty
+  std::string bytes;         // raw bytes; UTF-8 may be split between tokens
+};
+
+// Tokenize, model() and adapter() may be called from any thread; all else by
+// one thread at a time (the scheduler's). A Sequence of another engine is a bug
+// of the caller. Errors: kInvalidArgument (input), kOutOfRange (the model's
+// context is full), kInternal (the backend threw).
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const ModelInfo& model() const = 0;
+  virtual const AdapterInfo& adapter() const = 0;
+
+  // User text as ids: text that looks like a special token stays text.
+  // `text` is valid UTF-8.
+  virtual absl::StatusOr<std::vector<int32_t>> Tokenize(
+      std::string_view text) const = 0;
+  // The question in the chat template's words: closes the user's turn and opens
+  // the assistant's.
+  virtual absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
+      std::string_view question) const = 0;
+
+  // A document that will be compressed; read in isolated segments of
+  // adapter().segment_tokens.
+  virtual absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() = 0;
+  // A prompt: holds the shared prefix. Read causally.
+  virtual absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
+      const Sampling& sampling) = 0;
+
+  // Tokens that one Prefill call takes at most.
+  virtual int max_chunk_tokens() const = 0;
+  // Appends 1 to max_chunk_tokens() tokens.
+  virtual absl::Status Prefill(Sequence& sequence,
+                               std::span<const int32_t> chunk) = 0;
+  // The gists of what a document sequence holds. `gist_tokens`: a positive
+  // multiple of adapter().gists_per_block.
+  virtual absl::StatusOr<GistKv> MakeGists(Sequence& document,
+                                           int gist_tokens) = 0;
+  // Appends gists to a prompt, at the positions after what it holds. May be
+  // called again for further documents. kInvalidArgument: shape of another model.
+  virtual absl::Status LoadGists(Sequence& prompt, const GistKv& gists) = 0;
+  // One token for each prompt, in one batch. Each has been prefilled.
+  virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
+      std::span<Sequence* const> prompts) = 0;
+};
+
+}  // namespace gist

@@ -1,0 +1,50 @@
+#include "core/base/identity.h"
+
+#include <set>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace gist {
+namespace {
+
+// Source: FIPS 180-4 examples.
+TEST(Sha256HexTest, EqualsThePublishedVectors) {
+  EXPECT_EQ(Sha256Hex(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(Sha256Hex("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256Hex(std::string(1'000'000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+// Ids are on users' disks: a change of their recipe has to be a decision. The
+// values are hashlib's, over struct.pack("<Q", len(salt)) + salt + text.
+TEST(DocumentIdTest, KeepsItsRecipe) {
+  EXPECT_EQ(DocumentId("tenant", "Gr\xc3\xbc\xc3\x9f\x65"),
+            "e98b65bedfdf1ff9de0f4700da4d0c7f21d5c3ee7ec1c1b7cd12f59da19fed57");
+}
+
+TEST(DocumentIdTest, SaltAndTextDoNotRunIntoEachOther) {
+  const std::set<std::string> ids = {
+      DocumentId("", "abc"), DocumentId("a", "bc"), DocumentId("ab", "c"),
+      DocumentId("abc", ""), Sha256Hex("abc")};
+  EXPECT_EQ(ids.size(), 5u);
+}
+
+TEST(ContextIdTest, KeepsItsRecipe) {
+  EXPECT_EQ(ContextId("doc", "model", "adapter", 10),
+            "ctx_ead0a71a34271c6368a8ec02efe24a5e");
+}
+
+TEST(ContextIdTest, DependsOnEachPartOfTheKey) {
+  const std::set<std::string> ids = {ContextId("doc", "model", "adapter", 10),
+                                     ContextId("do", "cmodel", "adapter", 10),
+                                     ContextId("doc", "mode", "ladapter", 10),
+                                     ContextId("doc", "model", "adapte", 10),
+                                     ContextId("doc", "model", "adapter", 25)};
+  EXPECT_EQ(ids.size(), 5u);
+}
+
+}  // namespace
+}  // namespace gist
