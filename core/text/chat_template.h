@@ -23,9 +23,10 @@ class ChatTemplate {
 
   // The shared prefix: the system turn, up to the start of the user's text.
   const std::vector<int32_t>& prefix() const { return prefix_; }
-  // "\n\n" + question, the end of the user's turn, the start of the assistant's.
-  absl::StatusOr<std::vector<int32_t>> Question(std::string_view question,
-                                                const Tokenizer& tokenizer) const;
+  // "\n\n" + question, the end of the user's turn, the start of the
+  // assistant's.
+  absl::StatusOr<std::vector<int32_t>> Question(
+      std::string_view question, const Tokenizer& tokenizer) const;
   // Ends an answer.
   int32_t end_of_turn() const { return end_of_turn_; }
 

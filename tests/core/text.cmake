@@ -1,0 +1,7 @@
+gist_test(core/text/chat_template_test.cc LABELS unit LINK gist::text)
+gist_test(core/text/merge_table_test.cc LABELS unit LINK gist::text)
+gist_test(core/text/pre_tokenizer_test.cc LABELS unit LINK gist::text)
+gist_test(core/text/tokenizer_test.cc LABELS unit
+  LINK gist::text nlohmann_json::nlohmann_json)
+gist_test(core/text/tokenizer_golden_test.cc LABELS integration
+  LINK gist::text gist::format nlohmann_json::nlohmann_json)

@@ -1,0 +1,1 @@
+gist_fuzz(fuzz/tokenizer_fuzz.cc LINK gist::text)
