@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/gist_kv.h"
+#include "core/base/sampling.h"
 
 namespace gist {
 
@@ -50,13 +51,6 @@ struct AdapterInfo {
   int block_overlap_tokens = 0; // text left of its block that a gist also sees
   int segment_tokens = 0;       // 0: the whole document is one causal segment
   int max_document_tokens = 0;  // trained length; longer texts become groups
-};
-
-struct Sampling {
-  float temperature = 0.0f;  // 0: greedy
-  float top_p = 1.0f;        // (0, 1]; 1 keeps all
-  int top_k = 0;             // 0 keeps all
-  uint64_t seed = 0;         // the same seed gives the same answer
 };
 
 // A document being read, or a prompt being answered. Its KV lives inside the

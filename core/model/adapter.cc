@@ -1,0 +1,210 @@
+#include "core/model/adapter.h"
+
+#include <ATen/ops/empty.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/format/mapped_file.h"
+#include "core/format/safetensors.h"
+#include "core/model/tensors.h"
+
+namespace gist {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Lora {
+  int r = 0;
+  float alpha = 0;
+  std::vector<Projection> targets;
+};
+
+struct ProjectionSpec {
+  std::string_view module;  // PEFT's name
+  std::string_view parent;
+  int64_t out;
+  int64_t in;
+};
+
+// By Projection.
+std::array<ProjectionSpec, kProjections> Specs(const ModelConfig& model) {
+  const int64_t hidden = model.hidden_size;
+  const int64_t query = int64_t(model.heads) * model.head_dim;
+  const int64_t kv = int64_t(model.kv_heads) * model.head_dim;
+  const int64_t mlp = model.mlp_size;
+  return {{{"q_proj", "self_attn", query, hidden},
+           {"k_proj", "self_attn", kv, hidden},
+           {"v_proj", "self_attn", kv, hidden},
+           {"o_proj", "self_attn", hidden, query},
+           {"gate_proj", "mlp", mlp, hidden},
+           {"up_proj", "mlp", mlp, hidden},
+           {"down_proj", "mlp", hidden, mlp}}};
+}
+
+absl::StatusOr<int> IntField(const Json& object, const char* key, int lowest) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number_integer() ||
+      found->get<int64_t>() < lowest || found->get<int64_t>() > 1 << 24) {
+    return absl::InvalidArgumentError(
+        fmt::format("adapter_config.json: {} is {}, want an integer of {} or more",
+                    key, found == object.end() ? "missing" : found->dump(), lowest));
+  }
+  return found->get<int>();
+}
+
+absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
+  Lora lora;
+  GIST_ASSIGN_OR_RETURN(lora.r, IntField(json, "r", 1));
+  GIST_ASSIGN_OR_RETURN(const int alpha, IntField(json, "lora_alpha", 1));
+  lora.alpha = float(alpha);
+  const auto specs = Specs(model);
+  for (const Json& target : json.value("target_modules", Json::array())) {
+    size_t i = 0;
+    while (i < kProjections && target != specs[i].module) ++i;
+    if (i == kProjections) {
+      return absl::InvalidArgumentError(fmt::format(
+          "adapter_config.json: target module {}, supported: q_proj, k_proj, "
+          "v_proj, o_proj, gate_proj, up_proj, down_proj",
+          target.dump()));
+    }
+    lora.targets.push_back(Projection(i));
+  }
+  return lora;
+}
+
+absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
+  const auto gist = json.find("gist");
+  if (gist == json.end() || !gist->is_object()) {
+    return absl::InvalidArgumentError(
+        "adapter_config.json: no \"gist\" object: this is a LoRA adapter, but not "
+        "one that was trained to write gists");
+  }
+  AdapterConfig config;
+  GIST_ASSIGN_OR_RETURN(config.gist_tokens, IntField(*gist, "tokens", 1));
+  GIST_ASSIGN_OR_RETURN(config.gists_per_block, IntField(*gist, "slots_per_block", 1));
+  GIST_ASSIGN_OR_RETURN(config.blocks, IntField(*gist, "blocks", 1));
+  GIST_ASSIGN_OR_RETURN(config.block_overlap_tokens,
+                        IntField(*gist, "block_overlap_tokens", 0));
+  GIST_ASSIGN_OR_RETURN(config.segment_tokens, IntField(*gist, "segment_tokens", 0));
+  GIST_ASSIGN_OR_RETURN(config.max_document_tokens,
+                        IntField(*gist, "max_document_tokens", 1));
+  if (config.gist_tokens != config.gists_per_block * config.blocks) {
+    return absl::InvalidArgumentError(fmt::format(
+        "adapter_config.json: gist.tokens is {}, want slots_per_block x blocks = "
+        "{} x {}",
+        config.gist_tokens, config.gists_per_block, config.blocks));
+  }
+  const Json& fingerprint = gist->value("base_model_sha256", Json());
+  if (!fingerprint.is_string()) {
+    return absl::InvalidArgumentError(
+        "adapter_config.json: gist.base_model_sha256 is missing: without it the "
+        "adapter could be applied to another model");
+  }
+  config.model_fingerprint = fingerprint.get<std::string>();
+  return config;
+}
+
+absl::StatusOr<at::Tensor> Take(const SafeTensors& file, const std::string& name,
+                                const std::vector<int64_t>& shape,
+                                const std::string& device) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) {
+    return absl::DataLossError(
+        fmt::format("adapter_model.safetensors: no tensor {}", name));
+  }
+  if (found->second.shape != shape) {
+    return absl::DataLossError(fmt::format(
+        "adapter_model.safetensors: {} is [{}], want [{}]", name,
+        fmt::join(found->second.shape, ", "), fmt::join(shape, ", ")));
+  }
+  at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
+  ToFloats(found->second, values.mutable_data_ptr<float>());
+  return values.to(at::Device(device));
+}
+
+absl::StatusOr<Adapter::Impl> TakeTensors(const SafeTensors& file,
+                                          const ModelConfig& model,
+                                          const AdapterConfig& config,
+                                          const Lora& lora,
+                                          const std::string& device) {
+  Adapter::Impl impl;
+  impl.scale = lora.alpha / float(lora.r);
+  GIST_ASSIGN_OR_RETURN(
+      impl.embeddings,
+      Take(file, "gist_embeddings", {config.gists_per_block, model.hidden_size},
+           device));
+  impl.layers.resize(size_t(model.layers));
+  const auto specs = Specs(model);
+  for (int layer = 0; layer < model.layers; ++layer) {
+    for (const Projection target : lora.targets) {
+      const ProjectionSpec& spec = specs[target];
+      const std::string stem =
+          fmt::format("base_model.model.model.layers.{}.{}.{}.lora_", layer,
+                      spec.parent, spec.module);
+      LoraPair& pair = impl.layers[size_t(layer)][target];
+      GIST_ASSIGN_OR_RETURN(pair.a,
+                            Take(file, stem + "A.weight", {lora.r, spec.in}, device));
+      GIST_ASSIGN_OR_RETURN(
+          pair.b, Take(file, stem + "B.weight", {spec.out, lora.r}, device));
+    }
+  }
+  return impl;
+}
+
+// Free-form notes (how it was trained) do not change what the adapter computes
+// and are left out.
+std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
+                          std::string_view tensors) {
+  return Sha256Hex(fmt::format(
+      "gist adapter 1 r={} alpha={} targets={} slots={} blocks={} overlap={} "
+      "segment={} model={} tensors={}",
+      lora.r, lora.alpha, fmt::join(std::vector<int>(lora.targets.begin(),
+                                                     lora.targets.end()), ","),
+      config.gists_per_block, config.blocks, config.block_overlap_tokens,
+      config.segment_tokens, config.model_fingerprint, Sha256Hex(tensors)));
+}
+
+}  // namespace
+
+Adapter::Adapter(AdapterConfig config, std::string fingerprint,
+                 std::unique_ptr<const Impl> impl)
+    : config_(std::move(config)),
+      fingerprint_(std::move(fingerprint)),
+      impl_(std::move(impl)) {}
+Adapter::~Adapter() = default;
+
+absl::StatusOr<std::unique_ptr<Adapter>> Adapter::Load(
+    const std::string& folder, const ModelConfig& model,
+    const std::string& model_fingerprint, const std::string& device) {
+  return Fence("adapter", [&]() -> absl::StatusOr<std::unique_ptr<Adapter>> {
+    GIST_ASSIGN_OR_RETURN(const MappedFile config_file,
+                          MappedFile::Open(folder + "/adapter_config.json"));
+    const Json json = Json::parse(config_file.bytes(), nullptr, false);
+    if (!json.is_object()) {
+      return absl::InvalidArgumentError("adapter_config.json: not a JSON object");
+    }
+    GIST_ASSIGN_OR_RETURN(const Lora lora, ParseLora(json, model));
+    GIST_ASSIGN_OR_RETURN(AdapterConfig config, ParseGist(json));
+    if (config.model_fingerprint != model_fingerprint) {
+      return absl::FailedPreconditionError(fmt::format(
+          "trained on the model with SHA-256 {}, this one has {}: choose the "
+          "adapter that belongs to the model",
+          config.model_fingerprint, model_fingerprint));
+    }
+    GIST_ASSIGN_OR_RETURN(const MappedFile tensor_file,
+                          MappedFile::Open(folder + "/adapter_model.safetensors"));
+    GIST_ASSIGN_OR_RETURN(const SafeTensors tensors,
+                          ParseSafeTensors(tensor_file.bytes()));
+    GIST_ASSIGN_OR_RETURN(Impl impl,
+                          TakeTensors(tensors, model, config, lora, device));
+    std::string fingerprint = FingerprintOf(config, lora, tensor_file.bytes());
+    return std::unique_ptr<Adapter>(
+        new Adapter(std::move(config), std::move(fingerprint),
+                    std::make_unique<const Impl>(std::move(impl))));
+  });
+}
+
+}  // namespace gist

@@ -1,0 +1,20 @@
+// Where the model runs: a value chosen once, in the configuration.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace gist {
+
+// Makes `device` ("cpu", "cuda", "cuda:N") usable: for CUDA loads
+// libgist_cuda.so, which brings LibTorch's kernels, from the executable's
+// folder. kInvalidArgument: not such a name. kFailedPrecondition: the module is
+// not there or there is no such GPU; the message says which.
+// No GPU has run this code yet.
+absl::Status PrepareDevice(const std::string& device);
+
+// Threads of one matrix product; 0 leaves LibTorch's choice, one a core.
+void SetThreads(int threads);
+
+}  // namespace gist

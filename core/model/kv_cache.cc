@@ -1,0 +1,82 @@
+#include "core/model/kv_cache.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/model/tensors.h"
+
+namespace gist {
+namespace {
+
+constexpr int kFirstCapacity = 64;  // tokens
+
+at::Tensor Grown(const at::Tensor& old, int tokens, int capacity) {
+  at::Tensor grown = at::empty({old.size(0), capacity, old.size(2)}, old.options());
+  grown.narrow(1, 0, tokens).copy_(old.narrow(1, 0, tokens));
+  return grown;
+}
+
+}  // namespace
+
+KvCache::KvCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KvCache::KvCache(KvCache&& other) noexcept = default;
+KvCache& KvCache::operator=(KvCache&& other) noexcept = default;
+KvCache::~KvCache() = default;
+
+int KvCache::tokens() const { return impl_->tokens; }
+
+void KvCache::Truncate(int tokens) {
+  assert(tokens >= 0 && tokens <= impl_->tokens);
+  impl_->tokens = tokens;
+}
+
+int64_t KvCache::bytes() const {
+  return int64_t(impl_->keys.size()) * 2 * impl_->kv_heads * impl_->capacity *
+         impl_->head_dim * int64_t(sizeof(float));
+}
+
+KvCache KvCache::Clone() const {
+  auto copy = std::make_unique<Impl>(*impl_);
+  for (at::Tensor& tensor : copy->keys) tensor = tensor.clone();
+  for (at::Tensor& tensor : copy->values) tensor = tensor.clone();
+  return KvCache(std::move(copy));
+}
+
+KvCache::Impl::Impl(const ModelConfig& config, at::Device device)
+    : kv_heads(config.kv_heads),
+      head_dim(config.head_dim),
+      capacity(kFirstCapacity) {
+  const auto options = at::TensorOptions(at::kFloat).device(device);
+  for (int layer = 0; layer < config.layers; ++layer) {
+    keys.push_back(at::empty({kv_heads, capacity, head_dim}, options));
+    values.push_back(at::empty({kv_heads, capacity, head_dim}, options));
+  }
+}
+
+void KvCache::Impl::Reserve(int wanted_tokens) {
+  if (wanted_tokens <= capacity) return;
+  const int grown = std::max(wanted_tokens, 2 * capacity);
+  for (at::Tensor& tensor : keys) tensor = Grown(tensor, tokens, grown);
+  for (at::Tensor& tensor : values) tensor = Grown(tensor, tokens, grown);
+  capacity = grown;
+}
+
+void KvCache::Impl::Write(int layer, const at::Tensor& new_keys,
+                          const at::Tensor& new_values) {
+  const int64_t n = new_keys.size(1);
+  Reserve(tokens + int(n));
+  keys[size_t(layer)].narrow(1, tokens, n).copy_(new_keys);
+  values[size_t(layer)].narrow(1, tokens, n).copy_(new_values);
+}
+
+at::Tensor KvCache::Impl::Keys(int layer, int count) const {
+  return keys[size_t(layer)].narrow(1, 0, count);
+}
+
+at::Tensor KvCache::Impl::Values(int layer, int count) const {
+  return values[size_t(layer)].narrow(1, 0, count);
+}
+
+}  // namespace gist

@@ -1,0 +1,34 @@
+// Keys and values of consecutive tokens, for all layers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace gist {
+
+// For each layer keys and values [kv_heads, tokens, head_dim], float32 on the
+// model's device. Whether keys are rotated (ready for attention) or plain (before
+// RoPE) is up to whoever fills it. Grows by doubling; not thread-safe.
+class KvCache {
+ public:
+  KvCache(KvCache&& other) noexcept;
+  KvCache& operator=(KvCache&& other) noexcept;
+  ~KvCache();
+
+  KvCache Clone() const;
+  int tokens() const;
+  // Forgets all but the first `tokens` (at most tokens()); keeps the memory.
+  void Truncate(int tokens);
+  // Memory held, room for growth included.
+  int64_t bytes() const;
+
+  struct Impl;  // tensors: core/model/tensors.h
+  explicit KvCache(std::unique_ptr<Impl> impl);
+  Impl& impl() { return *impl_; }
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gist

@@ -1,0 +1,115 @@
+#include "core/model/ops.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/rms_norm.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gist {
+
+using at::Tensor;
+
+Tensor RopeFrequencies(const ModelConfig& config, at::Device device) {
+  std::vector<float> frequencies;
+  for (int i = 0; i < config.head_dim; i += 2) {
+    frequencies.push_back(
+        float(std::pow(double(config.rope_base), -double(i) / config.head_dim)));
+  }
+  return FromFloats(frequencies, {config.head_dim / 2}, device);
+}
+
+Rotation RotationAt(const Tensor& positions, const Tensor& frequencies) {
+  const Tensor angles = at::outer(positions.to(at::kFloat), frequencies);
+  return {angles.cos(), angles.sin()};
+}
+
+Rotation RotationFrom(int begin, int rows, const Tensor& frequencies) {
+  const auto options = at::TensorOptions(at::kLong).device(frequencies.device());
+  return RotationAt(at::arange(begin, begin + rows, options), frequencies);
+}
+
+Tensor Rotate(const Tensor& x, const Rotation& rotation) {
+  const int64_t half = x.size(-1) / 2;
+  const Tensor a = x.narrow(-1, 0, half);
+  const Tensor b = x.narrow(-1, half, half);
+  return at::cat({a * rotation.cos - b * rotation.sin,
+                  a * rotation.sin + b * rotation.cos},
+                 -1);
+}
+
+Tensor SplitHeads(const Tensor& x, int heads) {
+  return x.view({x.size(0), heads, -1}).transpose(0, 1);
+}
+
+// The query heads that share a KV head are stacked as rows, so that keys and
+// values are read in place instead of repeated.
+Tensor Attend(const Tensor& query, const Tensor& keys, const Tensor& values,
+              const Tensor& mask) {
+  const int64_t rows = query.size(1), head_dim = query.size(2);
+  const int64_t kv_heads = keys.size(0), group = query.size(0) / kv_heads;
+  const Tensor stacked = query.reshape({1, kv_heads, group * rows, head_dim});
+  std::optional<Tensor> stacked_mask;
+  if (mask.defined()) {
+    stacked_mask = mask.repeat({group, 1}).unsqueeze(0).unsqueeze(0);
+  }
+  const Tensor out = at::scaled_dot_product_attention(
+      stacked, keys.unsqueeze(0), values.unsqueeze(0), stacked_mask);
+  return out.reshape({kv_heads * group, rows, head_dim})
+      .transpose(0, 1)
+      .reshape({rows, -1});
+}
+
+Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device) {
+  const auto options = at::TensorOptions(at::kLong).device(device);
+  const Tensor key = at::arange(tokens, options).unsqueeze(0);
+  const Tensor query = at::arange(tokens - rows, tokens, options).unsqueeze(1);
+  return key <= query;
+}
+
+Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
+  return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
+}
+
+Tensor Project(const Tensor& x, const Tensor& weight, const Adapter::Impl* adapter,
+               int layer, Projection projection) {
+  const Tensor y = at::linear(x, weight);
+  if (adapter == nullptr) return y;
+  const LoraPair& lora = adapter->layers[size_t(layer)][projection];
+  if (!lora.a.defined()) return y;
+  return y + at::linear(at::linear(x, lora.a), lora.b) * adapter->scale;
+}
+
+Tensor Mlp(const Tensor& x, const LayerWeights& weights, float epsilon,
+           const Adapter::Impl* adapter, int layer) {
+  const Tensor h = RmsNorm(x, weights.mlp_norm, epsilon);
+  const Tensor gate = Project(h, weights.gate, adapter, layer, kGate);
+  const Tensor up = Project(h, weights.up, adapter, layer, kUp);
+  return x + Project(at::silu(gate) * up, weights.down, adapter, layer, kDown);
+}
+
+Tensor FromFloats(const std::vector<float>& values, at::IntArrayRef shape,
+                  at::Device device) {
+  const Tensor view = at::from_blob(const_cast<float*>(values.data()), shape,
+                                    at::TensorOptions(at::kFloat));
+  return view.to(device, /*non_blocking=*/false, /*copy=*/true);
+}
+
+Tensor FromIds(const std::vector<int64_t>& ids, at::Device device) {
+  return at::tensor(ids, at::TensorOptions(at::kLong)).to(device);
+}
+
+void CopyTo(const Tensor& tensor, float* out) {
+  const Tensor host = tensor.cpu().contiguous();
+  std::copy_n(host.const_data_ptr<float>(), host.numel(), out);
+}
+
+}  // namespace gist

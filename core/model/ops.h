@@ -1,0 +1,55 @@
+// The pieces of a Llama layer, on tensors. For this folder and core/train.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "core/model/tensors.h"
+
+namespace gist {
+
+// RoPE at given positions: cos and sin, each [rows, head_dim / 2].
+// Source: arXiv:2104.09864, in the Hugging Face layout (two halves).
+struct Rotation {
+  at::Tensor cos;
+  at::Tensor sin;
+};
+
+// base^(-2i / head_dim) for i < head_dim / 2, on `device`.
+at::Tensor RopeFrequencies(const ModelConfig& config, at::Device device);
+// `positions`: int64 [rows].
+Rotation RotationAt(const at::Tensor& positions, const at::Tensor& frequencies);
+// Positions begin, begin + 1, ...
+Rotation RotationFrom(int begin, int rows, const at::Tensor& frequencies);
+// x: [..., rows, head_dim]; pairs (i, i + head_dim / 2) are turned.
+at::Tensor Rotate(const at::Tensor& x, const Rotation& rotation);
+
+// [rows, heads * head_dim] -> [heads, rows, head_dim], a view.
+at::Tensor SplitHeads(const at::Tensor& x, int heads);
+
+// query [heads, rows, head_dim]; keys and values [kv_heads, tokens, head_dim];
+// mask [rows, tokens], bool or additive, or undefined: all may attend.
+// Returns [rows, heads * head_dim].
+at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
+                  const at::Tensor& values, const at::Tensor& mask);
+// Bool [rows, tokens]: row r, one of the last `rows`, sees tokens up to its own.
+at::Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device);
+
+// x: [rows, hidden].
+at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, float epsilon);
+
+// x W^T, and the delta of `adapter` (null: none) for that layer and projection.
+at::Tensor Project(const at::Tensor& x, const at::Tensor& weight,
+                   const Adapter::Impl* adapter, int layer, Projection projection);
+// x + MLP(x), SwiGLU.
+at::Tensor Mlp(const at::Tensor& x, const LayerWeights& weights, float epsilon,
+               const Adapter::Impl* adapter, int layer);
+
+// Copies between plain floats and tensors.
+at::Tensor FromFloats(const std::vector<float>& values, at::IntArrayRef shape,
+                      at::Device device);
+at::Tensor FromIds(const std::vector<int64_t>& ids, at::Device device);
+void CopyTo(const at::Tensor& tensor, float* out);
+
+}  // namespace gist

@@ -1,0 +1,72 @@
+// The tensors behind the plain types of this folder. Included only here and in
+// core/train: everything else stays free of LibTorch.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <vector>
+
+#include "core/model/adapter.h"
+#include "core/model/kv_cache.h"
+#include "core/model/model_config.h"
+
+namespace gist {
+
+struct KvCache::Impl {
+  Impl(const ModelConfig& config, at::Device device);
+
+  // Writes keys and values [kv_heads, n, head_dim] of `layer` behind the tokens
+  // held. They count only after Commit(n), so that a pass that fails half-way
+  // leaves the cache as it was.
+  void Write(int layer, const at::Tensor& new_keys, const at::Tensor& new_values);
+  void Commit(int n) { tokens += n; }
+  void Reserve(int wanted_tokens);
+  // Views [kv_heads, count, head_dim] of the first `count` tokens.
+  at::Tensor Keys(int layer, int count) const;
+  at::Tensor Values(int layer, int count) const;
+
+  int kv_heads = 0;
+  int head_dim = 0;
+  int capacity = 0;
+  int tokens = 0;
+  std::vector<at::Tensor> keys;    // each [kv_heads, capacity, head_dim]
+  std::vector<at::Tensor> values;  // likewise
+};
+
+// The projections that LoRA may change.
+enum Projection { kQuery, kKey, kValue, kOutput, kGate, kUp, kDown, kProjections };
+
+// y = x W^T; W is [out, in].
+struct LayerWeights {
+  at::Tensor attention_norm;  // [hidden]
+  at::Tensor query;           // [heads * head_dim, hidden], rows in Hugging Face order
+  at::Tensor key;             // [kv_heads * head_dim, hidden], likewise
+  at::Tensor value;           // [kv_heads * head_dim, hidden]
+  at::Tensor output;          // [hidden, heads * head_dim]
+  at::Tensor mlp_norm;        // [hidden]
+  at::Tensor gate;            // [mlp, hidden]
+  at::Tensor up;              // [mlp, hidden]
+  at::Tensor down;            // [hidden, mlp]
+};
+
+struct Weights {
+  at::Tensor embedding;    // [vocab, hidden]
+  at::Tensor output_norm;  // [hidden]
+  at::Tensor output;       // [vocab, hidden]; the embedding where they are tied
+  std::vector<LayerWeights> layers;
+  int64_t bytes = 0;
+};
+
+struct LoraPair {
+  at::Tensor a;  // [r, in]; undefined where the projection is not adapted
+  at::Tensor b;  // [out, r]
+};
+
+struct Adapter::Impl {
+  at::Tensor embeddings;  // [slots, hidden]
+  std::vector<std::array<LoraPair, kProjections>> layers;
+  float scale = 0;  // alpha / r
+};
+
+}  // namespace gist

@@ -1,0 +1,316 @@
+#include "core/model/transformer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/linear.h>
+
+#include <limits>
+
+#include "core/base/status.h"
+#include "core/model/ops.h"
+#include "core/model/tensors.h"
+#include "core/model/weights.h"
+
+namespace gist {
+namespace {
+
+using at::Tensor;
+using Logits = std::vector<std::vector<float>>;
+
+// One item's rows in the stacked batch, and what its attention needs.
+struct Plan {
+  ForwardItem item;
+  int64_t first_row = 0;
+  int64_t rows = 0;
+  Tensor mask;  // [rows, tokens]; undefined for a single row
+
+  Tensor Rows(const Tensor& heads_rows_dim) const {
+    return heads_rows_dim.narrow(1, first_row, rows);
+  }
+};
+
+// Positions, slots and mask of the gist tokens.
+struct GistRows {
+  Tensor slots;
+  Rotation rotation;
+  Tensor mask;  // additive [gists, prefix + context + gists]
+};
+
+}  // namespace
+
+struct Transformer::Impl {
+  ModelConfig config;
+  Weights weights;
+  Tensor frequencies;  // of RoPE
+  at::Device device;
+
+  absl::StatusOr<std::vector<int64_t>> CheckedIds(
+      std::span<const ForwardItem> items) const;
+  std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
+  Rotation RotationOf(const std::vector<Plan>& plans) const;
+  Tensor TextAttention(int layer, const Tensor& h, const Rotation& rotation,
+                       const std::vector<Plan>& plans) const;
+  Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
+  GistRows MakeGistRows(const MaskShape& shape) const;
+};
+
+Transformer::Transformer(std::unique_ptr<const Impl> impl)
+    : impl_(std::move(impl)) {}
+Transformer::~Transformer() = default;
+
+absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
+    const Gguf& file, const std::string& device_name) {
+  const at::NoGradGuard no_grad;
+  GIST_ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromGguf(file));
+  GIST_ASSIGN_OR_RETURN(Weights weights, LoadWeights(file, config, device_name));
+  return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
+    const at::Device device(device_name);
+    Tensor frequencies = RopeFrequencies(config, device);
+    return std::unique_ptr<Transformer>(new Transformer(std::make_unique<const Impl>(
+        Impl{std::move(config), std::move(weights), frequencies, device})));
+  });
+}
+
+const ModelConfig& Transformer::config() const { return impl_->config; }
+int64_t Transformer::weight_bytes() const { return impl_->weights.bytes; }
+
+KvCache Transformer::NewCache() const {
+  return KvCache(std::make_unique<KvCache::Impl>(impl_->config, impl_->device));
+}
+
+absl::StatusOr<std::vector<int64_t>> Transformer::Impl::CheckedIds(
+    std::span<const ForwardItem> items) const {
+  std::vector<int64_t> ids;
+  for (const ForwardItem& item : items) {
+    if (item.ids.empty()) return absl::InvalidArgumentError("forward: no tokens");
+    for (const int32_t id : item.ids) {
+      if (id < 0 || id >= config.vocab_size) {
+        return absl::InvalidArgumentError(fmt::format(
+            "forward: token id {}, want 0 to {}", id, config.vocab_size - 1));
+      }
+      ids.push_back(id);
+    }
+  }
+  return ids;
+}
+
+std::vector<Plan> Transformer::Impl::MakePlans(
+    std::span<const ForwardItem> items) const {
+  std::vector<Plan> plans;
+  int64_t row = 0;
+  for (const ForwardItem& item : items) {
+    Plan plan{.item = item, .first_row = row, .rows = int64_t(item.ids.size()),
+              .mask = {}};
+    if (plan.rows > 1) {
+      plan.mask = CausalMask(plan.rows, item.cache->tokens() + plan.rows, device);
+    }
+    row += plan.rows;
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+Rotation Transformer::Impl::RotationOf(const std::vector<Plan>& plans) const {
+  std::vector<int64_t> positions;
+  for (const Plan& plan : plans) {
+    for (int64_t i = 0; i < plan.rows; ++i) {
+      positions.push_back(plan.item.cache->tokens() + i);
+    }
+  }
+  return RotationAt(FromIds(positions, device), frequencies);
+}
+
+// Writes the new keys and values into each item's caches and attends to them.
+Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
+                                        const Rotation& rotation,
+                                        const std::vector<Plan>& plans) const {
+  const LayerWeights& w = weights.layers[size_t(layer)];
+  const Tensor query =
+      Rotate(SplitHeads(at::linear(h, w.query), config.heads), rotation);
+  const Tensor plain_key = SplitHeads(at::linear(h, w.key), config.kv_heads);
+  const Tensor key = Rotate(plain_key, rotation);
+  const Tensor value = SplitHeads(at::linear(h, w.value), config.kv_heads);
+  std::vector<Tensor> attended;
+  for (const Plan& plan : plans) {
+    KvCache::Impl& cache = plan.item.cache->impl();
+    cache.Write(layer, plan.Rows(key), plan.Rows(value));
+    if (plan.item.plain != nullptr) {
+      plan.item.plain->impl().Write(layer, plan.Rows(plain_key), plan.Rows(value));
+    }
+    const int tokens = cache.tokens + int(plan.rows);
+    attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
+                              cache.Values(layer, tokens), plan.mask));
+  }
+  return at::linear(at::cat(attended), w.output);
+}
+
+Logits Transformer::Impl::LogitsOf(const Tensor& x,
+                                   const std::vector<Plan>& plans) const {
+  Logits logits(plans.size());
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const Plan& plan = plans[i];
+    if (plan.item.logits == LogitRows::kNone) continue;
+    const int64_t rows = plan.item.logits == LogitRows::kAll ? plan.rows : 1;
+    const Tensor last = x.narrow(0, plan.first_row + plan.rows - rows, rows);
+    const Tensor h = RmsNorm(last, weights.output_norm, config.rms_norm_epsilon);
+    const Tensor row_logits = at::linear(h, weights.output);
+    logits[i].resize(size_t(row_logits.numel()));
+    CopyTo(row_logits, logits[i].data());
+  }
+  return logits;
+}
+
+absl::StatusOr<Logits> Transformer::Forward(
+    std::span<const ForwardItem> items) const {
+  const at::NoGradGuard no_grad;
+  GIST_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, impl_->CheckedIds(items));
+  return Fence("forward", [&]() -> absl::StatusOr<Logits> {
+    const ModelConfig& config = impl_->config;
+    const std::vector<Plan> plans = impl_->MakePlans(items);
+    const Rotation rotation = impl_->RotationOf(plans);
+    bool wants_logits = false;
+    for (const Plan& plan : plans) wants_logits |= plan.item.logits != LogitRows::kNone;
+
+    Tensor x = at::embedding(impl_->weights.embedding, FromIds(ids, impl_->device));
+    for (int layer = 0; layer < config.layers; ++layer) {
+      const LayerWeights& w = impl_->weights.layers[size_t(layer)];
+      const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
+      x = x + impl_->TextAttention(layer, h, rotation, plans);
+      if (layer + 1 == config.layers && !wants_logits) break;  // KV is complete
+      x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
+    }
+    Logits logits = impl_->LogitsOf(x, plans);
+    for (const Plan& plan : plans) {
+      plan.item.cache->impl().Commit(int(plan.rows));
+      if (plan.item.plain != nullptr) plan.item.plain->impl().Commit(int(plan.rows));
+    }
+    return logits;
+  });
+}
+
+GistRows Transformer::Impl::MakeGistRows(const MaskShape& shape) const {
+  const int before = shape.gist_begin(), end = shape.gist_end();
+  std::vector<int64_t> slots, positions;
+  std::vector<float> mask;
+  for (int i = 0; i < shape.gist_tokens; ++i) {
+    const GistSlot slot = SlotOf(shape, i);
+    slots.push_back(slot.slot);
+    positions.push_back(shape.prefix_tokens + slot.position);
+    for (int key = 0; key < end; ++key) {
+      mask.push_back(MayAttend(shape, before + i, key)
+                         ? 0.0f
+                         : -std::numeric_limits<float>::infinity());
+    }
+  }
+  return {.slots = FromIds(slots, device),
+          .rotation = RotationAt(FromIds(positions, device), frequencies),
+          .mask = FromFloats(mask, {shape.gist_tokens, end}, device)};
+}
+
+namespace {
+
+absl::Status CheckShape(const MaskShape& shape, const KvCache& prefix,
+                        const KvCache& context, int gists_per_block) {
+  if (shape.gist_tokens >= 1 && shape.gist_tokens % gists_per_block == 0 &&
+      shape.gists_per_block == gists_per_block &&
+      shape.prefix_tokens == prefix.tokens() &&
+      shape.context_tokens == context.tokens()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "gists: {} for {} + {} tokens, want a multiple of {} for {} + {} tokens",
+      shape.gist_tokens, shape.prefix_tokens, shape.context_tokens, gists_per_block,
+      prefix.tokens(), context.tokens()));
+}
+
+}  // namespace
+
+absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
+                                               const KvCache& context,
+                                               const MaskShape& shape,
+                                               const Adapter& adapter) const {
+  GIST_RETURN_IF_ERROR(
+      CheckShape(shape, prefix, context, adapter.config().gists_per_block));
+  const at::NoGradGuard no_grad;
+  return Fence("gists", [&]() -> absl::StatusOr<GistKv> {
+    const ModelConfig& config = impl_->config;
+    const Adapter::Impl* lora = &adapter.impl();
+    const GistRows rows = impl_->MakeGistRows(shape);
+    const Rotation context_rotation =
+        RotationFrom(prefix.tokens(), context.tokens(), impl_->frequencies);
+    GistKv gists = EmptyGistKv(shape.gist_tokens);
+    Tensor x = lora->embeddings.index_select(0, rows.slots);
+
+    for (int layer = 0; layer < config.layers; ++layer) {
+      const LayerWeights& w = impl_->weights.layers[size_t(layer)];
+      const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
+      const Tensor key =
+          SplitHeads(Project(h, w.key, lora, layer, kKey), config.kv_heads);
+      const Tensor value =
+          SplitHeads(Project(h, w.value, lora, layer, kValue), config.kv_heads);
+      CopyTo(key, gists.keys.data() + layer * key.numel());
+      CopyTo(value, gists.values.data() + layer * value.numel());
+      if (layer + 1 == config.layers) break;  // nothing reads the last output
+
+      const Tensor query =
+          SplitHeads(Project(h, w.query, lora, layer, kQuery), config.heads);
+      const Tensor context_keys =
+          Rotate(context.impl().Keys(layer, context.tokens()), context_rotation);
+      const Tensor keys = at::cat({prefix.impl().Keys(layer, prefix.tokens()),
+                                   context_keys, Rotate(key, rows.rotation)},
+                                  1);
+      const Tensor values =
+          at::cat({prefix.impl().Values(layer, prefix.tokens()),
+                   context.impl().Values(layer, context.tokens()), value},
+                  1);
+      const Tensor attended =
+          Attend(Rotate(query, rows.rotation), keys, values, rows.mask);
+      x = x + Project(attended, w.output, lora, layer, kOutput);
+      x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
+    }
+    return gists;
+  });
+}
+
+GistKv Transformer::EmptyGistKv(int gist_tokens) const {
+  GistKv gists{.layers = impl_->config.layers,
+               .kv_heads = impl_->config.kv_heads,
+               .gist_tokens = gist_tokens,
+               .head_dim = impl_->config.head_dim,
+               .keys = {},
+               .values = {}};
+  gists.keys.resize(gists.Elements());
+  gists.values.resize(gists.Elements());
+  return gists;
+}
+
+absl::Status Transformer::LoadGists(const GistKv& gists, KvCache* cache) const {
+  const ModelConfig& config = impl_->config;
+  if (gists.layers != config.layers || gists.kv_heads != config.kv_heads ||
+      gists.head_dim != config.head_dim || gists.gist_tokens < 1 ||
+      gists.keys.size() != gists.Elements() ||
+      gists.values.size() != gists.Elements()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "gists of {} layers x {} KV heads x {}, want {} x {} x {}", gists.layers,
+        gists.kv_heads, gists.head_dim, config.layers, config.kv_heads,
+        config.head_dim));
+  }
+  const at::NoGradGuard no_grad;
+  return Fence("loading gists", [&] {
+    const std::vector<int64_t> shape = {gists.layers, gists.kv_heads,
+                                        gists.gist_tokens, gists.head_dim};
+    const Tensor keys = FromFloats(gists.keys, shape, impl_->device);
+    const Tensor values = FromFloats(gists.values, shape, impl_->device);
+    const Rotation rotation =
+        RotationFrom(cache->tokens(), gists.gist_tokens, impl_->frequencies);
+    for (int layer = 0; layer < gists.layers; ++layer) {
+      cache->impl().Write(layer, Rotate(keys[layer], rotation), values[layer]);
+    }
+    cache->impl().Commit(gists.gist_tokens);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace gist

@@ -1,0 +1,108 @@
+#include "core/model/weights.h"
+
+#include <ATen/ops/empty.h>
+
+#include "core/base/status.h"
+
+namespace gist {
+namespace {
+
+class Loader {
+ public:
+  Loader(const Gguf& file, const ModelConfig& config, const std::string& device)
+      : file_(file), config_(config), device_(device) {}
+
+  absl::StatusOr<Weights> Load() {
+    Weights weights;
+    GIST_ASSIGN_OR_RETURN(
+        weights.embedding,
+        Matrix("token_embd.weight", config_.vocab_size, config_.hidden_size));
+    GIST_ASSIGN_OR_RETURN(weights.output_norm,
+                          Vector("output_norm.weight", config_.hidden_size));
+    weights.output = weights.embedding;
+    if (file_.tensors().contains("output.weight")) {
+      GIST_ASSIGN_OR_RETURN(
+          weights.output,
+          Matrix("output.weight", config_.vocab_size, config_.hidden_size));
+    }
+    for (int layer = 0; layer < config_.layers; ++layer) {
+      GIST_ASSIGN_OR_RETURN(LayerWeights loaded, Layer(layer));
+      weights.layers.push_back(std::move(loaded));
+    }
+    weights.bytes = bytes_;
+    return weights;
+  }
+
+ private:
+  absl::StatusOr<LayerWeights> Layer(int index) {
+    const std::string blk = fmt::format("blk.{}.", index);
+    const int hidden = config_.hidden_size;
+    const int query_rows = config_.heads * config_.head_dim;
+    const int kv_rows = config_.kv_heads * config_.head_dim;
+    LayerWeights layer;
+    GIST_ASSIGN_OR_RETURN(layer.attention_norm,
+                          Vector(blk + "attn_norm.weight", hidden));
+    GIST_ASSIGN_OR_RETURN(at::Tensor query,
+                          Matrix(blk + "attn_q.weight", query_rows, hidden));
+    GIST_ASSIGN_OR_RETURN(at::Tensor key,
+                          Matrix(blk + "attn_k.weight", kv_rows, hidden));
+    layer.query = ToHalves(query, config_.heads);
+    layer.key = ToHalves(key, config_.kv_heads);
+    GIST_ASSIGN_OR_RETURN(layer.value,
+                          Matrix(blk + "attn_v.weight", kv_rows, hidden));
+    GIST_ASSIGN_OR_RETURN(layer.output,
+                          Matrix(blk + "attn_output.weight", hidden, query_rows));
+    GIST_ASSIGN_OR_RETURN(layer.mlp_norm, Vector(blk + "ffn_norm.weight", hidden));
+    GIST_ASSIGN_OR_RETURN(
+        layer.gate, Matrix(blk + "ffn_gate.weight", config_.mlp_size, hidden));
+    GIST_ASSIGN_OR_RETURN(
+        layer.up, Matrix(blk + "ffn_up.weight", config_.mlp_size, hidden));
+    GIST_ASSIGN_OR_RETURN(
+        layer.down, Matrix(blk + "ffn_down.weight", hidden, config_.mlp_size));
+    return layer;
+  }
+
+  // Rows of each head: pairs (2i, 2i+1) become (i, i + head_dim / 2).
+  at::Tensor ToHalves(const at::Tensor& rows, int heads) const {
+    return rows.view({heads, config_.head_dim / 2, 2, rows.size(1)})
+        .transpose(1, 2)
+        .reshape_as(rows);
+  }
+
+  absl::StatusOr<at::Tensor> Matrix(const std::string& name, int64_t rows,
+                                    int64_t columns) {
+    return Read(name, {columns, rows}, {rows, columns});
+  }
+  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
+    return Read(name, {size}, {size});
+  }
+
+  absl::StatusOr<at::Tensor> Read(const std::string& name,
+                                  const std::vector<int64_t>& want_dims,
+                                  at::IntArrayRef shape) {
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
+    if (tensor->dims != want_dims) {
+      return absl::DataLossError(
+          fmt::format("tensor {} has dims [{}], want [{}]", name,
+                      fmt::join(tensor->dims, ", "), fmt::join(want_dims, ", ")));
+    }
+    at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
+    Dequantize(*tensor, values.mutable_data_ptr<float>());
+    bytes_ += int64_t(values.nbytes());
+    return values.to(at::Device(device_));
+  }
+
+  const Gguf& file_;
+  const ModelConfig& config_;
+  const std::string device_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
+                                    const std::string& device) {
+  return Fence("loading weights", [&] { return Loader(file, config, device).Load(); });
+}
+
+}  // namespace gist

@@ -1,0 +1,18 @@
+// A model file's tensors, ready for use. Torch types: for this folder only.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/format/gguf.h"
+#include "core/model/tensors.h"
+
+namespace gist {
+
+// Dequantizes to float32 on `device`. GGUF keeps the rows of query and key for
+// interleaved RoPE; they are put back into the Hugging Face order (halves).
+// kNotFound, kDataLoss: a tensor is missing or has another shape; both named.
+absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
+                                    const std::string& device);
+
+}  // namespace gist

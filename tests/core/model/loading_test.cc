@@ -1,0 +1,160 @@
+// What is wrong with a model or adapter file is said, and nothing is loaded.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/status.h"
+#include "core/model/adapter.h"
+#include "core/model/device.h"
+#include "core/model/transformer.h"
+#include "tests/core/model/tiny_model.h"
+
+namespace gist {
+namespace {
+
+using testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+class LoadingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    model_ = LoadModel("tests/data/tiny/tiny.f32.gguf");
+    ASSERT_NE(model_.transformer, nullptr);
+    folder_ = fs::temp_directory_path() /
+              ("gist_loading_" + std::to_string(getpid()) + "_" +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+    for (const char* file : {"adapter_config.json", "adapter_model.safetensors"}) {
+      fs::copy_file(fs::path("tests/data/tiny/adapter_blocks") / file, folder_ / file,
+                    fs::copy_options::overwrite_existing);
+    }
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void EditConfig(const std::function<void(nlohmann::json&)>& edit) {
+    const fs::path path = folder_ / "adapter_config.json";
+    nlohmann::json json = nlohmann::json::parse(ReadAll(path));
+    edit(json);
+    std::ofstream(path) << json.dump();
+  }
+  absl::Status LoadAdapter() {
+    return Adapter::Load(folder_, model_.transformer->config(), model_.fingerprint,
+                         "cpu")
+        .status();
+  }
+  void ExpectRefused(absl::StatusCode code, const std::string& text) {
+    const absl::Status status = LoadAdapter();
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(Message(status)), HasSubstr(text));
+  }
+  static absl::Status LoadModelBytes(const std::string& bytes) {
+    const auto file = Gguf::Parse(bytes);
+    return file.ok() ? Transformer::Load(*file, "cpu").status() : file.status();
+  }
+
+  LoadedModel model_;
+  fs::path folder_;
+};
+
+TEST_F(LoadingTest, LoadsTheUntouchedAdapter) {
+  EXPECT_TRUE(LoadAdapter().ok()) << LoadAdapter();
+}
+
+TEST_F(LoadingTest, RefusesAnAdapterOfAnotherModel) {
+  EditConfig([](auto& json) { json["gist"]["base_model_sha256"] = "abc"; });
+  ExpectRefused(absl::StatusCode::kFailedPrecondition, "abc");
+}
+
+TEST_F(LoadingTest, RefusesAPlainLoraAdapter) {
+  EditConfig([](auto& json) { json.erase("gist"); });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "\"gist\"");
+}
+
+TEST_F(LoadingTest, RefusesATargetThatDoesNotExist) {
+  EditConfig([](auto& json) { json["target_modules"].push_back("w_proj"); });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "w_proj");
+}
+
+TEST_F(LoadingTest, RefusesACountThatTheLayoutContradicts) {
+  EditConfig([](auto& json) { json["gist"]["tokens"] = 7; });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "7");
+}
+
+TEST_F(LoadingTest, RefusesARankThatTheTensorsContradict) {
+  EditConfig([](auto& json) { json["r"] = 5; });
+  ExpectRefused(absl::StatusCode::kDataLoss, "lora_A");
+}
+
+TEST_F(LoadingTest, RefusesBrokenConfigText) {
+  std::ofstream(folder_ / "adapter_config.json") << "{\"r\": ";
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "JSON");
+}
+
+TEST_F(LoadingTest, RefusesTruncatedTensors) {
+  const fs::path path = folder_ / "adapter_model.safetensors";
+  fs::resize_file(path, fs::file_size(path) - 1);
+  EXPECT_TRUE(absl::IsDataLoss(LoadAdapter())) << LoadAdapter();
+}
+
+TEST_F(LoadingTest, RefusesAMissingFolder) {
+  fs::remove_all(folder_);
+  EXPECT_TRUE(absl::IsNotFound(LoadAdapter())) << LoadAdapter();
+}
+
+TEST_F(LoadingTest, NotesDoNotChangeTheFingerprintButTheScaleDoes) {
+  const auto load = [&] {
+    return (*Adapter::Load(folder_, model_.transformer->config(), model_.fingerprint,
+                           "cpu"))
+        ->fingerprint();
+  };
+  const std::string before = load();
+  EditConfig([](auto& json) { json["gist"]["trained"] = "on something else"; });
+  EXPECT_EQ(load(), before);
+  EditConfig([](auto& json) { json["lora_alpha"] = 9; });
+  EXPECT_NE(load(), before);
+}
+
+TEST_F(LoadingTest, RefusesATruncatedModelAtAnyLength) {
+  const std::string whole = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  for (size_t size = 0; size < whole.size(); size += 997) {
+    EXPECT_FALSE(LoadModelBytes(whole.substr(0, size)).ok()) << size;
+  }
+}
+
+TEST_F(LoadingTest, NamesAnArchitectureThatIsNotSupported) {
+  std::string bytes = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  const size_t at = bytes.find("llama");
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at, 5, "qwen2");
+  const absl::Status status = LoadModelBytes(bytes);
+  EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("qwen2"));
+}
+
+TEST_F(LoadingTest, NamesAMissingTensor) {
+  std::string bytes = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  const size_t at = bytes.find("blk.1.ffn_up.weight");
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = 'x';
+  const absl::Status status = LoadModelBytes(bytes);
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(Message(status)), HasSubstr("blk.1.ffn_up.weight"));
+}
+
+TEST(DeviceTest, SaysWhatIsNotADeviceAndWhatIsMissing) {
+  EXPECT_TRUE(PrepareDevice("cpu").ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(PrepareDevice("gpu")));
+  EXPECT_TRUE(absl::IsInvalidArgument(PrepareDevice("meta")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(PrepareDevice("cuda:63")));
+}
+
+}  // namespace
+}  // namespace gist

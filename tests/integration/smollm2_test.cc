@@ -1,0 +1,156 @@
+// The default model and the default adapter against transformers and the Python
+// reference, on real weights.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/identity.h"
+#include "core/torch_engine.h"
+#include "storage/kv_codec.h"
+#include "tests/core/golden.h"
+#include "tests/core/model/tiny_model.h"
+
+namespace gist {
+namespace {
+
+using Ids = std::vector<int32_t>;
+using Json = nlohmann::json;
+
+constexpr char kModel[] = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+constexpr char kAdapter[] = "adapters/default";
+
+std::vector<Json> ReadLines(const std::string& path) {
+  std::ifstream in("tests/data/" + path);
+  std::vector<Json> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
+class LogitsTest : public testing::TestWithParam<std::string> {
+ protected:
+  static void SetUpTestSuite() {
+    model_ = LoadModel(kModel).transformer.release();
+  }
+  static void TearDownTestSuite() { delete model_; }
+  static std::vector<float> Last(KvCache* cache, const Ids& ids) {
+    const ForwardItem item{.cache = cache, .ids = ids, .logits = LogitRows::kLast};
+    auto logits = model_->Forward({&item, 1});
+    EXPECT_TRUE(logits.ok()) << logits.status();
+    return logits.ok() ? (*logits)[0] : std::vector<float>(1);
+  }
+  static Transformer* model_;
+};
+Transformer* LogitsTest::model_ = nullptr;
+
+TEST_P(LogitsTest, LogitsAnd64GreedyTokensEqualTransformers) {
+  ASSERT_NE(model_, nullptr);
+  const Golden golden("smollm2/logits.safetensors");
+  KvCache cache = model_->NewCache();
+  std::vector<float> logits = Last(&cache, golden.Ids(GetParam() + ".input_ids"));
+  EXPECT_LT(MaxDifference(logits, golden.Floats(GetParam() + ".logits")), 1e-3f);
+  Ids greedy;
+  while (greedy.size() < 64) {
+    greedy.push_back(Argmax(logits));
+    logits = Last(&cache, {greedy.back()});
+  }
+  EXPECT_EQ(greedy, golden.Ids(GetParam() + ".greedy_ids"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Prompts, LogitsTest,
+                         testing::Values("chatml", "plain", "korean", "code", "long"),
+                         [](const auto& test) { return test.param; });
+
+class DefaultAdapterTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto engine = MakeTorchEngine({.model_path = kModel, .adapter_path = kAdapter});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = engine->release();
+  }
+  static void TearDownTestSuite() { delete engine_; }
+  void SetUp() override { ASSERT_NE(engine_, nullptr); }
+
+  static GistKv Compress(const Ids& ids) {
+    auto document = *engine_->StartDocument();
+    const size_t chunk = size_t(engine_->max_chunk_tokens());
+    for (size_t i = 0; i < ids.size(); i += chunk) {
+      const auto part = std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
+      EXPECT_TRUE(engine_->Prefill(*document, part).ok());
+    }
+    auto gists = engine_->MakeGists(*document, engine_->adapter().gist_tokens);
+    EXPECT_TRUE(gists.ok()) << gists.status();
+    return *std::move(gists);
+  }
+
+  // Through the bytes that the store keeps, with their rounding.
+  static GistKv Stored(const std::string& text, const Ids& ids, GistKv gists) {
+    const std::string document = DocumentId("", text);
+    const std::string& model = engine_->model().fingerprint;
+    const std::string& adapter = engine_->adapter().fingerprint;
+    const int count = gists.gist_tokens;
+    const auto bytes = EncodeGistBlob(
+        {.record = {.context_id = ContextId(document, model, adapter, count),
+                    .document_id = document,
+                    .model_fingerprint = model,
+                    .adapter_fingerprint = adapter,
+                    .document_bytes = int64_t(text.size()),
+                    .document_tokens = int64_t(ids.size()),
+                    .gist_tokens = count},
+         .gists = std::move(gists),
+         .text = {}});
+    EXPECT_TRUE(bytes.ok()) << bytes.status();
+    auto blob = DecodeGistBlob(*bytes);
+    EXPECT_TRUE(blob.ok()) << blob.status();
+    return std::move(blob->gists);
+  }
+
+  static Ids Answer(const GistKv& gists, const std::string& question, size_t limit) {
+    auto prompt = *engine_->StartPrompt({});
+    EXPECT_TRUE(engine_->LoadGists(*prompt, gists).ok());
+    EXPECT_TRUE(engine_->Prefill(*prompt, *engine_->TokenizeQuestion(question)).ok());
+    Sequence* batch[] = {prompt.get()};
+    Ids ids;
+    while (ids.size() < limit) {
+      const auto tokens = engine_->Decode(batch);
+      EXPECT_TRUE(tokens.ok()) << tokens.status();
+      if (!tokens.ok() || (*tokens)[0].end_of_turn) break;
+      ids.push_back((*tokens)[0].id);
+    }
+    return ids;
+  }
+
+  static Engine* engine_;
+};
+Engine* DefaultAdapterTest::engine_ = nullptr;
+
+TEST_F(DefaultAdapterTest, GistKeysAndValuesEqualTheReference) {
+  const Golden golden("passkey/gists.safetensors");
+  const auto contexts = ReadLines("passkey/contexts.jsonl");
+  for (const int index : {0, 30}) {
+    const std::string text = contexts.at(size_t(index)).at("context");
+    const GistKv gists = Compress(*engine_->Tokenize(text));
+    const std::string name = std::to_string(index);
+    EXPECT_LT(MaxDifference(gists.keys, golden.Floats(name + ".keys")), 1e-3f);
+    EXPECT_LT(MaxDifference(gists.values, golden.Floats(name + ".values")), 1e-3f);
+  }
+}
+
+TEST_F(DefaultAdapterTest, AnswersOf40ContextsEqualTheReference) {
+  const auto contexts = ReadLines("passkey/contexts.jsonl");
+  const auto answers = ReadLines("passkey/answers.jsonl");
+  ASSERT_EQ(contexts.size(), 40u);
+  ASSERT_EQ(answers.size(), 40u);
+  for (size_t i = 0; i < contexts.size(); ++i) {
+    const std::string text = contexts[i].at("context");
+    const Ids ids = *engine_->Tokenize(text);
+    EXPECT_EQ(ids.size(), answers[i].at("context_tokens").get<size_t>()) << i;
+    const GistKv gists = Stored(text, ids, Compress(ids));
+    EXPECT_EQ(Answer(gists, contexts[i].at("question"), 10),
+              answers[i].at("gist").at("ids").get<Ids>())
+        << "context " << i;
+  }
+}
+
+}  // namespace
+}  // namespace gist
