@@ -22,7 +22,9 @@ struct ContextRecord {
   int64_t document_bytes = 0;       // of UTF-8 text
   int64_t document_tokens = 0;
   int gist_tokens = 0;
-  int64_t kv_bytes = 0;             // payload of the blob: keys and values
+  // Payload of the blob, keys and values. Set by whoever writes it (Put,
+  // EncodeGistBlob) as BlobKvBytes says: what the caller set is not read.
+  int64_t kv_bytes = 0;
   int64_t created_unix_ms = 0;
   double compress_seconds = 0;      // wall time of the computation
   bool imported = false;            // came from a file, was not computed here
@@ -36,32 +38,41 @@ struct ContextPage {
 
 // Thread-safe. Writes are on disk when a call returns. Errors: kNotFound,
 // kDataLoss (a stored value fails its checks: says what, got, wanted),
-// kUnavailable (RocksDB cannot write), kResourceExhausted (no space left).
+// kUnavailable (RocksDB cannot read or write), kResourceExhausted (no space
+// left).
 class GistStore {
  public:
   virtual ~GistStore() = default;
 
   // Stores all three or nothing. Replaces a context of the same id. An empty
-  // `text` keeps gists alone (an import without its document).
+  // `text` keeps gists alone (an import without its document) and leaves a text
+  // that is there already. kInvalidArgument: the record, the text and the gists
+  // do not fit each other, or the gists hold NaN or infinity.
   virtual absl::Status Put(const ContextRecord& record, std::string_view text,
                            const GistKv& gists) = 0;
   virtual absl::StatusOr<ContextRecord> GetRecord(
       std::string_view context_id) const = 0;
   // Checked against its checksum and `record`'s fingerprints and shape.
   virtual absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const = 0;
-  // Checked against the checksum that was stored with it.
+  // Checked against the checksum that was stored with it. kNotFound: the gists
+  // were imported without it, or there is no such document.
   virtual absl::StatusOr<std::string> GetText(
       std::string_view document_id) const = 0;
-  // `page_token`: empty or from the page before. kInvalidArgument otherwise.
+  // Is the text kept? Reads an index, not the text.
+  virtual absl::StatusOr<bool> HasText(std::string_view document_id) const = 0;
+  // `page_size`: 1 or more. `page_token`: empty or from the page before.
+  // kInvalidArgument otherwise.
   virtual absl::StatusOr<ContextPage> List(int page_size,
                                            std::string_view page_token) const = 0;
-  // Deletes the record, the blob and, with its last context, the document.
+  // Deletes the record, the blob and, with its last context, the document. Also
+  // deletes what GetRecord and GetGists call damaged.
   virtual absl::Status Delete(std::string_view context_id) = 0;
 };
 
-// Opens or creates the database in `folder`. kFailedPrecondition: another
-// process holds it, it is read-only, or its format is newer than this program;
-// the message says which and what to do.
+// Opens or creates the database in `folder`, which is new, empty or made by this
+// function. kFailedPrecondition: another process holds it, it is read-only,
+// something else is in it, or its format is newer than this program; the message
+// says which and what to do. kDataLoss: the database is damaged.
 absl::StatusOr<std::unique_ptr<GistStore>> OpenGistStore(
     const std::string& folder);
 

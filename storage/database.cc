@@ -1,0 +1,265 @@
+#include "storage/database.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "core/base/status.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/options.h"
+#include "rocksdb/table.h"
+
+namespace gist {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kVersionKey[] = "format_version";
+constexpr int kFormatVersion = 1;
+constexpr size_t kMebibyte = 1 << 20;
+
+// Written in a folder before CURRENT exists: what a killed first start leaves.
+// A volume's own folder is nobody's data.
+bool MayPrecedeCurrent(std::string_view name) {
+  return name == "LOCK" || name.starts_with("LOG") || name == "IDENTITY" ||
+         name == "MANIFEST-000001" || name.ends_with(".dbtmp") ||
+         name == "lost+found";
+}
+
+absl::Status CannotUse(std::string_view folder, std::string_view why) {
+  return absl::FailedPreconditionError(fmt::format(
+      "data folder {} cannot be used: {}: choose another --data-dir, or put "
+      "that right",
+      folder, why));
+}
+
+// Creates the folder if it is new; refuses one with anybody else's files.
+absl::Status PrepareFolder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return CannotUse(folder, error.message());
+  if (fs::exists(fs::path(folder) / "CURRENT", error)) return absl::OkStatus();
+  for (fs::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (MayPrecedeCurrent(name)) continue;
+    return CannotUse(folder, fmt::format("it holds {:?} and no database, so it "
+                                         "is not gistd's",
+                                         name));
+  }
+  if (error) return CannotUse(folder, error.message());
+  return absl::OkStatus();
+}
+
+// A small footprint: documents are few and large, read one at a time.
+rocksdb::Options TunedOptions() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.paranoid_checks = true;
+  options.track_and_verify_wals_in_manifest = true;
+  options.write_buffer_size = 16 * kMebibyte;
+  options.db_write_buffer_size = 32 * kMebibyte;
+  options.max_total_wal_size = 64 * kMebibyte;
+  options.max_open_files = 256;
+  options.max_background_jobs = 2;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = kMebibyte;
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(16 * kMebibyte);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions FamilyOptions(std::string_view name,
+                                           const rocksdb::Options& options) {
+  rocksdb::ColumnFamilyOptions family(options);
+  family.compression = name == "documents" ? rocksdb::kZSTD
+                                           : rocksdb::kNoCompression;
+  return family;
+}
+
+absl::Status OpenError(const std::string& folder,
+                       const rocksdb::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = status.ToString();
+  // RocksDB has no code for it: its words are "While lock file" for another
+  // process and "lock hold by current process" for this one.
+  if (text.find("While lock file") != text.npos ||
+      text.find("lock hold by current process") != text.npos) {
+    return absl::FailedPreconditionError(fmt::format(
+        "data folder {} is in use by another process: stop it or choose "
+        "another --data-dir ({})",
+        folder, text));
+  }
+  const absl::Status mapped = ToStatus("data folder " + folder, status);
+  if (absl::IsUnavailable(mapped)) return CannotUse(folder, text);
+  return mapped;
+}
+
+// The column families of an existing database; of a new one, none.
+absl::StatusOr<std::vector<std::string>> ExistingFamilies(
+    const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(fs::path(folder) / "CURRENT", error))
+    return std::vector<std::string>();
+  std::vector<std::string> names;
+  GIST_RETURN_IF_ERROR(OpenError(
+      folder, rocksdb::DB::ListColumnFamilies({}, folder, &names)));
+  for (const std::string& name : names) {
+    if (std::ranges::find(kFamilyNames, name) != kFamilyNames.end()) continue;
+    return CannotUse(folder,
+                     fmt::format("its database has a column family {:?}: it is "
+                                 "another program's, or a newer gistd's",
+                                 name));
+  }
+  return names;
+}
+
+absl::Status CheckVersion(const std::string& folder, std::string_view text) {
+  int version = 0;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, version);
+  if (parsed.ec != std::errc() || parsed.ptr != end || version < 1) {
+    return absl::DataLossError(
+        fmt::format("data folder {}: {} is {:?}, want a number", folder,
+                    kVersionKey, text));
+  }
+  if (version == kFormatVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "data folder {} has format version {}, supported is {}: update gistd or "
+      "choose another --data-dir",
+      folder, version, kFormatVersion));
+}
+
+}  // namespace
+
+absl::Status ToStatus(std::string_view what, const rocksdb::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = fmt::format("{}: {}", what, status.ToString());
+  if (status.IsNoSpace())  // RocksDB looks every 5 s whether it may go on
+    return absl::ResourceExhaustedError(text + ": free some and try again");
+  if (status.IsMemoryLimit()) return absl::ResourceExhaustedError(text);
+  if (status.IsNotFound()) return absl::NotFoundError(text);
+  if (status.IsCorruption()) return absl::DataLossError(text);
+  if (status.IsIOError() || status.IsBusy() || status.IsTimedOut() ||
+      status.IsTryAgain() || status.IsIncomplete() ||
+      status.IsShutdownInProgress())
+    return absl::UnavailableError(
+        text + ": if this lasts, see to the disk and restart gistd");
+  return absl::InternalError(text);
+}
+
+void Changes::Put(Family family, std::string_view key, std::string_view value) {
+  batch_.Put(database_.Handle(family), key, value);
+}
+
+void Changes::Delete(Family family, std::string_view key) {
+  batch_.Delete(database_.Handle(family), key);
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(
+    const std::string& folder) {
+  if (folder.empty())
+    return absl::FailedPreconditionError("no data folder: give --data-dir");
+  GIST_RETURN_IF_ERROR(PrepareFolder(folder));
+  GIST_ASSIGN_OR_RETURN(std::vector<std::string> families,
+                        ExistingFamilies(folder));
+  std::unique_ptr<Database> database(new Database);
+  GIST_RETURN_IF_ERROR(database->OpenRocksDb(folder, std::move(families)));
+  // Only then are families added: a stranger's database stays as it was.
+  GIST_RETURN_IF_ERROR(database->Claim(folder));
+  GIST_RETURN_IF_ERROR(database->CreateMissingFamilies());
+  return database;
+}
+
+Database::~Database() {
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    if (handle != nullptr) db_->DestroyColumnFamilyHandle(handle);
+  }
+}
+
+absl::Status Database::OpenRocksDb(const std::string& folder,
+                                   std::vector<std::string> families) {
+  if (families.empty()) families = {kFamilyNames[0]};
+  const rocksdb::Options options = TunedOptions();
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const std::string& name : families)
+    descriptors.emplace_back(name, FamilyOptions(name, options));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  GIST_RETURN_IF_ERROR(OpenError(
+      folder,
+      rocksdb::DB::Open(options, folder, descriptors, &handles, &db)));
+  db_.reset(db);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) {
+    const auto name = std::ranges::find(kFamilyNames, handle->GetName());
+    handles_[size_t(name - kFamilyNames.begin())] = handle;
+  }
+  return absl::OkStatus();
+}
+
+// Checks the format version; writes it into a database that holds nothing yet.
+absl::Status Database::Claim(const std::string& folder) {
+  GIST_ASSIGN_OR_RETURN(const auto version, Get(Family::kDefault, kVersionKey));
+  if (version) return CheckVersion(folder, *version);
+  GIST_ASSIGN_OR_RETURN(const bool empty, IsEmpty());
+  if (!empty) {
+    return CannotUse(folder, "its database has no format_version, so it is not "
+                             "gistd's");
+  }
+  Changes changes(*this);
+  changes.Put(Family::kDefault, kVersionKey, std::to_string(kFormatVersion));
+  return Write(changes);
+}
+
+absl::Status Database::CreateMissingFamilies() {
+  const rocksdb::Options options = TunedOptions();
+  for (size_t i = 0; i < handles_.size(); ++i) {
+    if (handles_[i] != nullptr) continue;
+    const char* name = kFamilyNames[i];
+    GIST_RETURN_IF_ERROR(
+        ToStatus("create a column family",
+                 db_->CreateColumnFamily(FamilyOptions(name, options), name,
+                                         &handles_[i])));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Database::IsEmpty() const {
+  for (size_t i = 0; i < handles_.size(); ++i) {
+    if (handles_[i] == nullptr) continue;
+    const auto it = Scan(static_cast<Family>(i));
+    it->SeekToFirst();
+    GIST_RETURN_IF_ERROR(ToStatus(kFamilyNames[i], it->status()));
+    if (it->Valid()) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<std::optional<std::string>> Database::Get(
+    Family family, std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get({}, Handle(family), key, &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  GIST_RETURN_IF_ERROR(ToStatus(
+      fmt::format("{} {}", kFamilyNames[size_t(family)], key), status));
+  return std::optional<std::string>(std::move(value));
+}
+
+absl::Status Database::Write(Changes& changes) {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return ToStatus("write", db_->Write(options, &changes.batch_));
+}
+
+std::unique_ptr<rocksdb::Iterator> Database::Scan(Family family) const {
+  return std::unique_ptr<rocksdb::Iterator>(
+      db_->NewIterator({}, Handle(family)));
+}
+
+}  // namespace gist

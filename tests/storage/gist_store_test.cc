@@ -1,0 +1,332 @@
+#include "storage/gist_store.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/identity.h"
+#include "rocksdb/utilities/options_util.h"
+#include "tests/storage/raw_database.h"
+#include "tests/storage/samples.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist {
+namespace {
+
+using absl::StatusCode;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class GistStoreTest : public testing::Test {
+ protected:
+  GistStoreTest() { Open(); }
+
+  void Open() {
+    store_.reset();
+    auto store = OpenGistStore(folder());
+    ASSERT_THAT(store, IsOk());
+    store_ = *std::move(store);
+  }
+  // Closes the store for as long as the database is looked at.
+  RawDatabase Raw() {
+    store_.reset();
+    return RawDatabase(folder());
+  }
+  ContextRecord Put(std::string_view text, int gist_tokens = 2) {
+    const ContextRecord record = SampleRecord(text, gist_tokens);
+    EXPECT_THAT(store_->Put(record, text, SampleGists(gist_tokens)), IsOk());
+    return record;
+  }
+  std::string folder() const { return dir_ / "data"; }
+
+  TempDir dir_;
+  std::unique_ptr<GistStore> store_;
+};
+
+TEST_F(GistStoreTest, FindsWhatWasPutAlsoAfterReopening) {
+  const ContextRecord record = Put(kSampleText);
+  for (int opened = 0; opened < 2; ++opened, Open()) {
+    const auto found = store_->GetRecord(record.context_id);
+    ASSERT_THAT(found, IsOk());
+    EXPECT_TRUE(*found == record);
+    const auto gists = store_->GetGists(record);
+    ASSERT_THAT(gists, IsOk());
+    EXPECT_TRUE(*gists == SampleGists());
+    EXPECT_EQ(store_->GetText(record.document_id).value(), kSampleText);
+    EXPECT_TRUE(store_->HasText(record.document_id).value());
+  }
+}
+
+TEST_F(GistStoreTest, ReplacesAContextOfTheSameId) {
+  ContextRecord record = Put(kSampleText);
+  record.compress_seconds = 9;
+  GistKv gists = SampleGists();
+  gists.keys[0] = 42;
+  ASSERT_THAT(store_->Put(record, kSampleText, gists), IsOk());
+  EXPECT_EQ(store_->GetRecord(record.context_id)->compress_seconds, 9);
+  EXPECT_EQ(store_->GetGists(record)->keys[0], 42);
+  EXPECT_EQ(store_->List(10, "")->records.size(), 1u);
+}
+
+TEST_F(GistStoreTest, StoresTheKvBytesOfTheBlobThatItWrote) {
+  ContextRecord record = SampleRecord();
+  record.kv_bytes = 0;
+  GistKv gists = SampleGists();
+  gists.keys[0] = 3.4e38f;  // asks for F32
+  ASSERT_THAT(store_->Put(record, "", gists), IsOk());
+  const auto found = store_->GetRecord(record.context_id);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_EQ(found->kv_bytes, 2 * 16 * 4);
+  EXPECT_THAT(store_->GetGists(*found), IsOk());
+}
+
+TEST_F(GistStoreTest, SaysWhatItDoesNotHave) {
+  const ContextRecord record = SampleRecord();
+  EXPECT_THAT(store_->GetRecord(record.context_id),
+              StatusIs(StatusCode::kNotFound, HasSubstr(record.context_id)));
+  EXPECT_THAT(store_->GetRecord(""),
+              StatusIs(StatusCode::kNotFound, HasSubstr("\"\"")));
+  EXPECT_THAT(store_->GetGists(record),
+              StatusIs(StatusCode::kNotFound, HasSubstr(record.context_id)));
+  EXPECT_THAT(store_->GetText(record.document_id),
+              StatusIs(StatusCode::kNotFound, HasSubstr(record.document_id)));
+  EXPECT_THAT(store_->Delete(record.context_id),
+              StatusIs(StatusCode::kNotFound, HasSubstr(record.context_id)));
+  EXPECT_FALSE(store_->HasText(record.document_id).value());
+}
+
+TEST_F(GistStoreTest, StoresNothingOfWhatDoesNotFitTogether) {
+  const ContextRecord record = SampleRecord();
+  EXPECT_THAT(store_->Put(record, "another text", SampleGists()),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("12 B, want")));
+  EXPECT_THAT(store_->Put(record, kSampleText, SampleGists(3)),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("3 tokens")));
+  GistKv gists = SampleGists();
+  gists.values[1] = NAN;
+  EXPECT_THAT(store_->Put(record, kSampleText, gists),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("nan")));
+  EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
+}
+
+TEST_F(GistStoreTest, KeepsGistsWithoutAText) {
+  const ContextRecord record = SampleRecord();
+  ASSERT_THAT(store_->Put(record, "", SampleGists()), IsOk());
+  EXPECT_THAT(store_->GetGists(record), IsOk());
+  EXPECT_FALSE(store_->HasText(record.document_id).value());
+  EXPECT_THAT(store_->GetText(record.document_id),
+              StatusIs(StatusCode::kNotFound, HasSubstr("no text")));
+}
+
+TEST_F(GistStoreTest, PutWithoutTextLeavesATextThatIsThere) {
+  const ContextRecord record = Put(kSampleText);
+  ASSERT_THAT(store_->Put(record, "", SampleGists()), IsOk());
+  EXPECT_TRUE(store_->HasText(record.document_id).value());
+  EXPECT_EQ(store_->GetText(record.document_id).value(), kSampleText);
+}
+
+TEST_F(GistStoreTest, DeletesTheTextWithItsLastContextAlone) {
+  const ContextRecord first = Put(kSampleText, 2);
+  const ContextRecord second = Put(kSampleText, 3);
+  ASSERT_THAT(store_->Delete(first.context_id), IsOk());
+  EXPECT_THAT(store_->GetRecord(first.context_id),
+              StatusIs(StatusCode::kNotFound, HasSubstr(first.context_id)));
+  EXPECT_THAT(store_->GetGists(second), IsOk());
+  EXPECT_EQ(store_->GetText(second.document_id).value(), kSampleText);
+  ASSERT_THAT(store_->Delete(second.context_id), IsOk());
+  EXPECT_FALSE(store_->HasText(second.document_id).value());
+  EXPECT_THAT(store_->GetText(second.document_id),
+              StatusIs(StatusCode::kNotFound, HasSubstr("no text")));
+}
+
+TEST_F(GistStoreTest, DeletingEverythingLeavesNothingBehind) {
+  std::vector<ContextRecord> records = {Put("one", 1), Put("one", 2),
+                                        Put("two", 2)};
+  EXPECT_GE(Raw().Keys().size(), 3u * 3 + 2 * 2 + 1);
+  Open();
+  for (const ContextRecord& record : records)
+    ASSERT_THAT(store_->Delete(record.context_id), IsOk());
+  EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
+}
+
+TEST_F(GistStoreTest, ListsEveryContextOnceInPagesOrderedById) {
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 7; ++i)
+    wanted.push_back(Put(fmt::format("document {}", i)).context_id);
+  std::ranges::sort(wanted);
+  for (int page_size : {1, 3, 7, 100}) {
+    std::vector<std::string> found;
+    std::string token;
+    do {
+      const auto page = store_->List(page_size, token);
+      ASSERT_THAT(page, IsOk());
+      EXPECT_LE(page->records.size(), size_t(page_size));
+      EXPECT_FALSE(page->records.empty()) << "a page that says nothing";
+      for (const auto& record : page->records)
+        found.push_back(record.context_id);
+      token = page->next_page_token;
+    } while (!token.empty());
+    EXPECT_EQ(found, wanted) << page_size;
+  }
+}
+
+TEST_F(GistStoreTest, ListsOnAfterTheContextOfTheTokenIsDeleted) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i)
+    ids.push_back(Put(fmt::format("document {}", i)).context_id);
+  std::ranges::sort(ids);
+  const std::string token = store_->List(1, "")->next_page_token;
+  ASSERT_THAT(store_->Delete(ids[0]), IsOk());
+  const auto page = store_->List(1, token);
+  ASSERT_THAT(page, IsOk());
+  EXPECT_EQ(page->records[0].context_id, ids[1]);
+}
+
+TEST_F(GistStoreTest, RejectsPagesThatAreNone) {
+  EXPECT_TRUE(store_->List(1, "")->records.empty());
+  EXPECT_THAT(store_->List(0, ""),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("is 0")));
+  for (const std::string token : {"x", "ctx_", "ctx_0123", "CTX_"}) {
+    EXPECT_THAT(store_->List(1, token),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr(token)));
+  }
+}
+
+TEST_F(GistStoreTest, CallsDamagedValuesDamagedAndDeletesThem) {
+  const ContextRecord record = Put(kSampleText);
+  const std::string& id = record.context_id;
+  {
+    RawDatabase raw = Raw();
+    raw.Put("gists", id, "garbage");
+    raw.Put("contexts", id, raw.Get("contexts", id) + " ");
+    raw.Put("documents", record.document_id, "");
+  }
+  Open();
+  EXPECT_THAT(store_->GetGists(record),
+              StatusIs(StatusCode::kDataLoss,
+                       AllOf(HasSubstr(id), HasSubstr("7 B, want 8 B"),
+                             HasSubstr("delete the context"))));
+  EXPECT_THAT(store_->GetRecord(id),
+              StatusIs(StatusCode::kDataLoss,
+                       AllOf(HasSubstr(id), HasSubstr("checksum"))));
+  EXPECT_THAT(store_->List(10, ""),
+              StatusIs(StatusCode::kDataLoss, HasSubstr(id)));
+  EXPECT_THAT(store_->GetText(record.document_id),
+              StatusIs(StatusCode::kDataLoss, HasSubstr(record.document_id)));
+  ASSERT_THAT(store_->Delete(id), IsOk());
+  EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
+}
+
+TEST_F(GistStoreTest, RefusesWholeValuesUnderTheWrongKey) {
+  const ContextRecord one = Put("one"), two = Put("two");
+  {
+    RawDatabase raw = Raw();
+    raw.Put("gists", one.context_id, raw.Get("gists", two.context_id));
+    raw.Put("contexts", one.context_id, raw.Get("contexts", two.context_id));
+    raw.Put("documents", one.document_id,
+            raw.Get("documents", two.document_id));
+  }
+  Open();
+  EXPECT_THAT(store_->GetGists(one),
+              StatusIs(StatusCode::kDataLoss,
+                       HasSubstr("context_id " + two.context_id)));
+  EXPECT_THAT(store_->GetRecord(one.context_id),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("checksum")));
+  EXPECT_THAT(store_->GetText(one.document_id),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("checksum")));
+}
+
+TEST_F(GistStoreTest, RefusesGistsThatContradictTheRecord) {
+  const ContextRecord record = Put(kSampleText);
+  ContextRecord other = record;
+  other.model_fingerprint = Sha256Hex("other");
+  EXPECT_THAT(store_->GetGists(other),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("model_fingerprint")));
+  other = record;
+  other.adapter_fingerprint = Sha256Hex("other");
+  EXPECT_THAT(
+      store_->GetGists(other),
+      StatusIs(StatusCode::kDataLoss, HasSubstr("adapter_fingerprint")));
+  other = record;
+  ++other.gist_tokens;
+  EXPECT_THAT(store_->GetGists(other),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("gist_tokens 2, want")));
+  other = record;
+  --other.document_tokens;
+  EXPECT_THAT(store_->GetGists(other),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("document_tokens")));
+}
+
+TEST_F(GistStoreTest, CompressesDocumentsAlone) {
+  store_.reset();
+  rocksdb::DBOptions options;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  const auto status = rocksdb::LoadLatestOptions(
+      rocksdb::ConfigOptions(), folder(), &options, &families);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(families.size(), 5u);
+  for (const auto& family : families) {
+    EXPECT_EQ(family.options.compression, family.name == "documents"
+                                              ? rocksdb::kZSTD
+                                              : rocksdb::kNoCompression)
+        << family.name;
+  }
+}
+
+// Two contexts of one document, put and deleted by every thread: the text is
+// there whenever nobody deletes, and nothing is left at the end.
+TEST_F(GistStoreTest, ServesEightThreadsAtOnce) {
+  const ContextRecord kept = Put("kept");
+  std::atomic<int> surprises = 0;
+  const auto work = [&](int thread) {
+    const std::string own = fmt::format("own {}", thread);
+    for (int round = 0; round < 20; ++round) {
+      for (const std::string& text : {std::string("shared"), own}) {
+        const int tokens = 1 + thread % 2;
+        const ContextRecord record = SampleRecord(text, tokens);
+        const bool mine = text == own;
+        surprises += !store_->Put(record, text, SampleGists(tokens)).ok();
+        const auto gists = store_->GetGists(record);
+        surprises += !gists.ok() && (mine || !absl::IsNotFound(gists.status()));
+        surprises += !store_->GetGists(kept).ok() || !store_->List(3, "").ok();
+        const auto gone = store_->Delete(record.context_id);
+        surprises += !gone.ok() && (mine || !absl::IsNotFound(gone));
+      }
+    }
+  };
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 8; ++i) threads.emplace_back(work, i);
+  threads.clear();
+  EXPECT_EQ(surprises, 0);
+  EXPECT_EQ(store_->GetText(kept.document_id).value(), "kept");
+  ASSERT_THAT(store_->Delete(kept.context_id), IsOk());
+  EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
+}
+
+// Were Delete to look and write without excluding Put, it would now and then
+// take the text away from the context that Put has just stored.
+TEST_F(GistStoreTest, NeverDeletesTheTextOfAContextThatWasJustPut) {
+  const ContextRecord one = SampleRecord(kSampleText, 1);
+  const ContextRecord two = SampleRecord(kSampleText, 2);
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_THAT(store_->Put(one, kSampleText, SampleGists(1)), IsOk());
+    {
+      const std::jthread deleter([&] {
+        EXPECT_THAT(store_->Delete(one.context_id), IsOk());
+      });
+      EXPECT_THAT(store_->Put(two, kSampleText, SampleGists(2)), IsOk());
+    }
+    ASSERT_TRUE(store_->HasText(two.document_id).value()) << round;
+    ASSERT_THAT(store_->GetText(two.document_id), IsOk());
+    ASSERT_THAT(store_->Delete(two.context_id), IsOk());
+  }
+}
+
+}  // namespace
+}  // namespace gist
