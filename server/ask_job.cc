@@ -1,0 +1,97 @@
+#include "server/ask_job.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+
+namespace gist {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+// Every byte that starts no valid sequence becomes U+FFFD.
+std::string Repaired(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const size_t valid = FirstInvalidUtf8(bytes);
+    text += bytes.substr(0, valid);
+    bytes.remove_prefix(valid);
+    if (bytes.empty()) break;
+    text += kReplacement;
+    bytes.remove_prefix(1);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Utf8Stream::Add(std::string_view bytes) {
+  rest_ += bytes;
+  const size_t whole = CompleteUtf8Prefix(rest_);
+  std::string text = Repaired(std::string_view(rest_).substr(0, whole));
+  rest_.erase(0, whole);
+  return text;
+}
+
+std::string Utf8Stream::Finish() {
+  return Repaired(std::exchange(rest_, std::string()));
+}
+
+AskJob::AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome)
+    : work_(std::move(work)), outcome_(std::move(outcome)) {}
+
+absl::StatusOr<Job::Next> AskJob::Step(Engine& engine) {
+  if (prompt_ == nullptr) {
+    outcome_->queue_seconds = SecondsSince(submitted_);
+  }
+  const Clock::time_point start = Clock::now();
+  GIST_RETURN_IF_ERROR(Feed(engine));
+  outcome_->prefill_seconds += SecondsSince(start);
+  return loaded_tokens_ < work_.tokens.size() ? Next::kStep : Next::kDecode;
+}
+
+absl::Status AskJob::Feed(Engine& engine) {
+  if (prompt_ == nullptr) {
+    GIST_ASSIGN_OR_RETURN(prompt_, engine.StartPrompt(work_.sampling));
+    return absl::OkStatus();
+  }
+  if (loaded_gists_ < work_.gists.size()) {
+    return engine.LoadGists(*prompt_, work_.gists[loaded_gists_++]);
+  }
+  const size_t size = std::min(size_t(engine.max_chunk_tokens()),
+                               work_.tokens.size() - loaded_tokens_);
+  const auto chunk = std::span(work_.tokens).subspan(loaded_tokens_, size);
+  loaded_tokens_ += size;
+  return engine.Prefill(*prompt_, chunk);
+}
+
+absl::StatusOr<Job::Next> AskJob::Take(const DecodedToken& token) {
+  if (!has_token_) {
+    has_token_ = true;
+    first_token_ = Clock::now();
+    outcome_->first_token_seconds = SecondsSince(work_.arrival);
+  }
+  if (!token.end_of_turn) {
+    ++outcome_->answer_tokens;
+    PostText(utf8_.Add(token.bytes));
+    if (outcome_->answer_tokens < work_.max_tokens) return Next::kDecode;
+  }
+  PostText(utf8_.Finish());
+  outcome_->stopped = token.end_of_turn;
+  outcome_->decode_seconds = SecondsSince(first_token_);
+  return Next::kDone;
+}
+
+void AskJob::PostText(std::string text) {
+  if (!text.empty()) outcome_->text.Post(std::move(text));
+}
+
+void AskJob::End(const absl::Status& status) {
+  prompt_.reset();  // its memory is free when the caller hears of the end
+  outcome_->text.Close(status);
+}
+
+}  // namespace gist

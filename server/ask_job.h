@@ -1,0 +1,75 @@
+// A question on its way to its answer, as the scheduler runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/caller.h"
+#include "server/mailbox.h"
+#include "server/scheduler.h"
+
+namespace gist {
+
+// Makes valid UTF-8 out of bytes that arrive in any pieces: a character that is
+// split waits for its rest, what can never become one turns into U+FFFD.
+class Utf8Stream {
+ public:
+  // The characters that are whole now.
+  std::string Add(std::string_view bytes);
+  // What is left at the end.
+  std::string Finish();
+
+ private:
+  std::string rest_;
+};
+
+struct AskWork {
+  Clock::time_point arrival;    // of the request
+  std::vector<GistKv> gists;    // in order; empty: the text alone
+  std::vector<int32_t> tokens;  // context, if any, and question
+  Sampling sampling;
+  int max_tokens = 0;  // of the answer, 1 or more
+};
+
+// Shared by the job and the one who waits. All but the mailbox may be read once
+// that is closed with OK.
+struct AskOutcome {
+  Mailbox<std::string> text;  // pieces of whole characters, none empty
+  int answer_tokens = 0;      // the end of turn not counted
+  bool stopped = false;       // at the end of turn; else at max_tokens
+  double queue_seconds = 0;
+  double prefill_seconds = 0;      // in the engine
+  double first_token_seconds = 0;  // from the request's arrival
+  double decode_seconds = 0;       // wall time after the first token
+};
+
+class AskJob : public Job {
+ public:
+  AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome);
+
+  Lane lane() const override { return Lane::kAsk; }
+  absl::StatusOr<Next> Step(Engine& engine) override;
+  Sequence* prompt() override { return prompt_.get(); }
+  absl::StatusOr<Next> Take(const DecodedToken& token) override;
+  void End(const absl::Status& status) override;
+
+ private:
+  absl::Status Feed(Engine& engine);
+  void PostText(std::string text);
+
+  const AskWork work_;
+  const std::shared_ptr<AskOutcome> outcome_;
+  const Clock::time_point submitted_ = Clock::now();
+  Clock::time_point first_token_;
+  std::unique_ptr<Sequence> prompt_;
+  size_t loaded_gists_ = 0;   // of work_.gists
+  size_t loaded_tokens_ = 0;  // of work_.tokens
+  bool has_token_ = false;
+  Utf8Stream utf8_;
+};
+
+}  // namespace gist

@@ -1,0 +1,37 @@
+// The one who waits for an answer, as the work done for them sees it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include "absl/status/status.h"
+
+namespace gist {
+
+using Clock = std::chrono::steady_clock;
+
+// Wall seconds since `start`.
+inline double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Caller {
+  Clock::time_point deadline = Clock::time_point::max();
+  // Called from any thread until the work has ended; empty: never leaves.
+  std::function<bool()> has_left;
+
+  // kDeadlineExceeded or kCancelled once nobody wants the answer any more.
+  // The deadline comes first: gRPC reports a passed deadline as a leave too.
+  absl::Status Check() const {
+    if (Clock::now() >= deadline) {
+      return absl::DeadlineExceededError(
+          "the deadline passed before the work was done; allow more time");
+    }
+    if (has_left && has_left()) {
+      return absl::CancelledError("the caller cancelled the call");
+    }
+    return absl::OkStatus();
+  }
+};
+
+}  // namespace gist

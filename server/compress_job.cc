@@ -1,0 +1,100 @@
+#include "server/compress_job.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "core/base/status.h"
+
+namespace gist {
+namespace {
+
+// Appends `rows` rows of `part` for each layer and head.
+void JoinValues(const std::vector<GistKv>& parts,
+                std::vector<float> GistKv::*member, GistKv& joined) {
+  std::vector<float>& out = joined.*member;
+  out.reserve(joined.Elements());
+  for (int head = 0; head < joined.layers * joined.kv_heads; ++head) {
+    for (const GistKv& part : parts) {
+      const auto size = std::ptrdiff_t(part.gist_tokens) * part.head_dim;
+      const auto first = (part.*member).begin() + head * size;
+      out.insert(out.end(), first, first + size);
+    }
+  }
+}
+
+}  // namespace
+
+GistKv JoinGists(const std::vector<GistKv>& parts) {
+  GistKv joined;
+  joined.layers = parts.front().layers;
+  joined.kv_heads = parts.front().kv_heads;
+  joined.head_dim = parts.front().head_dim;
+  for (const GistKv& part : parts) joined.gist_tokens += part.gist_tokens;
+  JoinValues(parts, &GistKv::keys, joined);
+  JoinValues(parts, &GistKv::values, joined);
+  return joined;
+}
+
+CompressJob::CompressJob(CompressWork work,
+                         std::shared_ptr<CompressOutcome> outcome)
+    : work_(std::move(work)), outcome_(std::move(outcome)) {}
+
+size_t CompressJob::GroupEnd() const {
+  return work_.tokens.size() * (parts_.size() + 1) / size_t(work_.groups);
+}
+
+absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine) {
+  if (document_ == nullptr) {
+    if (parts_.empty()) {
+      started_ = Clock::now();
+      outcome_->queue_seconds = SecondsSince(submitted_);
+    }
+    GIST_ASSIGN_OR_RETURN(document_, engine.StartDocument());
+    return Next::kStep;
+  }
+  GIST_RETURN_IF_ERROR(done_ < GroupEnd() ? Read(engine) : WriteGists(engine));
+  if (parts_.size() < size_t(work_.groups)) return Next::kStep;
+  outcome_->gists = JoinGists(parts_);
+  outcome_->compress_seconds = SecondsSince(started_);
+  return Next::kDone;
+}
+
+absl::Status CompressJob::Read(Engine& engine) {
+  const Clock::time_point start = Clock::now();
+  const size_t size =
+      std::min(size_t(engine.max_chunk_tokens()), GroupEnd() - done_);
+  GIST_RETURN_IF_ERROR(
+      engine.Prefill(*document_, std::span(work_.tokens).subspan(done_, size)));
+  done_ += size;
+  outcome_->prefill_seconds += SecondsSince(start);
+  outcome_->progress.Post({int64_t(done_), int64_t(work_.tokens.size())});
+  return absl::OkStatus();
+}
+
+absl::Status CompressJob::WriteGists(Engine& engine) {
+  const Clock::time_point start = Clock::now();
+  GIST_ASSIGN_OR_RETURN(GistKv gists,
+                        engine.MakeGists(*document_, work_.gists_per_group));
+  const ModelInfo& model = engine.model();
+  if (gists.layers != model.layers || gists.kv_heads != model.kv_heads ||
+      gists.head_dim != model.head_dim ||
+      gists.gist_tokens != work_.gists_per_group ||
+      gists.keys.size() != gists.Elements() ||
+      gists.values.size() != gists.Elements()) {
+    return absl::InternalError(
+        "compress: the engine made gists of a shape "
+        "that is not its model's");
+  }
+  parts_.push_back(std::move(gists));
+  document_.reset();
+  outcome_->gist_seconds += SecondsSince(start);
+  return absl::OkStatus();
+}
+
+void CompressJob::End(const absl::Status& status) {
+  document_.reset();  // its memory is free when the caller hears of the end
+  outcome_->progress.Close(status);
+}
+
+}  // namespace gist

@@ -1,0 +1,63 @@
+// A document on its way to its gists, as the scheduler runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "server/caller.h"
+#include "server/mailbox.h"
+#include "server/scheduler.h"
+
+namespace gist {
+
+struct CompressProgress {
+  int64_t done_tokens = 0;  // read so far
+  int64_t total_tokens = 0;
+};
+
+struct CompressWork {
+  std::vector<int32_t> tokens;  // of the document, one or more
+  int groups = 1;               // read one by one, as equal as can be
+  int gists_per_group = 0;
+};
+
+// Shared by the job and the one who waits. All but the mailbox may be read once
+// that is closed with OK.
+struct CompressOutcome {
+  Mailbox<CompressProgress> progress;
+  GistKv gists;  // of all groups, in order
+  double queue_seconds = 0;
+  double prefill_seconds = 0;   // in the engine
+  double gist_seconds = 0;      // in the engine
+  double compress_seconds = 0;  // wall time, without the queue
+};
+
+// Gists of one document in front of each other's: joined[l, h] holds parts[0]'s
+// rows, then parts[1]'s ... `parts` are of one shape but for their gist_tokens.
+GistKv JoinGists(const std::vector<GistKv>& parts);
+
+class CompressJob : public Job {
+ public:
+  CompressJob(CompressWork work, std::shared_ptr<CompressOutcome> outcome);
+
+  Lane lane() const override { return Lane::kCompress; }
+  absl::StatusOr<Next> Step(Engine& engine) override;
+  void End(const absl::Status& status) override;
+
+ private:
+  size_t GroupEnd() const;  // index of the token behind the current group
+  absl::Status Read(Engine& engine);
+  absl::Status WriteGists(Engine& engine);
+
+  const CompressWork work_;
+  const std::shared_ptr<CompressOutcome> outcome_;
+  const Clock::time_point submitted_ = Clock::now();
+  Clock::time_point started_;
+  std::unique_ptr<Sequence> document_;  // the current group
+  size_t done_ = 0;                     // tokens read
+  std::vector<GistKv> parts_;           // of the groups that are done
+};
+
+}  // namespace gist

@@ -1,0 +1,210 @@
+#include "server/config.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <system_error>
+
+#include "CLI/CLI.hpp"
+#include "core/base/status.h"
+
+namespace gist {
+namespace {
+
+constexpr char kExample[] =
+    "Example:\n"
+    "  gistd --data-dir /var/lib/gistd --listen 127.0.0.1:50051\n"
+    "  gist compress report.txt    # in another terminal";
+
+struct Address {
+  std::string host;  // without the brackets of IPv6
+  int port = 0;
+};
+
+std::optional<Address> ParseAddress(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == text.npos || colon == 0) return std::nullopt;
+  Address address;
+  std::string_view host = text.substr(0, colon);
+  const bool in_brackets = host.starts_with('[') && host.ends_with(']');
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  if (!in_brackets && host.find(':') != host.npos) return std::nullopt;
+  address.host = host;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] =
+      std::from_chars(text.data() + colon + 1, end, address.port);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  if (address.port < 0 || address.port > 65535) return std::nullopt;
+  return address;
+}
+
+// 127.0.0.0/8 as four numbers, so that "127.evil.example" is none.
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost" || host == "::1") return true;
+  int part[4];
+  int used = 0;
+  return std::sscanf(host.c_str(), "%3d.%3d.%3d.%3d%n", &part[0], &part[1],
+                     &part[2], &part[3], &used) == 4 &&
+         size_t(used) == host.size() && part[0] == 127;
+}
+
+absl::Status CheckAtLeast(std::string_view name, double value, double least) {
+  if (std::isfinite(value) && value >= least) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{} is {}, want {} or more", name, value, least));
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    std::error_code error;
+    const bool is_empty_file = file.is_open() &&
+                               std::filesystem::file_size(path, error) == 0 &&
+                               !error;
+    if (is_empty_file) return std::string();
+    return absl::NotFoundError(
+        fmt::format("--config {}: cannot read the file", path));
+  }
+  return std::move(text).str();
+}
+
+// The flags; each is empty until it is given.
+struct Flags {
+  std::optional<std::string> listen, admin, data_dir, model, adapter, device;
+  std::optional<int> threads, max_queue;
+  std::optional<int64_t> max_document_bytes, max_document_tokens;
+  bool insecure_listen = false;
+  bool check_config = false;
+  std::string config_file;
+
+  void AddTo(CLI::App& app, const Config& defaults) {
+    const auto add = [&app](const char* name, auto& flag, const char* help,
+                            const auto& value) {
+      app.add_option(name, flag, fmt::format("{} [{}]", help, value));
+    };
+    app.add_option("--config", config_file, "YAML file; flags override it");
+    add("--listen", listen, "HOST:PORT of gRPC; port 0: any", defaults.listen);
+    add("--admin", admin, "HOST:PORT of /metrics, or off", defaults.admin);
+    app.add_flag("--insecure-listen", insecure_listen,
+                 "let --listen leave loopback, unencrypted");
+    add("--data-dir", data_dir, "folder of the database", defaults.data_dir);
+    add("--model", model, "GGUF file", defaults.model);
+    add("--adapter", adapter, "folder of the gist adapter", defaults.adapter);
+    add("--device", device, "cpu or cuda:N", defaults.device);
+    add("--threads", threads, "of the CPU; 0: all cores", defaults.threads);
+    add("--max-document-bytes", max_document_bytes, "limit of a document",
+        defaults.limits.max_document_bytes);
+    add("--max-document-tokens", max_document_tokens, "limit of a document",
+        defaults.limits.max_document_tokens);
+    add("--max-queue", max_queue, "limit of requests at a time",
+        defaults.limits.max_queue);
+    app.add_flag("--check-config", check_config,
+                 "print the configuration in effect as YAML and leave");
+  }
+
+  void ApplyTo(Config& config) const {
+    const auto apply = [](const auto& flag, auto& field) {
+      if (flag) field = *flag;
+    };
+    apply(listen, config.listen);
+    apply(admin, config.admin);
+    apply(data_dir, config.data_dir);
+    apply(model, config.model);
+    apply(adapter, config.adapter);
+    apply(device, config.device);
+    apply(threads, config.threads);
+    apply(max_document_bytes, config.limits.max_document_bytes);
+    apply(max_document_tokens, config.limits.max_document_tokens);
+    apply(max_queue, config.limits.max_queue);
+    if (insecure_listen) config.insecure_listen = true;
+  }
+};
+
+}  // namespace
+
+Config DefaultConfig(std::string_view home) {
+  Config config;
+  config.model = fmt::format(
+      "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
+  config.adapter = fmt::format("{}/adapters/default", home);
+  return config;
+}
+
+std::string InstallationFolder() {
+  if (const char* const home = std::getenv("GIST_HOME")) return home;
+  std::error_code error;
+  const auto executable =
+      std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return ".";
+  return executable.parent_path().parent_path().parent_path().string();
+}
+
+absl::Status CheckConfig(const Config& config) {
+  const auto listen = ParseAddress(config.listen);
+  if (!listen) {
+    return absl::InvalidArgumentError(
+        fmt::format("listen is \"{}\", want HOST:PORT, say 127.0.0.1:50051",
+                    config.listen));
+  }
+  if (!IsLoopback(listen->host) && !config.insecure_listen) {
+    return absl::InvalidArgumentError(fmt::format(
+        "listen is \"{}\": whoever reaches this address could read every "
+        "document, unencrypted; listen on 127.0.0.1, or accept it with "
+        "--insecure-listen",
+        config.listen));
+  }
+  if (config.admin != "off" && !ParseAddress(config.admin)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "admin is \"{}\", want HOST:PORT, say 127.0.0.1:9090, or off",
+        config.admin));
+  }
+  const Config::Limits& limits = config.limits;
+  GIST_RETURN_IF_ERROR(CheckAtLeast("threads", config.threads, 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("shutdown_grace_seconds", config.shutdown_grace_seconds, 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_document_bytes", double(limits.max_document_bytes), 1));
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_document_tokens",
+                                    double(limits.max_document_tokens), 1));
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_running_asks", limits.max_running_asks, 1));
+  return CheckAtLeast("max_running_compressions",
+                      limits.max_running_compressions, 1);
+}
+
+absl::StatusOr<CommandLine> ParseCommandLine(int argc,
+                                             const char* const* argv) {
+  Config config = DefaultConfig(InstallationFolder());
+  Flags flags;
+  CLI::App app("gistd keeps documents as gist tokens and answers from them.",
+               "gistd");
+  app.set_version_flag("--version", "gistd " GIST_VERSION);
+  app.footer(kExample);
+  flags.AddTo(app, config);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return app.help();
+  } catch (const CLI::CallForVersion& version) {
+    return std::string(version.what()) + "\n";
+  } catch (const CLI::Error& error) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}; see gistd --help", error.what()));
+  }
+  if (!flags.config_file.empty()) {
+    GIST_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(flags.config_file));
+    GIST_RETURN_IF_ERROR(ApplyYaml(yaml, flags.config_file, config));
+  }
+  flags.ApplyTo(config);
+  GIST_RETURN_IF_ERROR(CheckConfig(config));
+  if (flags.check_config) return ToYaml(config);
+  return config;
+}
+
+}  // namespace gist

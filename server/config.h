@@ -1,0 +1,62 @@
+// What gistd was told: defaults, then the YAML file, then flags.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace gist {
+
+// In a file, the keys are the fields' names; `limits` is a map.
+struct Config {
+  std::string listen = "127.0.0.1:50051";  // HOST:PORT; port 0: any free one
+  std::string admin = "127.0.0.1:9090";    // HTTP for /metrics; "off": none
+  bool insecure_listen = false;  // allow `listen` beyond loopback without TLS
+  std::string data_dir = "./gistd-data";
+  std::string model;           // a GGUF file
+  std::string adapter;         // a PEFT-style folder
+  std::string device = "cpu";  // "cpu", "cuda:0"
+  int threads = 0;             // of the CPU engine; 0: one for each core
+  double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
+  struct Limits {
+    int64_t max_document_bytes = int64_t{64} << 20;
+    int64_t max_document_tokens = 262144;
+    int max_queue = 64;  // requests waiting for the engine or using it
+    int max_running_asks = 8;
+    int max_running_compressions = 2;
+  } limits;
+};
+
+// The defaults, `model` and `adapter` below `home`, the folder of the
+// installation.
+Config DefaultConfig(std::string_view home);
+
+// GIST_HOME, or the folder three above the executable: ROOT of
+// ROOT/build/PRESET/gistd.
+std::string InstallationFolder();
+
+// Reads `yaml` over `config`. kInvalidArgument: not YAML, an unknown key (the
+// message lists the known ones) or a key twice, a wrong type, all with `name`
+// and the line.
+absl::Status ApplyYaml(std::string_view yaml, std::string_view name,
+                       Config& config);
+// ApplyYaml reads it back to the same config.
+std::string ToYaml(const Config& config);
+
+// kInvalidArgument: a value out of range, or a `listen` that would let others
+// in unencrypted.
+absl::Status CheckConfig(const Config& config);
+
+// What the command line asks for: a server, or a text to print before leaving
+// (--help, --version, --check-config).
+using CommandLine = std::variant<Config, std::string>;
+
+// kInvalidArgument: what CheckConfig, ApplyYaml or the flags' parser found.
+// kNotFound: no such file.
+absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace gist

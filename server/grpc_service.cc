@@ -1,0 +1,371 @@
+#include "server/grpc_service.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "core/base/status.h"
+#include "gist/v1/gist.grpc.pb.h"
+#include "grpc/support/log.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
+#include "grpcpp/support/server_interceptor.h"
+#include "server/proto_convert.h"
+#include "spdlog/spdlog.h"
+
+namespace gist {
+namespace {
+
+constexpr int kSlackBytes = 64 << 10;    // of a message, over kMaxUnaryBytes
+constexpr size_t kChunkBytes = 1 << 20;  // of an exported file
+constexpr std::chrono::milliseconds kProgressInterval{100};
+constexpr std::chrono::seconds kLastCalls{1};
+
+Caller CallerOf(grpc::ServerContext& context) {
+  Caller caller;
+  caller.has_left = [&context] { return context.IsCancelled(); };
+  if (context.deadline() != std::chrono::system_clock::time_point::max()) {
+    const auto left = context.deadline() - std::chrono::system_clock::now();
+    caller.deadline =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(left);
+  }
+  return caller;
+}
+
+// What went wrong here, and not at the client.
+bool IsOurs(absl::StatusCode code) {
+  return code == absl::StatusCode::kInternal ||
+         code == absl::StatusCode::kDataLoss ||
+         code == absl::StatusCode::kUnavailable ||
+         code == absl::StatusCode::kUnknown;
+}
+
+// Reads a client's stream of chunks into one string; `first` sees the first
+// message. kResourceExhausted as soon as there are more than `max_bytes`.
+template <typename Message, typename Stream, typename First>
+absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
+                                       const Caller& caller, First first) {
+  std::string bytes;
+  bool is_first = true;
+  for (Message message; stream.Read(&message);) {
+    if (std::exchange(is_first, false)) first(message);
+    if (int64_t(bytes.size() + message.chunk().size()) > max_bytes) {
+      return absl::ResourceExhaustedError(fmt::format(
+          "more than {} bytes, the limit of this server", max_bytes));
+    }
+    bytes += message.chunk();
+  }
+  GIST_RETURN_IF_ERROR(caller.Check());  // the stream broke off: not all of it
+  return bytes;
+}
+
+// A request that does not parse never reaches the service: gRPC answers it with
+// INTERNAL and no message. It is the client's mistake, nearly always bytes that
+// are not UTF-8 in a string field, and is answered as such.
+class UnparsedRequests final : public grpc::experimental::Interceptor {
+ public:
+  void Intercept(grpc::experimental::InterceptorBatchMethods* call) override {
+    using grpc::experimental::InterceptionHookPoints;
+    if (call->QueryInterceptionHookPoint(
+            InterceptionHookPoints::PRE_SEND_STATUS)) {
+      const grpc::Status status = call->GetSendStatus();
+      if (status.error_code() == grpc::StatusCode::INTERNAL &&
+          status.error_message().empty()) {
+        call->ModifySendStatus(ToGrpc(absl::InvalidArgumentError(
+            "the request is not a message of gist.v1: text, question and ids "
+            "are UTF-8")));
+      }
+    }
+    call->Proceed();
+  }
+};
+
+class UnparsedRequestsFactory final
+    : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  grpc::experimental::Interceptor* CreateServerInterceptor(
+      grpc::experimental::ServerRpcInfo*) override {
+    return new UnparsedRequests;  // gRPC owns it
+  }
+};
+
+// The synchronous API: a call holds its thread until it is done. The threads
+// wait for the scheduler nearly all of the time, and their number is bounded.
+class Service final : public v1::GistService::Service {
+ public:
+  Service(Pipeline& pipeline, Metrics& metrics)
+      : pipeline_(pipeline), metrics_(metrics) {}
+
+  grpc::Status Compress(grpc::ServerContext* context,
+                        const v1::CompressRequest* request,
+                        v1::CompressResponse* response) override {
+    return Serve("Compress", *context, [&](const Caller& caller) {
+      if (request->text().size() > size_t(kMaxUnaryBytes)) {
+        return absl::ResourceExhaustedError(fmt::format(
+            "the document has {} bytes, Compress takes {}; send it with "
+            "CompressStream",
+            request->text().size(), kMaxUnaryBytes));
+      }
+      return CompressInto({request->text(), request->gist_tokens()}, caller, {},
+                          response);
+    });
+  }
+
+  grpc::Status CompressStream(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::CompressStreamResponse,
+                               v1::CompressStreamRequest>* stream) override {
+    return Serve("CompressStream", *context, [&](const Caller& caller) {
+      return CompressStreamed(*stream, caller);
+    });
+  }
+
+  grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
+                   grpc::ServerWriter<v1::AskResponse>* writer) override {
+    return Serve("Ask", *context, [&](const Caller& caller) {
+      return AskStreamed(*request, *writer, caller);
+    });
+  }
+
+  grpc::Status GetContext(grpc::ServerContext* context,
+                          const v1::GetContextRequest* request,
+                          v1::Context* response) override {
+    return Serve("GetContext", *context, [&](const Caller&) -> absl::Status {
+      GIST_ASSIGN_OR_RETURN(const auto info,
+                            pipeline_.Get(request->context_id()));
+      ToProto(info, response);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status ListContexts(grpc::ServerContext* context,
+                            const v1::ListContextsRequest* request,
+                            v1::ListContextsResponse* response) override {
+    return Serve("ListContexts", *context, [&](const Caller&) -> absl::Status {
+      GIST_ASSIGN_OR_RETURN(
+          const auto page,
+          pipeline_.List(request->page_size(), request->page_token()));
+      for (const ContextInfo& info : page.contexts) {
+        ToProto(info, response->add_contexts());
+      }
+      response->set_next_page_token(page.next_page_token);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status DeleteContext(grpc::ServerContext* context,
+                             const v1::DeleteContextRequest* request,
+                             v1::DeleteContextResponse*) override {
+    return Serve("DeleteContext", *context, [&](const Caller&) -> absl::Status {
+      GIST_RETURN_IF_ERROR(pipeline_.Delete(request->context_id()));
+      metrics_.AddContexts(-1);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status ExportContext(
+      grpc::ServerContext* context, const v1::ExportContextRequest* request,
+      grpc::ServerWriter<v1::ExportContextResponse>* writer) override {
+    return Serve(
+        "ExportContext", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(
+              const std::string file,
+              pipeline_.Export(request->context_id(), request->without_text()));
+          for (size_t at = 0; at < file.size(); at += kChunkBytes) {
+            GIST_RETURN_IF_ERROR(caller.Check());
+            v1::ExportContextResponse response;
+            response.set_chunk(file.substr(at, kChunkBytes));
+            if (!writer->Write(response)) return Left();
+          }
+          return absl::OkStatus();
+        });
+  }
+
+  grpc::Status ImportContext(
+      grpc::ServerContext* context,
+      grpc::ServerReader<v1::ImportContextRequest>* reader,
+      v1::Context* response) override {
+    return Serve(
+        "ImportContext", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(
+              const std::string file,
+              ReadChunks<v1::ImportContextRequest>(
+                  *reader, pipeline_.max_import_bytes(), caller, [](auto&) {}));
+          GIST_ASSIGN_OR_RETURN(const auto result,
+                                pipeline_.Import(file, caller));
+          if (result.is_new) metrics_.AddContexts(1);
+          ToProto(result.context, response);
+          return absl::OkStatus();
+        });
+  }
+
+  grpc::Status GetServerInfo(grpc::ServerContext* context,
+                             const v1::GetServerInfoRequest*,
+                             v1::ServerInfo* response) override {
+    return Serve("GetServerInfo", *context, [&](const Caller&) {
+      ToProto(pipeline_, response);
+      response->set_uptime_seconds(SecondsSince(started_));
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  // Runs one call: what it throws, times, counts and logs. Neither text nor
+  // question is ever logged; messages of errors hold none of either.
+  template <typename Body>
+  grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
+    const Clock::time_point start = Clock::now();
+    const Caller caller = CallerOf(context);
+    const absl::Status status =
+        Fence(rpc, [&]() -> absl::Status { return body(caller); });
+    const double seconds = SecondsSince(start);
+    const char* const code = CodeName(status.code());
+    metrics_.CountRequest(rpc, code, seconds);
+    if (IsOurs(status.code())) {
+      SPDLOG_ERROR("rpc={} code={} seconds={:.3f} error={:?}", rpc, code,
+                   seconds, Message(status));
+    } else {
+      SPDLOG_INFO("rpc={} code={} seconds={:.3f}", rpc, code, seconds);
+    }
+    return ToGrpc(status);
+  }
+
+  static absl::Status Left() {
+    return absl::CancelledError("the caller reads no more");
+  }
+
+  absl::Status CompressInto(const CompressInput& input, const Caller& caller,
+                            const Pipeline::ProgressSink& progress,
+                            v1::CompressResponse* response) {
+    GIST_ASSIGN_OR_RETURN(const CompressResult result,
+                          pipeline_.Compress(input, caller, progress));
+    const ContextRecord& record = result.context.record;
+    if (result.is_new) metrics_.AddContexts(1);
+    if (!result.cached) metrics_.CountCompressed(record.document_tokens);
+    SPDLOG_INFO(
+        "compressed context={} tokens={} gists={} cached={} seconds={:.3f}",
+        record.context_id, record.document_tokens, record.gist_tokens,
+        result.cached, result.total_seconds);
+    ToProto(result, response);
+    return absl::OkStatus();
+  }
+
+  absl::Status CompressStreamed(
+      grpc::ServerReaderWriter<v1::CompressStreamResponse,
+                               v1::CompressStreamRequest>& stream,
+      const Caller& caller) {
+    CompressInput input;
+    GIST_ASSIGN_OR_RETURN(
+        input.text,
+        ReadChunks<v1::CompressStreamRequest>(
+            stream, pipeline_.limits().max_document_bytes, caller,
+            [&](auto& first) { input.gist_tokens = first.gist_tokens(); }));
+    Clock::time_point last_sent;
+    const auto progress = [&](const CompressProgress& step) {
+      const bool is_last = step.done_tokens == step.total_tokens;
+      if (!is_last && Clock::now() - last_sent < kProgressInterval) return;
+      last_sent = Clock::now();
+      v1::CompressStreamResponse event;
+      ToProto(step, event.mutable_progress());
+      stream.Write(event);  // a caller who left is noticed by the scheduler
+    };
+    v1::CompressStreamResponse event;
+    GIST_RETURN_IF_ERROR(
+        CompressInto(input, caller, progress, event.mutable_result()));
+    return stream.Write(event) ? absl::OkStatus() : Left();
+  }
+
+  absl::Status AskStreamed(const v1::AskRequest& request,
+                           grpc::ServerWriter<v1::AskResponse>& writer,
+                           const Caller& caller) {
+    GIST_ASSIGN_OR_RETURN(const AskInput input, FromProto(request));
+    const auto on_text = [&](const std::string& piece) {
+      v1::AskResponse event;
+      event.set_text(piece);
+      return writer.Write(event);
+    };
+    GIST_ASSIGN_OR_RETURN(const Accounting accounting,
+                          pipeline_.Ask(input, caller, on_text));
+    const char* const mode =
+        accounting.mode == AskMode::kGist ? "gist" : "full";
+    const int prompt_tokens =
+        accounting.prefix_tokens + accounting.gist_tokens +
+        accounting.context_tokens + accounting.question_tokens;
+    metrics_.CountAnswer(mode, prompt_tokens, accounting.answer_tokens);
+    SPDLOG_INFO(
+        "answered mode={} contexts={} prompt_tokens={} answer_tokens={} "
+        "first_token_seconds={:.3f} seconds={:.3f}",
+        mode, input.context_ids.size(), prompt_tokens, accounting.answer_tokens,
+        accounting.first_token_seconds, accounting.total_seconds);
+    v1::AskResponse event;
+    ToProto(accounting, event.mutable_accounting());
+    return writer.Write(event) ? absl::OkStatus() : Left();
+  }
+
+  Pipeline& pipeline_;
+  Metrics& metrics_;
+  const Clock::time_point started_ = Clock::now();
+};
+
+}  // namespace
+
+struct GrpcServer::Impl {
+  Impl(Pipeline& pipeline, Metrics& metrics) : service(pipeline, metrics) {}
+  Service service;
+  std::string address;
+  std::unique_ptr<grpc::Server> server;
+};
+
+GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GrpcServer::~GrpcServer() { Shutdown(); }
+
+const std::string& GrpcServer::address() const { return impl_->address; }
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  auto impl = std::make_unique<Impl>(pipeline, metrics);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(),
+                           &port);
+  // Otherwise two servers would share a port, each getting half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kMaxUnaryBytes + kSlackBytes);
+  builder.SetResourceQuota(
+      grpc::ResourceQuota("gistd").SetMaxThreads(options.max_threads));
+  builder.RegisterService(&impl->service);
+  std::vector<
+      std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
+      interceptors;
+  interceptors.push_back(std::make_unique<UnparsedRequestsFactory>());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  // A busy port is our error to report; gRPC would print its own besides.
+  gpr_set_log_function([](gpr_log_func_args*) {});
+  impl->server = builder.BuildAndStart();
+  gpr_set_log_function(nullptr);
+  if (impl->server == nullptr || port == 0) {
+    return absl::UnavailableError(fmt::format(
+        "cannot listen on {}: the port is in use, or the address is not this "
+        "machine's; choose another with --listen",
+        options.listen));
+  }
+  impl->address = fmt::format(
+      "{}:{}", options.listen.substr(0, options.listen.rfind(':')), port);
+  auto* const health = impl->server->GetHealthCheckService();
+  health->SetServingStatus(v1::GistService::service_full_name(), true);
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
+}
+
+void GrpcServer::StopServing() {
+  impl_->server->GetHealthCheckService()->SetServingStatus(false);
+}
+
+void GrpcServer::Shutdown() {
+  impl_->server->Shutdown(std::chrono::system_clock::now() + kLastCalls);
+}
+
+}  // namespace gist

@@ -1,0 +1,39 @@
+// gist.v1.GistService on a port, with health and reflection.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/metrics.h"
+#include "server/pipeline.h"
+
+namespace gist {
+
+struct GrpcServerOptions {
+  std::string listen;     // HOST:PORT; port 0: any free one
+  int max_threads = 256;  // of handlers; each call holds one
+};
+
+class GrpcServer {
+ public:
+  // Serves until Shutdown. `pipeline` and `metrics` outlive the server.
+  // kUnavailable: the port cannot be had.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
+      Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options);
+  ~GrpcServer();
+
+  // HOST:PORT with the real port.
+  const std::string& address() const;
+  // Health says NOT_SERVING, so that no new traffic is sent here.
+  void StopServing();
+  // Ends what still runs, soon, and returns when no call is left.
+  void Shutdown();
+
+ private:
+  struct Impl;
+  explicit GrpcServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gist

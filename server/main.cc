@@ -1,0 +1,123 @@
+// gistd: wires the parts together. Alone knows which engine runs.
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "core/base/status.h"
+#include "server/config.h"
+#include "server/grpc_service.h"
+#include "server/metrics.h"
+#include "server/pipeline.h"
+#include "server/scheduler.h"
+#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/spdlog.h"
+#include "storage/gist_store.h"
+#ifdef GIST_TORCH
+#include "core/torch_engine.h"
+#else
+#include "tests/support/fake_engine.h"
+#endif
+
+namespace gist {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
+#ifdef GIST_TORCH
+  TorchEngineOptions options;
+  options.model_path = config.model;
+  options.adapter_path = config.adapter;
+  options.device = config.device;
+  options.threads = config.threads;
+  return MakeTorchEngine(options);
+#else
+  SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
+              config.model);
+  return std::make_unique<FakeEngine>();
+#endif
+}
+
+// logfmt on stderr; stdout stays free.
+void StartLogging() {
+  auto logger = spdlog::stderr_logger_mt("gistd");
+  logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// Threads inherit the mask: these signals reach WaitForStop alone.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
+  GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
+  GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
+  Scheduler scheduler(*engine,
+                      {config.limits.max_queue, config.limits.max_running_asks,
+                       config.limits.max_running_compressions});
+  Pipeline pipeline(
+      *engine, *store, scheduler,
+      {config.limits.max_document_bytes, config.limits.max_document_tokens});
+  Metrics metrics;
+  GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
+  metrics.AddContexts(contexts);
+  std::string admin = config.admin;
+  if (admin != "off") {
+    GIST_ASSIGN_OR_RETURN(admin, metrics.Serve(config.admin));
+  }
+  const int max_threads = std::min(config.limits.max_queue, 4096) * 2 + 64;
+  GIST_ASSIGN_OR_RETURN(
+      const auto server,
+      GrpcServer::Start(pipeline, metrics, {config.listen, max_threads}));
+  SPDLOG_INFO(
+      "gistd ready listen={} admin={} model={:?} adapter={:?} contexts={}",
+      server->address(), admin, engine->model().name, engine->adapter().name,
+      contexts);
+
+  int signal_number = 0;
+  sigwait(&stop_signals, &signal_number);
+  SPDLOG_INFO("gistd stopping signal={} grace_seconds={}", signal_number,
+              config.shutdown_grace_seconds);
+  server->StopServing();
+  scheduler.Drain(
+      std::chrono::milliseconds(int64_t(config.shutdown_grace_seconds * 1000)));
+  server->Shutdown();
+  SPDLOG_INFO("gistd stopped");
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  StartLogging();
+  auto command_line = ParseCommandLine(argc, argv);
+  absl::Status status = command_line.status();
+  if (status.ok()) {
+    if (const auto* text = std::get_if<std::string>(&*command_line)) {
+      std::fputs(text->c_str(), stdout);
+      return 0;
+    }
+    const sigset_t stop_signals = BlockStopSignals();
+    status = Fence("gistd", [&] {
+      return Serve(std::get<Config>(*command_line), stop_signals);
+    });
+  }
+  if (status.ok()) return 0;
+  SPDLOG_ERROR("error={:?}", Message(status));
+  return 1;
+}
+
+}  // namespace
+}  // namespace gist
+
+int main(int argc, char** argv) { return gist::Main(argc, argv); }

@@ -1,0 +1,107 @@
+#include "server/metrics.h"
+
+#include <utility>
+
+#include "core/base/status.h"
+#include "prometheus/counter.h"
+#include "prometheus/exposer.h"
+#include "prometheus/gauge.h"
+#include "prometheus/histogram.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+
+namespace gist {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+// Seconds: from a look into the store to a long document on a slow CPU.
+const Histogram::BucketBoundaries kDurationBuckets = {
+    0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800};
+
+prometheus::Family<Counter>& AddCounters(prometheus::Registry& registry,
+                                         const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+}  // namespace
+
+struct Metrics::Impl {
+  std::shared_ptr<prometheus::Registry> registry =
+      std::make_shared<prometheus::Registry>();
+  prometheus::Family<Counter>& requests =
+      AddCounters(*registry, "gist_requests_total",
+                  "Calls that ended, by RPC and gRPC status code");
+  prometheus::Family<Histogram>& durations =
+      prometheus::BuildHistogram()
+          .Name("gist_request_duration_seconds")
+          .Help("From a call's arrival to its end, by RPC")
+          .Register(*registry);
+  prometheus::Family<Counter>& prompt_tokens = AddCounters(
+      *registry, "gist_prompt_tokens_total",
+      "Prefix, gists, document text and question of answers, by mode");
+  prometheus::Family<Counter>& answer_tokens = AddCounters(
+      *registry, "gist_answer_tokens_total", "Tokens decoded, by mode");
+  Counter& documents = AddCounters(*registry, "gist_documents_compressed_total",
+                                   "Documents whose gists were computed")
+                           .Add({});
+  Counter& document_tokens =
+      AddCounters(*registry, "gist_document_tokens_total",
+                  "Tokens of documents whose gists were computed")
+          .Add({});
+  Gauge& contexts = prometheus::BuildGauge()
+                        .Name("gist_contexts")
+                        .Help("Contexts in the store")
+                        .Register(*registry)
+                        .Add({});
+  std::unique_ptr<prometheus::Exposer> exposer;
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+absl::StatusOr<std::string> Metrics::Serve(const std::string& address) {
+  try {
+    impl_->exposer = std::make_unique<prometheus::Exposer>(address);
+    impl_->exposer->RegisterCollectable(impl_->registry);
+  } catch (const std::exception& error) {
+    return absl::UnavailableError(fmt::format(
+        "cannot serve metrics on {}: {}; is the port in use? Choose another "
+        "with --admin, or --admin off",
+        address, error.what()));
+  }
+  const auto ports = impl_->exposer->GetListeningPorts();
+  const std::string host = address.substr(0, address.rfind(':'));
+  return fmt::format("{}:{}", host, ports.empty() ? 0 : ports.front());
+}
+
+std::string Metrics::Render() const {
+  return prometheus::TextSerializer().Serialize(impl_->registry->Collect());
+}
+
+void Metrics::CountRequest(std::string_view rpc, std::string_view code,
+                           double seconds) {
+  const std::string name(rpc);
+  impl_->requests.Add({{"rpc", name}, {"code", std::string(code)}}).Increment();
+  impl_->durations.Add({{"rpc", name}}, kDurationBuckets).Observe(seconds);
+}
+
+void Metrics::CountAnswer(std::string_view mode, int64_t prompt_tokens,
+                          int64_t answer_tokens) {
+  const prometheus::Labels labels = {{"mode", std::string(mode)}};
+  impl_->prompt_tokens.Add(labels).Increment(double(prompt_tokens));
+  impl_->answer_tokens.Add(labels).Increment(double(answer_tokens));
+}
+
+void Metrics::CountCompressed(int64_t document_tokens) {
+  impl_->documents.Increment();
+  impl_->document_tokens.Increment(double(document_tokens));
+}
+
+void Metrics::AddContexts(int64_t change) {
+  impl_->contexts.Increment(double(change));
+}
+
+}  // namespace gist

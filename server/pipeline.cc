@@ -1,0 +1,164 @@
+#include "server/pipeline.h"
+
+#include <utility>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+#include "storage/kv_codec.h"
+
+namespace gist {
+namespace {
+
+constexpr int kDefaultPageSize = 50;
+constexpr int kMaxPageSize = 1000;
+constexpr int64_t kMaxImportedGistBytes = int64_t{64} << 20;
+constexpr size_t kShownIdBytes = 64;  // of an id that a stranger sent
+
+absl::Status NoSuchContext(std::string_view context_id) {
+  std::string_view shown = context_id.substr(0, kShownIdBytes);
+  shown = shown.substr(0, FirstInvalidUtf8(shown));
+  return absl::NotFoundError(fmt::format(
+      "no context has the id \"{}\"; ListContexts names all", shown));
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
+                   PipelineLimits limits)
+    : engine_(engine), store_(store), scheduler_(scheduler), limits_(limits) {}
+
+int64_t Pipeline::max_import_bytes() const {
+  return limits_.max_document_bytes + kMaxImportedGistBytes;
+}
+
+absl::StatusOr<ContextRecord> Pipeline::FindRecord(
+    std::string_view context_id) const {
+  auto record = store_.GetRecord(context_id);
+  if (absl::IsNotFound(record.status())) return NoSuchContext(context_id);
+  return record;
+}
+
+absl::StatusOr<ContextInfo> Pipeline::Describe(ContextRecord record) const {
+  ContextInfo info;
+  GIST_ASSIGN_OR_RETURN(info.has_text, store_.HasText(record.document_id));
+  const ModelInfo& model = engine_.model();
+  if (record.model_fingerprint == model.fingerprint) {
+    info.full_context_kv_bytes = model.KvBytes(record.document_tokens);
+  }
+  info.record = std::move(record);
+  return info;
+}
+
+absl::StatusOr<ContextInfo> Pipeline::Get(std::string_view context_id) const {
+  GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(context_id));
+  return Describe(std::move(record));
+}
+
+absl::StatusOr<ListResult> Pipeline::List(int page_size,
+                                          std::string_view page_token) const {
+  if (page_size < 0 || page_size > kMaxPageSize) {
+    return absl::InvalidArgumentError(
+        fmt::format("page_size is {}, want 1 to {}, or 0 for {}", page_size,
+                    kMaxPageSize, kDefaultPageSize));
+  }
+  if (page_size == 0) page_size = kDefaultPageSize;
+  GIST_ASSIGN_OR_RETURN(ContextPage page, store_.List(page_size, page_token));
+  ListResult result;
+  result.next_page_token = std::move(page.next_page_token);
+  for (ContextRecord& record : page.records) {
+    GIST_ASSIGN_OR_RETURN(ContextInfo info, Describe(std::move(record)));
+    result.contexts.push_back(std::move(info));
+  }
+  return result;
+}
+
+absl::StatusOr<int64_t> Pipeline::Count() const {
+  int64_t contexts = 0;
+  std::string token;
+  do {
+    GIST_ASSIGN_OR_RETURN(ContextPage page, store_.List(kMaxPageSize, token));
+    contexts += int64_t(page.records.size());
+    token = std::move(page.next_page_token);
+  } while (!token.empty());
+  return contexts;
+}
+
+absl::Status Pipeline::Delete(std::string_view context_id) {
+  const absl::Status deleted = store_.Delete(context_id);
+  return absl::IsNotFound(deleted) ? NoSuchContext(context_id) : deleted;
+}
+
+absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
+                                             bool without_text) const {
+  GistBlob blob;
+  GIST_ASSIGN_OR_RETURN(blob.record, FindRecord(context_id));
+  GIST_ASSIGN_OR_RETURN(blob.gists, store_.GetGists(blob.record));
+  if (!without_text) {
+    auto text = store_.GetText(blob.record.document_id);
+    if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
+    if (text.ok()) blob.text = *std::move(text);
+  }
+  return EncodeGistBlob(blob);
+}
+
+absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
+                                              const Caller& caller) {
+  if (int64_t(file.size()) > max_import_bytes()) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the file has {} bytes, the limit is {}", file.size(),
+                    max_import_bytes()));
+  }
+  GIST_ASSIGN_OR_RETURN(GistBlob blob, DecodeGistBlob(file));
+  GIST_RETURN_IF_ERROR(CheckImport(blob.record, blob.gists, blob.text));
+  blob.record.imported = true;
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        writers_.Acquire(blob.record.context_id, caller));
+  const auto stored = store_.GetRecord(blob.record.context_id);
+  ImportResult result;
+  result.is_new = absl::IsNotFound(stored.status());
+  if (!stored.ok() && !result.is_new && !absl::IsDataLoss(stored.status())) {
+    return stored.status();
+  }
+  if (!stored.ok() || stored->imported) {
+    GIST_RETURN_IF_ERROR(store_.Put(blob.record, blob.text, blob.gists));
+  }
+  GIST_ASSIGN_OR_RETURN(result.context, Get(blob.record.context_id));
+  return result;
+}
+
+// The file is whole (DecodeGistBlob): is it also true, and of this model?
+absl::Status Pipeline::CheckImport(const ContextRecord& record,
+                                   const GistKv& gists,
+                                   std::string_view text) const {
+  const ModelInfo& model = engine_.model();
+  GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
+  if (gists.layers != model.layers || gists.kv_heads != model.kv_heads ||
+      gists.head_dim != model.head_dim) {
+    return absl::DataLossError(fmt::format(
+        "the file's gists have {} layers, {} KV heads of {}; the model that it "
+        "names has {}, {} of {}",
+        gists.layers, gists.kv_heads, gists.head_dim, model.layers,
+        model.kv_heads, model.head_dim));
+  }
+  if (record.document_bytes > limits_.max_document_bytes) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the file's document has {} bytes, the limit is {}",
+                    record.document_bytes, limits_.max_document_bytes));
+  }
+  if (text.empty()) return absl::OkStatus();
+  const std::string document_id = DocumentId("", text);
+  if (document_id != record.document_id) {
+    return absl::DataLossError(
+        fmt::format("the file's text has the document id {}, its record says "
+                    "{}: one of them was changed",
+                    document_id, record.document_id));
+  }
+  GIST_ASSIGN_OR_RETURN(const auto tokens, engine_.Tokenize(text));
+  if (int64_t(tokens.size()) == record.document_tokens) return absl::OkStatus();
+  return absl::DataLossError(
+      fmt::format("the file's text has {} tokens, its record says {}",
+                  tokens.size(), record.document_tokens));
+}
+
+}  // namespace gist

@@ -1,0 +1,169 @@
+// What the service does: the use cases over engine, store and scheduler.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/engine.h"
+#include "server/caller.h"
+#include "server/compress_job.h"
+#include "server/keyed_lock.h"
+#include "server/scheduler.h"
+#include "storage/gist_store.h"
+
+namespace gist {
+
+struct PipelineLimits {
+  int64_t max_document_bytes = int64_t{64} << 20;
+  int64_t max_document_tokens = 262144;
+  int max_contexts_per_ask = 64;
+};
+
+struct ContextInfo {
+  ContextRecord record;
+  bool has_text = false;              // MODE_FULL_CONTEXT can answer
+  int64_t full_context_kv_bytes = 0;  // 0: another model's, whose shape is
+                                      // unknown here
+};
+
+struct CompressInput {
+  std::string text;
+  int gist_tokens = 0;  // of each group of the document; 0: the default
+};
+
+struct CompressResult {
+  ContextInfo context;
+  bool cached = false;  // it was there already; nothing was computed
+  bool is_new = false;  // there was no context of this id, not even a bad one
+  double queue_seconds = 0;
+  double tokenize_seconds = 0;
+  double prefill_seconds = 0;
+  double gist_seconds = 0;
+  double store_seconds = 0;
+  double total_seconds = 0;
+};
+
+enum class AskMode { kGist, kFullContext };
+
+struct AskInput {
+  std::vector<std::string> context_ids;
+  std::string question;
+  AskMode mode = AskMode::kGist;
+  int max_tokens = 0;  // 0: 256, or what still fits
+  Sampling sampling = {};
+};
+
+// Fields as in gist.v1.Accounting.
+struct Accounting {
+  AskMode mode = AskMode::kGist;
+  int64_t document_tokens = 0;
+  int prefix_tokens = 0;
+  int gist_tokens = 0;
+  int context_tokens = 0;
+  int question_tokens = 0;
+  int answer_tokens = 0;
+  int64_t kv_bytes = 0;
+  int64_t full_context_kv_bytes = 0;
+  double compression_ratio = 0;
+  double queue_seconds = 0;
+  double load_seconds = 0;
+  double prefill_seconds = 0;
+  double first_token_seconds = 0;
+  double decode_seconds = 0;
+  double total_seconds = 0;
+  std::string finish_reason;
+  std::string model_fingerprint;
+  std::vector<std::string> adapter_fingerprints;
+};
+
+struct ListResult {
+  std::vector<ContextInfo> contexts;
+  std::string next_page_token;
+};
+
+struct ImportResult {
+  ContextInfo context;
+  bool is_new = false;
+};
+
+// Errors are those of gist.proto, as absl::StatusCodes. The scheduler's and the
+// store's own (kUnavailable, kResourceExhausted) pass through. Thread-safe;
+// calls block until their work has ended, one way or the other.
+class Pipeline {
+ public:
+  using ProgressSink = std::function<void(const CompressProgress&)>;
+  // False: nobody reads any more; the answer is cancelled.
+  using TextSink = std::function<bool(const std::string& piece)>;
+
+  // All three outlive the pipeline. `scheduler` runs `engine`.
+  Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
+           PipelineLimits limits);
+
+  // The same text with the same number of gists is computed once, also when
+  // asked for twice at the same time. What was imported, or fails its checks,
+  // is computed anew and replaced. `progress` runs on the caller's thread.
+  absl::StatusOr<CompressResult> Compress(const CompressInput& input,
+                                          const Caller& caller,
+                                          const ProgressSink& progress = {});
+  // `on_text` gets pieces of whole UTF-8 characters, on the caller's thread.
+  absl::StatusOr<Accounting> Ask(const AskInput& input, const Caller& caller,
+                                 const TextSink& on_text);
+
+  absl::StatusOr<ContextInfo> Get(std::string_view context_id) const;
+  // `page_size`: 0: 50; at most 1000.
+  absl::StatusOr<ListResult> List(int page_size,
+                                  std::string_view page_token) const;
+  absl::Status Delete(std::string_view context_id);
+  // One safetensors file, with the document's text if it is kept and wanted.
+  absl::StatusOr<std::string> Export(std::string_view context_id,
+                                     bool without_text) const;
+  // A context that was computed here is returned as it is, never replaced.
+  absl::StatusOr<ImportResult> Import(std::string_view file,
+                                      const Caller& caller);
+  // Contexts in the store; reads every record.
+  absl::StatusOr<int64_t> Count() const;
+
+  const Engine& engine() const { return engine_; }
+  const PipelineLimits& limits() const { return limits_; }
+  // Of an imported file: the largest document and room for its gists.
+  int64_t max_import_bytes() const;
+
+ private:
+  struct Material;  // what an answer is made of
+
+  absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input) const;
+  absl::Status CheckDocument(std::string_view text) const;
+  absl::StatusOr<int> GistTokens(int requested) const;
+  absl::StatusOr<bool> IsComputed(const ContextRecord& record,
+                                  std::string_view text) const;
+  absl::Status ComputeAndStore(CompressWork work, std::string_view text,
+                               const Caller& caller,
+                               const ProgressSink& progress,
+                               CompressResult& result);
+
+  absl::Status CheckAsk(const AskInput& input) const;
+  absl::StatusOr<Material> Load(const AskInput& input) const;
+  absl::Status LoadGists(Material& material) const;
+  absl::Status LoadText(Material& material) const;
+  absl::StatusOr<int> AnswerRoom(const AskInput& input,
+                                 const Accounting& accounting) const;
+
+  absl::Status CheckImport(const ContextRecord& record, const GistKv& gists,
+                           std::string_view text) const;
+  absl::StatusOr<ContextRecord> FindRecord(std::string_view context_id) const;
+  absl::StatusOr<ContextInfo> Describe(ContextRecord record) const;
+
+  Engine& engine_;  // calls other than Tokenize* go through the scheduler
+  GistStore& store_;
+  Scheduler& scheduler_;
+  const PipelineLimits limits_;
+  KeyedLock writers_;  // by context id: one Compress or Import at a time
+};
+
+}  // namespace gist

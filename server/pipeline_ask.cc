@@ -1,0 +1,211 @@
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+#include "server/ask_job.h"
+#include "server/pipeline.h"
+#include "storage/kv_codec.h"
+
+namespace gist {
+namespace {
+
+constexpr int kDefaultAnswerTokens = 256;
+constexpr std::string_view kBetweenDocuments = "\n\n";
+
+absl::Status CheckSampling(const AskInput& input) {
+  const Sampling& sampling = input.sampling;
+  // Written so that NaN fails too.
+  if (!(sampling.temperature >= 0 && sampling.temperature <= 2)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "temperature is {}, want 0 (greedy) to 2", sampling.temperature));
+  }
+  if (!(sampling.top_p > 0 && sampling.top_p <= 1)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "top_p is {}, want more than 0 and at most 1", sampling.top_p));
+  }
+  if (sampling.top_k < 0) {
+    return absl::InvalidArgumentError(fmt::format(
+        "top_k is {}, want 0 (all tokens) or more", sampling.top_k));
+  }
+  if (input.max_tokens < 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("max_tokens is {}, want 1 or more, or 0 for {}",
+                    input.max_tokens, kDefaultAnswerTokens));
+  }
+  return absl::OkStatus();
+}
+
+// What was stored for `record` cannot be used: which, and what to do.
+absl::Status Explained(const ContextRecord& record,
+                       const absl::Status& status) {
+  const char* const next_step =
+      absl::IsDataLoss(status) ? "; compress the document again" : "";
+  return absl::Status(status.code(), fmt::format("{}: {}{}", record.context_id,
+                                                 Message(status), next_step));
+}
+
+}  // namespace
+
+struct Pipeline::Material {
+  std::vector<ContextRecord> records;
+  AskWork work;
+  Accounting accounting;  // what is known before the engine runs
+};
+
+absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
+                                         const Caller& caller,
+                                         const TextSink& on_text) {
+  const Clock::time_point arrival = Clock::now();
+  GIST_RETURN_IF_ERROR(CheckAsk(input));
+  GIST_ASSIGN_OR_RETURN(Material material, Load(input));
+  Accounting& accounting = material.accounting;
+  material.work.arrival = arrival;
+  material.work.sampling = input.sampling;
+  GIST_ASSIGN_OR_RETURN(material.work.max_tokens,
+                        AnswerRoom(input, accounting));
+
+  // The job asks `reader`, on the scheduler's thread, until it has ended, which
+  // is before this function returns.
+  std::atomic<bool> reader_left = false;
+  Caller reader = caller;
+  reader.has_left = [&] {
+    return reader_left || (caller.has_left && caller.has_left());
+  };
+  const auto outcome = std::make_shared<AskOutcome>();
+  GIST_RETURN_IF_ERROR(scheduler_.Submit(
+      std::make_unique<AskJob>(std::move(material.work), outcome), reader));
+  for (;;) {
+    GIST_ASSIGN_OR_RETURN(const std::optional<std::string> piece,
+                          outcome->text.Next());
+    if (!piece) break;
+    if (!reader_left && !on_text(*piece)) reader_left = true;
+  }
+  accounting.answer_tokens = outcome->answer_tokens;
+  accounting.queue_seconds = outcome->queue_seconds;
+  accounting.prefill_seconds = outcome->prefill_seconds;
+  accounting.first_token_seconds = outcome->first_token_seconds;
+  accounting.decode_seconds = outcome->decode_seconds;
+  accounting.finish_reason = outcome->stopped ? "stop" : "length";
+  accounting.total_seconds = SecondsSince(arrival);
+  return accounting;
+}
+
+absl::Status Pipeline::CheckAsk(const AskInput& input) const {
+  const int contexts = int(input.context_ids.size());
+  if (contexts < 1 || contexts > limits_.max_contexts_per_ask) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} context ids, want 1 to {}", contexts,
+                    limits_.max_contexts_per_ask));
+  }
+  if (input.question.empty()) {
+    return absl::InvalidArgumentError("the question is empty");
+  }
+  const size_t invalid = FirstInvalidUtf8(input.question);
+  if (invalid < input.question.size()) {
+    return absl::InvalidArgumentError(
+        fmt::format("the question is not UTF-8: byte 0x{:02x} at offset {}",
+                    uint8_t(input.question[invalid]), invalid));
+  }
+  return CheckSampling(input);
+}
+
+absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input) const {
+  const ModelInfo& model = engine_.model();
+  Material material;
+  Accounting& accounting = material.accounting;
+  accounting.mode = input.mode;
+  accounting.model_fingerprint = model.fingerprint;
+  accounting.prefix_tokens = model.prefix_tokens;
+  GIST_ASSIGN_OR_RETURN(const std::vector<int32_t> question,
+                        engine_.TokenizeQuestion(input.question));
+  accounting.question_tokens = int(question.size());
+  for (const std::string& id : input.context_ids) {
+    GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(id));
+    GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
+    accounting.document_tokens += record.document_tokens;
+    accounting.adapter_fingerprints.push_back(record.adapter_fingerprint);
+    material.records.push_back(std::move(record));
+  }
+  GIST_RETURN_IF_ERROR(input.mode == AskMode::kGist ? LoadGists(material)
+                                                    : LoadText(material));
+  auto& tokens = material.work.tokens;
+  tokens.insert(tokens.end(), question.begin(), question.end());
+  const int64_t stands_for = accounting.gist_tokens + accounting.context_tokens;
+  accounting.kv_bytes = model.KvBytes(stands_for);
+  accounting.full_context_kv_bytes = model.KvBytes(accounting.document_tokens);
+  accounting.compression_ratio =
+      double(accounting.document_tokens) / double(stands_for);
+  return material;
+}
+
+absl::Status Pipeline::LoadGists(Material& material) const {
+  const Clock::time_point start = Clock::now();
+  for (const ContextRecord& record : material.records) {
+    auto gists = store_.GetGists(record);
+    if (!gists.ok()) return Explained(record, gists.status());
+    material.accounting.gist_tokens += gists->gist_tokens;
+    material.work.gists.push_back(*std::move(gists));
+  }
+  material.accounting.load_seconds = SecondsSince(start);
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::LoadText(Material& material) const {
+  Accounting& accounting = material.accounting;
+  // What cannot fit is not even read: it may be large.
+  const int64_t tokens = accounting.document_tokens + accounting.prefix_tokens +
+                         accounting.question_tokens;
+  const int max_tokens = engine_.model().max_context_tokens;
+  if (tokens >= max_tokens) {
+    return absl::OutOfRangeError(fmt::format(
+        "documents of {} tokens, the question of {} and the prefix of {} "
+        "leave no room for an answer in the model's context of {}; ask with "
+        "MODE_GIST",
+        accounting.document_tokens, accounting.question_tokens,
+        accounting.prefix_tokens, max_tokens));
+  }
+  const Clock::time_point start = Clock::now();
+  std::string joined;
+  for (const ContextRecord& record : material.records) {
+    const auto text = store_.GetText(record.document_id);
+    if (absl::IsNotFound(text.status())) {
+      return absl::FailedPreconditionError(fmt::format(
+          "{}: the document's text is not kept here; compress the document, "
+          "or ask with MODE_GIST",
+          record.context_id));
+    }
+    if (!text.ok()) return Explained(record, text.status());
+    if (!joined.empty()) joined += kBetweenDocuments;
+    joined += *text;
+  }
+  accounting.load_seconds = SecondsSince(start);
+  GIST_ASSIGN_OR_RETURN(material.work.tokens, engine_.Tokenize(joined));
+  accounting.context_tokens = int(material.work.tokens.size());
+  return absl::OkStatus();
+}
+
+// The most tokens that the answer may have.
+absl::StatusOr<int> Pipeline::AnswerRoom(const AskInput& input,
+                                         const Accounting& accounting) const {
+  const int64_t max_tokens = engine_.model().max_context_tokens;
+  const int64_t documents = accounting.gist_tokens + accounting.context_tokens;
+  const int64_t room = max_tokens - accounting.prefix_tokens - documents -
+                       accounting.question_tokens;
+  const int64_t wanted = std::max(1, input.max_tokens);
+  if (wanted > room) {
+    return absl::OutOfRangeError(fmt::format(
+        "a prefix of {} tokens, the documents' {}, the question's {} and {} "
+        "for the answer exceed the model's context of {}; shorten the "
+        "question, ask over less, or lower max_tokens",
+        accounting.prefix_tokens, documents, accounting.question_tokens, wanted,
+        max_tokens));
+  }
+  if (input.max_tokens > 0) return input.max_tokens;
+  return int(std::min<int64_t>(kDefaultAnswerTokens, room));
+}
+
+}  // namespace gist

@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+#include "server/pipeline.h"
+#include "storage/kv_codec.h"
+
+namespace gist {
+namespace {
+
+// Of a document: no tenants yet, so no salt.
+std::string DocumentIdOf(std::string_view text) { return DocumentId("", text); }
+
+int64_t UnixMillis() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// A stored context that cannot be used, and can be made again from the text.
+bool IsMiss(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsDataLoss(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+absl::StatusOr<CompressResult> Pipeline::Compress(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
+  const Clock::time_point start = Clock::now();
+  CompressResult result;
+  GIST_ASSIGN_OR_RETURN(CompressWork work, PlanCompress(input));
+  result.tokenize_seconds = SecondsSince(start);
+
+  ContextRecord& record = result.context.record;
+  record.document_id = DocumentIdOf(input.text);
+  record.model_fingerprint = engine_.model().fingerprint;
+  record.adapter_fingerprint = engine_.adapter().fingerprint;
+  record.document_bytes = int64_t(input.text.size());
+  record.document_tokens = int64_t(work.tokens.size());
+  record.gist_tokens = work.groups * work.gists_per_group;
+  record.context_id = ContextId(record.document_id, record.model_fingerprint,
+                                record.adapter_fingerprint, record.gist_tokens);
+
+  const Clock::time_point turn = Clock::now();
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        writers_.Acquire(record.context_id, caller));
+  result.queue_seconds = SecondsSince(turn);
+  const auto stored = store_.GetRecord(record.context_id);
+  if (!stored.ok() && !IsMiss(stored.status())) return stored.status();
+  result.is_new = absl::IsNotFound(stored.status());
+  if (stored.ok()) {
+    GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(*stored, input.text));
+  }
+  if (!result.cached) {
+    GIST_RETURN_IF_ERROR(
+        ComputeAndStore(std::move(work), input.text, caller, progress, result));
+  }
+  GIST_ASSIGN_OR_RETURN(ContextRecord kept, FindRecord(record.context_id));
+  GIST_ASSIGN_OR_RETURN(result.context, Describe(std::move(kept)));
+  result.total_seconds = SecondsSince(start);
+  return result;
+}
+
+absl::StatusOr<CompressWork> Pipeline::PlanCompress(
+    const CompressInput& input) const {
+  GIST_RETURN_IF_ERROR(CheckDocument(input.text));
+  CompressWork work;
+  GIST_ASSIGN_OR_RETURN(work.gists_per_group, GistTokens(input.gist_tokens));
+  GIST_ASSIGN_OR_RETURN(work.tokens, engine_.Tokenize(input.text));
+  const int64_t tokens = int64_t(work.tokens.size());
+  if (tokens == 0) {
+    return absl::InternalError("the tokenizer made nothing of the document");
+  }
+  if (tokens > limits_.max_document_tokens) {
+    return absl::ResourceExhaustedError(fmt::format(
+        "the document has {} tokens, the limit is {}; split it and ask over "
+        "several contexts",
+        tokens, limits_.max_document_tokens));
+  }
+  const ModelInfo& model = engine_.model();
+  const int64_t room =
+      model.max_context_tokens - model.prefix_tokens - work.gists_per_group;
+  const int64_t trained = engine_.adapter().max_document_tokens;
+  const int64_t group_tokens =
+      std::max<int64_t>(1, trained > 0 ? std::min(trained, room) : room);
+  const int64_t groups = (tokens + group_tokens - 1) / group_tokens;
+  const int64_t gists = groups * work.gists_per_group;
+  if (gists >= model.max_context_tokens - model.prefix_tokens) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{} gists ({} for each of {} groups of the document) do not fit the "
+        "model's context of {} tokens; ask for fewer",
+        gists, work.gists_per_group, groups, model.max_context_tokens));
+  }
+  work.groups = int(groups);
+  return work;
+}
+
+absl::Status Pipeline::CheckDocument(std::string_view text) const {
+  if (text.empty()) {
+    return absl::InvalidArgumentError(
+        "the document is empty, want 1 byte of text or more");
+  }
+  if (int64_t(text.size()) > limits_.max_document_bytes) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the document has {} bytes, the limit is {}; split it and "
+                    "ask over several contexts",
+                    text.size(), limits_.max_document_bytes));
+  }
+  const size_t invalid = FirstInvalidUtf8(text);
+  if (invalid < text.size()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "the document is not UTF-8: byte 0x{:02x} at offset {}; convert it "
+        "first",
+        uint8_t(text[invalid]), invalid));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Pipeline::GistTokens(int requested) const {
+  const AdapterInfo& adapter = engine_.adapter();
+  const int limit =
+      engine_.model().max_context_tokens - engine_.model().prefix_tokens;
+  const int gists = requested == 0 ? adapter.gist_tokens : requested;
+  if (gists <= 0 || gists % adapter.gists_per_block != 0 || gists >= limit) {
+    return absl::InvalidArgumentError(fmt::format(
+        "gist_tokens is {}, want a multiple of {} from {} to below {}, or 0 "
+        "for the adapter's default of {}",
+        requested, adapter.gists_per_block, adapter.gists_per_block, limit,
+        adapter.gist_tokens));
+  }
+  return gists;
+}
+
+// Computed here, whole, and its document too.
+absl::StatusOr<bool> Pipeline::IsComputed(const ContextRecord& record,
+                                          std::string_view text) const {
+  if (record.imported) return false;
+  const auto gists = store_.GetGists(record);
+  if (!gists.ok()) {
+    if (IsMiss(gists.status())) return false;
+    return gists.status();
+  }
+  const auto kept = store_.GetText(record.document_id);
+  if (!kept.ok() && !IsMiss(kept.status())) return kept.status();
+  return kept.ok() && *kept == text;
+}
+
+absl::Status Pipeline::ComputeAndStore(CompressWork work, std::string_view text,
+                                       const Caller& caller,
+                                       const ProgressSink& progress,
+                                       CompressResult& result) {
+  const auto outcome = std::make_shared<CompressOutcome>();
+  GIST_RETURN_IF_ERROR(scheduler_.Submit(
+      std::make_unique<CompressJob>(std::move(work), outcome), caller));
+  for (;;) {
+    GIST_ASSIGN_OR_RETURN(const std::optional<CompressProgress> step,
+                          outcome->progress.Next());
+    if (!step) break;
+    if (progress) progress(*step);
+  }
+  result.queue_seconds += outcome->queue_seconds;
+  result.prefill_seconds = outcome->prefill_seconds;
+  result.gist_seconds = outcome->gist_seconds;
+
+  const Clock::time_point start = Clock::now();
+  ContextRecord& record = result.context.record;
+  record.kv_bytes = BlobKvBytes(outcome->gists);
+  record.compress_seconds = outcome->compress_seconds;
+  record.created_unix_ms = UnixMillis();
+  GIST_RETURN_IF_ERROR(store_.Put(record, text, outcome->gists));
+  result.store_seconds = SecondsSince(start);
+  return absl::OkStatus();
+}
+
+}  // namespace gist

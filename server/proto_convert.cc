@@ -1,0 +1,154 @@
+#include "server/proto_convert.h"
+
+#include <string>
+
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+
+namespace gist {
+namespace {
+
+constexpr size_t kMaxMessageBytes = 1024;
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const std::string_view message = Message(status).substr(0, kMaxMessageBytes);
+  // absl::StatusCode and grpc::StatusCode number the same canonical codes.
+  return grpc::Status(
+      static_cast<grpc::StatusCode>(status.code()),
+      std::string(message.substr(0, CompleteUtf8Prefix(message))));
+}
+
+const char* CodeName(absl::StatusCode code) {
+  static constexpr const char* kNames[] = {"OK",
+                                           "CANCELLED",
+                                           "UNKNOWN",
+                                           "INVALID_ARGUMENT",
+                                           "DEADLINE_EXCEEDED",
+                                           "NOT_FOUND",
+                                           "ALREADY_EXISTS",
+                                           "PERMISSION_DENIED",
+                                           "RESOURCE_EXHAUSTED",
+                                           "FAILED_PRECONDITION",
+                                           "ABORTED",
+                                           "OUT_OF_RANGE",
+                                           "UNIMPLEMENTED",
+                                           "INTERNAL",
+                                           "UNAVAILABLE",
+                                           "DATA_LOSS",
+                                           "UNAUTHENTICATED"};
+  const auto index = static_cast<size_t>(code);
+  return index < std::size(kNames) ? kNames[index] : "UNKNOWN";
+}
+
+absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
+  AskInput input;
+  input.context_ids.assign(request.context_ids().begin(),
+                           request.context_ids().end());
+  input.question = request.question();
+  switch (request.mode()) {
+    case v1::MODE_UNSPECIFIED:
+    case v1::MODE_GIST:
+      input.mode = AskMode::kGist;
+      break;
+    case v1::MODE_FULL_CONTEXT:
+      input.mode = AskMode::kFullContext;
+      break;
+    default:
+      return absl::InvalidArgumentError(
+          fmt::format("mode is {}, want MODE_GIST (1) or MODE_FULL_CONTEXT (2)",
+                      int(request.mode())));
+  }
+  input.max_tokens = request.max_tokens();
+  input.sampling.temperature = request.temperature();
+  input.sampling.top_k = request.top_k();
+  input.sampling.top_p = request.top_p() == 0 ? 1.0f : request.top_p();
+  input.sampling.seed = request.seed();
+  return input;
+}
+
+void ToProto(const ContextInfo& info, v1::Context* out) {
+  const ContextRecord& record = info.record;
+  out->set_context_id(record.context_id);
+  out->set_document_id(record.document_id);
+  out->set_document_bytes(record.document_bytes);
+  out->set_context_tokens(record.document_tokens);
+  out->set_gist_tokens(record.gist_tokens);
+  out->set_compression_ratio(double(record.document_tokens) /
+                             double(record.gist_tokens));
+  out->set_kv_bytes(record.kv_bytes);
+  out->set_full_context_kv_bytes(info.full_context_kv_bytes);
+  out->set_model_fingerprint(record.model_fingerprint);
+  out->set_adapter_fingerprint(record.adapter_fingerprint);
+  out->set_created_unix_ms(record.created_unix_ms);
+  out->set_compress_seconds(record.compress_seconds);
+  out->set_imported(record.imported);
+  out->set_has_text(info.has_text);
+}
+
+void ToProto(const CompressResult& result, v1::CompressResponse* out) {
+  ToProto(result.context, out->mutable_context());
+  out->set_cached(result.cached);
+  out->set_queue_seconds(result.queue_seconds);
+  out->set_tokenize_seconds(result.tokenize_seconds);
+  out->set_prefill_seconds(result.prefill_seconds);
+  out->set_gist_seconds(result.gist_seconds);
+  out->set_store_seconds(result.store_seconds);
+  out->set_total_seconds(result.total_seconds);
+}
+
+void ToProto(const CompressProgress& progress, v1::CompressProgress* out) {
+  out->set_done_tokens(progress.done_tokens);
+  out->set_total_tokens(progress.total_tokens);
+}
+
+void ToProto(const Accounting& accounting, v1::Accounting* out) {
+  out->set_mode(accounting.mode == AskMode::kGist ? v1::MODE_GIST
+                                                  : v1::MODE_FULL_CONTEXT);
+  out->set_document_tokens(accounting.document_tokens);
+  out->set_prefix_tokens(accounting.prefix_tokens);
+  out->set_gist_tokens(accounting.gist_tokens);
+  out->set_context_tokens(accounting.context_tokens);
+  out->set_question_tokens(accounting.question_tokens);
+  out->set_answer_tokens(accounting.answer_tokens);
+  out->set_kv_bytes(accounting.kv_bytes);
+  out->set_full_context_kv_bytes(accounting.full_context_kv_bytes);
+  out->set_compression_ratio(accounting.compression_ratio);
+  out->set_queue_seconds(accounting.queue_seconds);
+  out->set_load_seconds(accounting.load_seconds);
+  out->set_prefill_seconds(accounting.prefill_seconds);
+  out->set_first_token_seconds(accounting.first_token_seconds);
+  out->set_decode_seconds(accounting.decode_seconds);
+  out->set_total_seconds(accounting.total_seconds);
+  out->set_finish_reason(accounting.finish_reason);
+  out->set_model_fingerprint(accounting.model_fingerprint);
+  for (const std::string& fingerprint : accounting.adapter_fingerprints) {
+    out->add_adapter_fingerprints(fingerprint);
+  }
+}
+
+void ToProto(const Pipeline& pipeline, v1::ServerInfo* out) {
+  const ModelInfo& model = pipeline.engine().model();
+  const AdapterInfo& adapter = pipeline.engine().adapter();
+  const PipelineLimits& limits = pipeline.limits();
+  out->set_version(GIST_VERSION);
+  out->set_model_name(model.name);
+  out->set_model_fingerprint(model.fingerprint);
+  out->set_device(model.device);
+  out->set_max_context_tokens(model.max_context_tokens);
+  out->set_kv_bytes_per_token(model.KvBytes(1));
+  out->set_weight_bytes(model.weight_bytes);
+  out->set_adapter_name(adapter.name);
+  out->set_adapter_fingerprint(adapter.fingerprint);
+  out->set_gist_tokens(adapter.gist_tokens);
+  out->set_gists_per_block(adapter.gists_per_block);
+  out->set_segment_tokens(adapter.segment_tokens);
+  out->set_max_unary_bytes(kMaxUnaryBytes);
+  out->set_max_document_bytes(limits.max_document_bytes);
+  out->set_max_document_tokens(limits.max_document_tokens);
+  out->set_max_contexts_per_ask(limits.max_contexts_per_ask);
+}
+
+}  // namespace gist

@@ -1,0 +1,31 @@
+// Between the wire's messages and the pipeline's values.
+#pragma once
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "gist/v1/gist.pb.h"
+#include "grpcpp/support/status.h"
+#include "server/pipeline.h"
+
+namespace gist {
+
+// Largest text of the unary Compress. The transport takes a little more, so
+// that what is slightly over it gets an answer that names CompressStream.
+inline constexpr int kMaxUnaryBytes = 4 << 20;
+
+// Same code and message; a long message is cut, since it travels as a header.
+grpc::Status ToGrpc(const absl::Status& status);
+// "NOT_FOUND"
+const char* CodeName(absl::StatusCode code);
+
+// kInvalidArgument: an unknown mode.
+absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request);
+
+void ToProto(const ContextInfo& info, v1::Context* out);
+void ToProto(const CompressResult& result, v1::CompressResponse* out);
+void ToProto(const CompressProgress& progress, v1::CompressProgress* out);
+void ToProto(const Accounting& accounting, v1::Accounting* out);
+// All but the uptime.
+void ToProto(const Pipeline& pipeline, v1::ServerInfo* out);
+
+}  // namespace gist

@@ -1,0 +1,408 @@
+#include <atomic>
+#include <cmath>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/server/harness.h"
+
+namespace gist {
+namespace {
+
+using absl::StatusCode;
+using testing::_;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using AskTest = PipelineTest;
+
+TEST_F(AskTest, AnswersFromTheGistsAlone) {
+  Start();
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  const int read = counts().prefill_tokens;
+  const auto answer =
+      server().Ask({.context_ids = {id}, .question = "What is it?"});
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(*answer, AnswerTo("ABC123", "What is it?"));
+  EXPECT_EQ(counts().loads, 1);
+  EXPECT_EQ(counts().prefill_tokens - read, 4);  // the question
+}
+
+TEST_F(AskTest, AnswersFromTheWholeText) {
+  Start();
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  const auto answer = server().Ask({.context_ids = {id},
+                                    .question = "What is it?",
+                                    .mode = AskMode::kFullContext});
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(*answer, AnswerTo("ABC123", "What is it?"));
+  EXPECT_EQ(counts().loads, 0);
+}
+
+TEST_F(AskTest, SeveralContextsAreJoinedInTheOrderAsked) {
+  Start();
+  const std::string a = server().IdOf(DocumentWith("AAA111"));
+  const std::string b = server().IdOf(DocumentWith("BBB222"));
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+    EXPECT_EQ(
+        *server().Ask({.context_ids = {a, b}, .question = "Q", .mode = mode}),
+        AnswerTo("AAA111, BBB222", "Q"));
+    EXPECT_EQ(
+        *server().Ask({.context_ids = {b, a}, .question = "Q", .mode = mode}),
+        AnswerTo("BBB222, AAA111", "Q"));
+  }
+}
+
+TEST_F(AskTest, FullTextsAreJoinedByAnEmptyLine) {
+  HarnessOptions options;
+  options.engine.tokens = FakeEngineOptions::Tokens::kBytes;
+  Start(options);
+  const std::string a = server().IdOf("aa"), b = server().IdOf("bb");
+  Accounting accounting;
+  ASSERT_THAT(server().Ask({.context_ids = {a, b},
+                            .question = "Q",
+                            .mode = AskMode::kFullContext},
+                           &accounting),
+              IsOk());
+  EXPECT_EQ(accounting.context_tokens, 6);
+  EXPECT_EQ(accounting.document_tokens, 4);
+}
+
+TEST_F(AskTest, AnswersAfterARestart) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const std::string id = server().IdOf(text);
+  Start();
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+    EXPECT_EQ(
+        *server().Ask({.context_ids = {id}, .question = "Q", .mode = mode}),
+        AnswerTo("ABC123", "Q"));
+  }
+  EXPECT_TRUE(server().Compress(text)->cached);
+}
+
+TEST_F(AskTest, TextArrivesInWholeCharacters) {
+  HarnessOptions options;
+  options.engine.tokens = FakeEngineOptions::Tokens::kBytes;
+  Start(options);
+  const std::string question = "\xEB\xB9\x84\xEB\xB0\x80 \xF0\x9F\x94\x91?";
+  const std::string id = server().IdOf("text");
+  std::vector<std::string> pieces;
+  const auto done =
+      server().pipeline.Ask({.context_ids = {id}, .question = question},
+                            Caller(), [&](const std::string& piece) {
+                              pieces.push_back(piece);
+                              return true;
+                            });
+  ASSERT_THAT(done, IsOk());
+  pieces.erase(pieces.begin(), pieces.end() - 5);
+  EXPECT_THAT(pieces, ElementsAre("\xEB\xB9\x84", "\xEB\xB0\x80", " ",
+                                  "\xF0\x9F\x94\x91", "?"));
+}
+
+TEST_F(AskTest, AccountsForAnAnswerFromGists) {
+  Start();
+  const std::string a = server().IdOf(DocumentWith("AAA111"));
+  const std::string b = server().IdOf(DocumentWith("BBB222"), 6);
+  Accounting accounting;
+  ASSERT_THAT(server().Ask({.context_ids = {a, b}, .question = "Which two?"},
+                           &accounting),
+              IsOk());
+  const ModelInfo& model = server().engine.model();
+  EXPECT_EQ(accounting.mode, AskMode::kGist);
+  EXPECT_EQ(accounting.document_tokens, 92);
+  EXPECT_EQ(accounting.prefix_tokens, 3);
+  EXPECT_EQ(accounting.gist_tokens, 10);
+  EXPECT_EQ(accounting.context_tokens, 0);
+  EXPECT_EQ(accounting.question_tokens, 3);
+  EXPECT_EQ(accounting.answer_tokens, 7);  // Found a, b. You asked: Which two?
+  EXPECT_EQ(accounting.kv_bytes, model.KvBytes(10));
+  EXPECT_EQ(accounting.full_context_kv_bytes, model.KvBytes(92));
+  EXPECT_DOUBLE_EQ(accounting.compression_ratio, 9.2);
+  EXPECT_EQ(accounting.finish_reason, "stop");
+  EXPECT_EQ(accounting.model_fingerprint, model.fingerprint);
+  EXPECT_THAT(accounting.adapter_fingerprints,
+              ElementsAre(server().engine.adapter().fingerprint,
+                          server().engine.adapter().fingerprint));
+}
+
+TEST_F(AskTest, AccountsForAnAnswerFromTheText) {
+  Start();
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  Accounting accounting;
+  ASSERT_THAT(server().Ask({.context_ids = {id},
+                            .question = "What?",
+                            .mode = AskMode::kFullContext,
+                            .max_tokens = 2},
+                           &accounting),
+              IsOk());
+  EXPECT_EQ(accounting.mode, AskMode::kFullContext);
+  EXPECT_EQ(accounting.gist_tokens, 0);
+  EXPECT_EQ(accounting.context_tokens, 46);
+  EXPECT_EQ(accounting.kv_bytes, server().engine.model().KvBytes(46));
+  EXPECT_DOUBLE_EQ(accounting.compression_ratio, 1);
+  EXPECT_EQ(accounting.answer_tokens, 2);
+  EXPECT_EQ(accounting.finish_reason, "length");
+}
+
+TEST_F(AskTest, TimesAddUpToTheTotal) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::milliseconds(5);
+  Start(options);
+  const std::string id = server().IdOf("text");
+  Accounting accounting;
+  ASSERT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}, &accounting),
+              IsOk());
+  EXPECT_GE(accounting.prefill_seconds, 0.005);
+  EXPECT_GE(accounting.first_token_seconds, accounting.prefill_seconds + 0.005);
+  EXPECT_GE(accounting.decode_seconds, 0.005 * accounting.answer_tokens);
+  EXPECT_GE(accounting.total_seconds,
+            accounting.first_token_seconds + accounting.decode_seconds);
+}
+
+TEST_F(AskTest, SamplingReachesTheEngine) {
+  Start();
+  const std::string id = server().IdOf("text");
+  AskInput input{.context_ids = {id}, .question = "Q"};
+  input.sampling = {.temperature = 0.5f, .seed = 42};
+  EXPECT_THAT(*server().Ask(input), HasSubstr("(seed 42)"));
+}
+
+struct BadQuestion {
+  const char* name;
+  AskInput input;  // {} as context_ids: one that exists
+  StatusCode code;
+  const char* message;
+};
+
+AskInput Question(std::string text, Sampling sampling = {}) {
+  AskInput input;
+  input.question = std::move(text);
+  input.sampling = sampling;
+  return input;
+}
+
+AskInput QuestionTo(std::vector<std::string> ids) {
+  AskInput input = Question("Q");
+  input.context_ids = std::move(ids);
+  return input;
+}
+
+class BadQuestionTest : public PipelineTest,
+                        public testing::WithParamInterface<BadQuestion> {};
+
+TEST_P(BadQuestionTest, IsRefusedBeforeTheEngineWorks) {
+  Start();
+  AskInput input = GetParam().input;
+  const std::string id = server().IdOf("text");
+  if (input.context_ids.empty()) input.context_ids = {id};
+  EXPECT_THAT(server().Ask(input),
+              StatusIs(GetParam().code, HasSubstr(GetParam().message)));
+  EXPECT_EQ(counts().decodes, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadQuestionTest,
+    testing::Values(
+        BadQuestion{"Empty", Question(""), StatusCode::kInvalidArgument,
+                    "the question is empty"},
+        BadQuestion{"NotUtf8", Question("ab\xFF"), StatusCode::kInvalidArgument,
+                    "not UTF-8: byte 0xff at offset 2"},
+        BadQuestion{
+            "UnknownId", QuestionTo({"ctx_0123456789abcdef0123456789abcdef"}),
+            StatusCode::kNotFound, "\"ctx_0123456789abcdef0123456789abcdef\""},
+        BadQuestion{"HugeId", QuestionTo({std::string(1 << 20, 'x')}),
+                    StatusCode::kNotFound, "xxx\"; ListContexts"},
+        BadQuestion{"TooManyContexts",
+                    QuestionTo(std::vector<std::string>(65, "ctx_")),
+                    StatusCode::kInvalidArgument, "65 context ids, want 1 to"},
+        BadQuestion{"TooHot", Question("Q", {.temperature = 2.5f}),
+                    StatusCode::kInvalidArgument, "temperature is 2.5"},
+        BadQuestion{"NotANumber", Question("Q", {.temperature = NAN}),
+                    StatusCode::kInvalidArgument, "temperature is nan"},
+        BadQuestion{"TopP", Question("Q", {.top_p = 1.5f}),
+                    StatusCode::kInvalidArgument, "top_p is 1.5"},
+        BadQuestion{"TopK", Question("Q", {.top_k = -1}),
+                    StatusCode::kInvalidArgument, "top_k is -1"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST_F(AskTest, NoContextIsRefused) {
+  Start();
+  EXPECT_THAT(server().Ask(Question("Q")),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("0 context ids, want 1 to 64")));
+}
+
+TEST_F(AskTest, NegativeMaxTokensAreRefused) {
+  Start();
+  AskInput input = QuestionTo({server().IdOf("text")});
+  input.max_tokens = -1;
+  EXPECT_THAT(server().Ask(input), StatusIs(StatusCode::kInvalidArgument,
+                                            HasSubstr("max_tokens is -1")));
+}
+
+// A context of 100: prefix 3, gists 4, question 2 with one word; 91 are left.
+class RoomTest : public PipelineTest {
+ protected:
+  void SetUp() override {
+    HarnessOptions options;
+    options.engine.max_context_tokens = 100;
+    options.engine.tokens = FakeEngineOptions::Tokens::kBytes;
+    Start(options);
+    id_ = server().IdOf("0123456789");
+  }
+  std::string id_;
+};
+
+TEST_F(RoomTest, AnswerThatFillsTheContextIsAllowedAndOneMoreIsNot) {
+  EXPECT_THAT(
+      server().Ask({.context_ids = {id_}, .question = "Q", .max_tokens = 91}),
+      IsOk());
+  EXPECT_THAT(
+      server().Ask({.context_ids = {id_}, .question = "Q", .max_tokens = 92}),
+      StatusIs(StatusCode::kOutOfRange,
+               AllOf(HasSubstr("the question's 2"), HasSubstr("and 92 for"),
+                     HasSubstr("context of 100"))));
+}
+
+TEST_F(RoomTest, TheDefaultAnswerShrinksToWhatFits) {
+  Accounting accounting;
+  const std::string question(85, 'q');  // leaves 7
+  ASSERT_THAT(
+      server().Ask({.context_ids = {id_}, .question = question}, &accounting),
+      IsOk());
+  EXPECT_EQ(accounting.answer_tokens, 7);
+  EXPECT_EQ(accounting.finish_reason, "length");
+}
+
+TEST_F(RoomTest, AQuestionLongerThanTheContextIsRefused) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+    EXPECT_THAT(server().Ask({.context_ids = {id_},
+                              .question = std::string(92, 'q'),
+                              .mode = mode}),
+                StatusIs(StatusCode::kOutOfRange, HasSubstr("93")));
+  }
+}
+
+TEST_F(RoomTest, ADocumentLongerThanTheContextAnswersFromItsGistsOnly) {
+  const std::string id = server().IdOf(std::string(200, 'd'));
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
+  EXPECT_THAT(server().Ask({.context_ids = {id},
+                            .question = "Q",
+                            .mode = AskMode::kFullContext}),
+              StatusIs(StatusCode::kOutOfRange,
+                       AllOf(HasSubstr("documents of 200 tokens"),
+                             HasSubstr("MODE_GIST"))));
+}
+
+TEST_F(AskTest, AnotherModelsContextsAreRefused) {
+  Start();
+  const std::string id = server().IdOf("text");
+  HarnessOptions other;
+  other.engine.model_seed = "other";
+  Start(other);
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+    EXPECT_THAT(
+        server().Ask({.context_ids = {id}, .question = "Q", .mode = mode}),
+        StatusIs(StatusCode::kFailedPrecondition,
+                 HasSubstr(server().engine.model().fingerprint)));
+  }
+  EXPECT_EQ(server().pipeline.Get(id)->full_context_kv_bytes, 0);
+}
+
+TEST_F(AskTest, WhoStopsReadingStopsTheAnswer) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::milliseconds(1);
+  Start(options);
+  const std::string id = server().IdOf("text");
+  std::string question;
+  for (int i = 0; i < 200; ++i) question += "word ";
+  int pieces = 0;
+  const auto done = server().pipeline.Ask(
+      {.context_ids = {id}, .question = question}, Caller(),
+      [&](const std::string&) { return ++pieces < 3; });
+  EXPECT_THAT(done, StatusIs(StatusCode::kCancelled, _));
+  EXPECT_EQ(pieces, 3);
+  EXPECT_LT(counts().decodes, 150);
+}
+
+TEST_F(AskTest, ADeadlineEndsTheAnswer) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::milliseconds(5);
+  Start(options);
+  const std::string id = server().IdOf("text");
+  Caller caller;
+  caller.deadline = Clock::now() + std::chrono::milliseconds(20);
+  EXPECT_THAT(
+      server().pipeline.Ask({.context_ids = {id}, .question = "a b c d e f"},
+                            caller, [](const std::string&) { return true; }),
+      StatusIs(StatusCode::kDeadlineExceeded, _));
+  EXPECT_EQ(counts().live_sequences, 0);
+}
+
+TEST_F(AskTest, AnEngineErrorWhileDecodingIsTheAnswersErrorAlone) {
+  std::atomic<bool> broken = true;
+  HarnessOptions options;
+  options.engine.before_call = [&](std::string_view call) {
+    return broken && call == "Decode" ? absl::InternalError("backend threw")
+                                      : absl::OkStatus();
+  };
+  Start(options);
+  const std::string id = server().IdOf("text");
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}),
+              StatusIs(StatusCode::kInternal, HasSubstr("backend threw")));
+  broken = false;
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
+}
+
+TEST_F(AskTest, ALongCompressDoesNotStallAnAsk) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::milliseconds(2);
+  Start(options);
+  const std::string id = server().IdOf("text");
+  std::atomic<bool> compressed = false;
+  std::atomic<bool> reading = false;
+  std::thread compressing([&] {
+    const auto result = server().pipeline.Compress(
+        {DocumentWith("ABC123", 16000), 0}, Caller(),
+        [&](const CompressProgress&) { reading = true; });
+    EXPECT_THAT(result, IsOk());
+    compressed = true;
+  });
+  while (!reading) std::this_thread::yield();
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
+  EXPECT_FALSE(compressed);  // it takes 1000 chunks, the answer about 8 steps
+  compressing.join();
+}
+
+TEST_F(AskTest, EightClientsAtATimeEachGetTheirOwnAnswer) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::microseconds(200);
+  Start(options);
+  std::vector<std::thread> clients;
+  std::atomic<int> right = 0;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([&, client] {
+      for (int round = 0; round < 5; ++round) {
+        const std::string passkey =
+            "KEY" + std::to_string(client * 100 + round + 100);
+        const std::string id = server().IdOf(DocumentWith(passkey, 60));
+        const std::string question = "Round " + passkey + "?";
+        const auto answer = server().Ask(
+            {.context_ids = {id},
+             .question = question,
+             .mode = round % 2 == 0 ? AskMode::kGist : AskMode::kFullContext});
+        if (answer.ok() && *answer == AnswerTo(passkey, question)) ++right;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(right, 40);
+  EXPECT_GT(counts().largest_decode_batch, 1);
+  EXPECT_EQ(counts().overlapping_calls, 0);
+  EXPECT_EQ(counts().live_sequences, 0);
+}
+
+}  // namespace
+}  // namespace gist

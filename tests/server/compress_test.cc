@@ -1,0 +1,344 @@
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/base/identity.h"
+#include "tests/server/harness.h"
+#include "tests/storage/raw_database.h"
+
+namespace gist {
+namespace {
+
+using testing::_;
+using testing::AllOf;
+using testing::HasSubstr;
+
+using CompressTest = PipelineTest;
+using absl::StatusCode;
+
+TEST_F(CompressTest, RecordsWhatItMade) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const auto result = server().Compress(text);
+  ASSERT_THAT(result, IsOk());
+  const ContextRecord& record = result->context.record;
+  EXPECT_FALSE(result->cached);
+  EXPECT_TRUE(result->is_new);
+  EXPECT_EQ(record.document_id, DocumentId("", text));
+  EXPECT_EQ(record.document_bytes, int64_t(text.size()));
+  EXPECT_EQ(record.document_tokens, 46);
+  EXPECT_EQ(record.gist_tokens, 4);
+  EXPECT_EQ(record.kv_bytes, server().engine.model().KvBytes(4));
+  EXPECT_EQ(record.context_id,
+            ContextId(record.document_id, record.model_fingerprint,
+                      record.adapter_fingerprint, 4));
+  EXPECT_GT(record.created_unix_ms, 1600000000000);
+  EXPECT_FALSE(record.imported);
+  EXPECT_TRUE(result->context.has_text);
+  EXPECT_EQ(result->context.full_context_kv_bytes,
+            server().engine.model().KvBytes(46));
+  EXPECT_GT(result->prefill_seconds, 0);
+  EXPECT_GT(result->gist_seconds, 0);
+  EXPECT_GT(result->store_seconds, 0);
+  EXPECT_GE(result->total_seconds,
+            result->prefill_seconds + result->store_seconds);
+}
+
+TEST_F(CompressTest, TheSameTextIsComputedOnce) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const auto first = server().Compress(text);
+  const int prefills = counts().prefills;
+  const auto second = server().Compress(text);
+  ASSERT_THAT(second, IsOk());
+  EXPECT_TRUE(second->cached);
+  EXPECT_FALSE(second->is_new);
+  EXPECT_EQ(second->context.record, first->context.record);
+  EXPECT_EQ(second->prefill_seconds, 0);
+  EXPECT_EQ(second->gist_seconds, 0);
+  EXPECT_EQ(second->store_seconds, 0);
+  EXPECT_EQ(counts().prefills, prefills);
+  EXPECT_EQ(counts().gist_passes, 1);
+}
+
+TEST_F(CompressTest, TheSameTextIsComputedOnceByEightAtATime) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::milliseconds(1);
+  Start(options);
+  const std::string text = DocumentWith("ABC123", 200);
+  std::atomic<int> computed = 0, ok = 0;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back([&] {
+      const auto result = server().Compress(text);
+      if (result.ok()) ++ok;
+      if (result.ok() && !result->cached) ++computed;
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(ok, 8);
+  EXPECT_EQ(computed, 1);
+  EXPECT_EQ(counts().gist_passes, 1);
+}
+
+TEST_F(CompressTest, AnotherNumberOfGistsIsAnotherContextOfTheDocument) {
+  Start();
+  const auto four = server().Compress("some text", 4);
+  const auto six = server().Compress("some text", 6);
+  ASSERT_THAT(six, IsOk());
+  EXPECT_FALSE(six->cached);
+  EXPECT_EQ(six->context.record.document_id, four->context.record.document_id);
+  EXPECT_NE(six->context.record.context_id, four->context.record.context_id);
+}
+
+TEST_F(CompressTest, TheDefaultNumberOfGistsIsTheSameContextAsItsNumber) {
+  Start();
+  const std::string id = server().IdOf("some text", 0);
+  EXPECT_EQ(server().IdOf("some text", 4), id);
+  EXPECT_EQ(counts().gist_passes, 1);
+}
+
+TEST_F(CompressTest,
+       AnEngineThatMakesGistsOfTwentyTokensReadsLongTextInGroups) {
+  HarnessOptions options;
+  options.engine.max_document_tokens = 20;
+  Start(options);
+  const std::string text = DocumentWith("ABC123", 16) +
+                           DocumentWith("DEF456", 16) +
+                           DocumentWith("GHI789", 16);  // 22 tokens each
+  const auto result = server().Compress(text, 6);
+  ASSERT_THAT(result, IsOk());
+  EXPECT_EQ(result->context.record.gist_tokens, 24);  // 66 tokens: 4 groups
+  EXPECT_EQ(counts().gist_passes, 4);
+  EXPECT_EQ(counts().prefill_tokens, 66);
+  const auto answer = server().Ask(
+      {.context_ids = {result->context.record.context_id}, .question = "Q"});
+  ASSERT_THAT(answer, IsOk());
+  const size_t first = answer->find("ABC123"), last = answer->find("GHI789");
+  EXPECT_NE(first, std::string::npos) << *answer;
+  EXPECT_NE(last, std::string::npos) << *answer;
+  EXPECT_LT(first, last);
+}
+
+TEST_F(CompressTest, ProgressGrowsToTheWhole) {
+  Start();
+  std::vector<int64_t> done;
+  const auto result = server().pipeline.Compress(
+      {DocumentWith("ABC123"), 0}, Caller(), [&](const CompressProgress& step) {
+        EXPECT_EQ(step.total_tokens, 46);
+        done.push_back(step.done_tokens);
+      });
+  ASSERT_THAT(result, IsOk());
+  EXPECT_EQ(done, (std::vector<int64_t>{16, 32, 46}));
+}
+
+struct BadDocument {
+  const char* name;
+  std::string text;
+  int gist_tokens;
+  StatusCode code;
+  const char* message;
+};
+
+class BadDocumentTest : public PipelineTest,
+                        public testing::WithParamInterface<BadDocument> {};
+
+TEST_P(BadDocumentTest, IsRefusedAndNothingIsKept) {
+  HarnessOptions options;
+  options.limits.max_document_bytes = 1000;
+  options.limits.max_document_tokens = 100;
+  Start(options);
+  EXPECT_THAT(server().Compress(GetParam().text, GetParam().gist_tokens),
+              StatusIs(GetParam().code, HasSubstr(GetParam().message)));
+  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(counts().prefills, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadDocumentTest,
+    testing::Values(
+        BadDocument{"Empty", "", 0, StatusCode::kInvalidArgument, "is empty"},
+        BadDocument{"NotUtf8", "abc\xC3(", 0, StatusCode::kInvalidArgument,
+                    "not UTF-8: byte 0xc3 at offset 3"},
+        BadDocument{"CutCharacter", "abc\xEB\xB9", 0,
+                    StatusCode::kInvalidArgument, "at offset 3"},
+        BadDocument{"TooManyBytes", std::string(1001, 'a'), 0,
+                    StatusCode::kResourceExhausted,
+                    "has 1001 bytes, the limit is 1000"},
+        BadDocument{"TooManyTokens", DocumentWith("ABC123", 100), 0,
+                    StatusCode::kResourceExhausted,
+                    "has 106 tokens, the limit is 100"},
+        BadDocument{"OddGists", "text", 3, StatusCode::kInvalidArgument,
+                    "gist_tokens is 3, want a multiple of 2"},
+        BadDocument{"NegativeGists", "text", -2, StatusCode::kInvalidArgument,
+                    "gist_tokens is -2"},
+        BadDocument{"HugeGists", "text", 2147483646,
+                    StatusCode::kInvalidArgument, "below 8189"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST_F(CompressTest, MoreGistsThanTheModelCanReadAreRefused) {
+  HarnessOptions options;
+  options.engine.max_document_tokens = 20;
+  options.engine.max_context_tokens = 100;
+  Start(options);
+  EXPECT_THAT(server().Compress(DocumentWith("ABC123", 80), 20),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("100 gists (20 for each of 5 groups")));
+}
+
+TEST_F(CompressTest, ALimitIsStillAllowed) {
+  HarnessOptions options;
+  options.limits.max_document_bytes = 10;
+  Start(options);
+  EXPECT_THAT(server().Compress("0123456789"), IsOk());
+}
+
+TEST_F(CompressTest, CancellingStopsBeforeTheNextStepAndKeepsNothing) {
+  std::atomic<bool> left = false;
+  std::atomic<int> steps = 0;
+  HarnessOptions options;
+  options.engine.before_call = [&](std::string_view) {
+    if (++steps == 5) left = true;
+    return absl::OkStatus();
+  };
+  Start(options);
+  Caller caller;
+  caller.has_left = [&] { return left.load(); };
+  EXPECT_THAT(
+      server().pipeline.Compress({DocumentWith("ABC123", 800), 0}, caller),
+      StatusIs(StatusCode::kCancelled, _));
+  EXPECT_EQ(steps, 5);
+  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(counts().live_sequences, 0);
+}
+
+TEST_F(CompressTest, WhoWaitsForAnEqualRequestThatIsCancelledComputesItself) {
+  std::atomic<bool> left = false;
+  std::atomic<int> steps = 0;
+  HarnessOptions options;
+  options.engine.before_call = [&](std::string_view) {
+    ++steps;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return absl::OkStatus();
+  };
+  Start(options);
+  const std::string text = DocumentWith("ABC123", 800);
+  std::thread first([&] {
+    Caller caller;
+    caller.has_left = [&] { return left.load(); };
+    EXPECT_THAT(server().pipeline.Compress({text, 0}, caller),
+                StatusIs(StatusCode::kCancelled, _));
+  });
+  while (steps < 3) std::this_thread::yield();
+  std::thread second([&] {
+    const auto result = server().Compress(text);
+    ASSERT_THAT(result, IsOk());
+    EXPECT_FALSE(result->cached);
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  left = true;
+  first.join();
+  second.join();
+}
+
+TEST_F(CompressTest, WhoWaitsForAnEqualRequestMayLeave) {
+  std::atomic<bool> hold = true;
+  std::atomic<int> steps = 0;
+  HarnessOptions options;
+  options.engine.before_call = [&](std::string_view) {
+    ++steps;
+    while (hold) std::this_thread::yield();
+    return absl::OkStatus();
+  };
+  Start(options);
+  std::thread first([&] { EXPECT_THAT(server().Compress("text"), IsOk()); });
+  while (steps == 0) std::this_thread::yield();
+  Caller caller;
+  caller.deadline = Clock::now() + std::chrono::milliseconds(5);
+  EXPECT_THAT(server().pipeline.Compress({"text", 0}, caller),
+              StatusIs(StatusCode::kDeadlineExceeded, _));
+  hold = false;
+  first.join();
+}
+
+TEST_F(CompressTest, AnEngineErrorAtAnyCallLeavesNothingAndTheNextTryWorks) {
+  const std::string text = DocumentWith("ABC123");
+  for (int bad_call = 1; bad_call <= 5; ++bad_call) {  // start, 3 reads, gists
+    SCOPED_TRACE(bad_call);
+    std::atomic<int> call = 0;
+    HarnessOptions options;
+    options.engine.before_call = [&](std::string_view) {
+      return ++call == bad_call ? absl::InternalError("out of memory")
+                                : absl::OkStatus();
+    };
+    Start(options);
+    EXPECT_THAT(server().Compress(text),
+                StatusIs(StatusCode::kInternal, HasSubstr("out of memory")));
+    EXPECT_EQ(server().pipeline.Count().value(), 0);
+    EXPECT_FALSE(server().store->HasText(DocumentId("", text)).value());
+    EXPECT_EQ(counts().live_sequences, 0);
+    const auto again = server().Compress(text);
+    ASSERT_THAT(again, IsOk());
+    EXPECT_FALSE(again->cached);
+    ASSERT_THAT(server().pipeline.Delete(again->context.record.context_id),
+                IsOk());
+  }
+}
+
+// Flips a bit in the last byte of whatever `family` holds.
+void Damage(const std::string& folder, const std::string& family) {
+  RawDatabase raw(folder);
+  for (const std::string& line : raw.Keys()) {
+    if (!line.starts_with(family + ": ")) continue;
+    const std::string key = line.substr(family.size() + 2);
+    std::string value = raw.Get(family, key);
+    value.back() ^= 1;
+    raw.Put(family, key, value);
+  }
+}
+
+class DamagedStoreTest : public PipelineTest,
+                         public testing::WithParamInterface<const char*> {};
+
+TEST_P(DamagedStoreTest, CompressComputesAnewAndMendsIt) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const std::string id = server().IdOf(text);
+  Stop();
+  Damage(folder(), GetParam());
+  Start();
+  const auto result = server().Compress(text);
+  ASSERT_THAT(result, IsOk());
+  EXPECT_FALSE(result->cached);
+  EXPECT_FALSE(result->is_new);
+  EXPECT_EQ(result->context.record.context_id, id);
+  EXPECT_EQ(counts().gist_passes, 1);
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+    const auto answer =
+        server().Ask({.context_ids = {id}, .question = "Q", .mode = mode});
+    ASSERT_THAT(answer, IsOk());
+    EXPECT_EQ(*answer, AnswerTo("ABC123", "Q"));
+  }
+  EXPECT_TRUE(server().Compress(text)->cached);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DamagedStoreTest,
+                         testing::Values("gists", "documents", "contexts"));
+
+TEST_F(CompressTest, ADamagedBlobNeverAnswers) {
+  Start();
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  Stop();
+  Damage(folder(), "gists");
+  Start();
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}),
+              StatusIs(StatusCode::kDataLoss,
+                       AllOf(HasSubstr(id), HasSubstr("checksum"),
+                             HasSubstr("compress the document again"))));
+  EXPECT_THAT(server().pipeline.Export(id, false),
+              StatusIs(StatusCode::kDataLoss, _));
+}
+
+}  // namespace
+}  // namespace gist

@@ -1,0 +1,199 @@
+#include "server/config.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist {
+namespace {
+
+using absl::StatusCode;
+using testing::_;
+using testing::AllOf;
+using testing::HasSubstr;
+
+absl::StatusOr<CommandLine> Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "gistd");
+  return ParseCommandLine(int(arguments.size()), arguments.data());
+}
+
+// The config of a command line that serves, or a failed test.
+Config Parsed(std::vector<const char*> arguments) {
+  const auto parsed = Parse(std::move(arguments));
+  EXPECT_THAT(parsed, IsOk());
+  const Config* const config =
+      parsed.ok() ? std::get_if<Config>(&*parsed) : nullptr;
+  EXPECT_NE(config, nullptr);
+  return config == nullptr ? Config() : *config;
+}
+
+absl::Status Apply(const std::string& yaml) {
+  Config config;
+  return ApplyYaml(yaml, "gistd.yml", config);
+}
+
+TEST(ConfigTest, DefaultsServeLoopbackOnly) {
+  const Config config = Parsed({});
+  EXPECT_EQ(config.listen, "127.0.0.1:50051");
+  EXPECT_EQ(config.admin, "127.0.0.1:9090");
+  EXPECT_EQ(config.data_dir, "./gistd-data");
+  EXPECT_EQ(config.limits.max_document_bytes, 67108864);
+  EXPECT_EQ(config.limits.max_document_tokens, 262144);
+}
+
+TEST(ConfigTest, ModelAndAdapterLieInTheInstallation) {
+  ASSERT_EQ(setenv("GIST_HOME", "/opt/gistd", 1), 0);
+  EXPECT_EQ(Parsed({}).model,
+            "/opt/gistd/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  EXPECT_EQ(Parsed({}).adapter, "/opt/gistd/adapters/default");
+  ASSERT_EQ(unsetenv("GIST_HOME"), 0);
+  EXPECT_NE(InstallationFolder(), "/opt/gistd");
+}
+
+TEST(ConfigTest, FlagsOverrideTheFileAndTheFileTheDefaults) {
+  const TempDir dir;
+  const std::string path = dir / "gistd.yml";
+  std::ofstream(path) << "listen: 127.0.0.1:1\nadmin: off\nthreads: 3\n"
+                         "limits:\n  max_queue: 5\n";
+  const Config config = Parsed({"--config", path.c_str(), "--listen",
+                                "127.0.0.1:2", "--max-document-bytes", "77"});
+  EXPECT_EQ(config.listen, "127.0.0.1:2");
+  EXPECT_EQ(config.admin, "off");
+  EXPECT_EQ(config.threads, 3);
+  EXPECT_EQ(config.limits.max_queue, 5);
+  EXPECT_EQ(config.limits.max_document_bytes, 77);
+  EXPECT_EQ(config.data_dir, Config().data_dir);
+}
+
+TEST(ConfigTest, WhatCheckConfigPrintsReadsBackToTheSame) {
+  const auto printed = Parse({"--check-config", "--admin", "off", "--model",
+                              "a: b #c", "--threads", "7"});
+  ASSERT_THAT(printed, IsOk());
+  const std::string yaml = std::get<std::string>(*printed);
+  EXPECT_THAT(yaml, AllOf(HasSubstr("admin: off"), HasSubstr("threads: 7")));
+  Config config;
+  ASSERT_THAT(ApplyYaml(yaml, "printed", config), IsOk());
+  EXPECT_EQ(config.model, "a: b #c");
+  EXPECT_EQ(ToYaml(config), yaml);
+}
+
+TEST(ConfigTest, AnEmptyFileChangesNothing) {
+  EXPECT_THAT(Apply(""), IsOk());
+  EXPECT_THAT(Apply("# only a comment\n"), IsOk());
+  const TempDir dir;
+  const std::string path = dir / "empty.yml";
+  std::ofstream(path).flush();
+  EXPECT_EQ(Parsed({"--config", path.c_str()}).listen, Config().listen);
+}
+
+struct BadYaml {
+  const char* name;
+  const char* yaml;
+  const char* message;
+};
+
+class BadYamlTest : public testing::TestWithParam<BadYaml> {};
+
+TEST_P(BadYamlTest, IsRefusedWithFileAndLine) {
+  EXPECT_THAT(Apply(GetParam().yaml), StatusIs(StatusCode::kInvalidArgument,
+                                               HasSubstr(GetParam().message)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadYamlTest,
+    testing::Values(
+        BadYaml{"UnknownKey", "listen: 127.0.0.1:1\nlissten: x\n",
+                "gistd.yml:2: unknown key \"lissten\"; known are limits, "
+                "listen, admin,"},
+        BadYaml{"UnknownLimit", "limits:\n  max_qeue: 1\n",
+                "gistd.yml:2: unknown key \"max_qeue\"; known are "
+                "max_document_bytes,"},
+        BadYaml{"LimitsInLimits", "limits:\n  limits: {}\n",
+                "unknown key \"limits\""},
+        BadYaml{"TwiceAKey", "threads: 1\nthreads: 2\n",
+                "gistd.yml:2: the key \"threads\" comes twice"},
+        BadYaml{"Text", "threads: many\n",
+                "gistd.yml:1: threads is not an integer"},
+        BadYaml{"Fraction", "threads: 1.5\n", "threads is not an integer"},
+        BadYaml{"TooLarge", "threads: 99999999999\n",
+                "threads is not an integer"},
+        BadYaml{"List", "listen: [a, b]\n", "listen is not a string"},
+        BadYaml{"NoValue", "listen:\n", "listen is not a string"},
+        BadYaml{"NotABool", "insecure_listen: perhaps\n",
+                "insecure_listen is not true or false"},
+        BadYaml{"LimitsNoMap", "\nlimits: 3\n",
+                "gistd.yml:2: want a map of keys"},
+        BadYaml{"NoMap", "- a\n- b\n", "gistd.yml:1: want a map of keys"},
+        BadYaml{"NoYaml", "a: [1\nb: }", "not YAML"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(ConfigTest, MissingFilesAreNamed) {
+  EXPECT_THAT(Parse({"--config", "/nonexistent/gistd.yml"}),
+              StatusIs(StatusCode::kNotFound,
+                       HasSubstr("/nonexistent/gistd.yml: cannot read")));
+  EXPECT_THAT(Parse({"--config", "/"}), StatusIs(StatusCode::kNotFound, _));
+}
+
+TEST(ConfigTest, OthersAreLetInOnPurposeOnly) {
+  for (const char* listen :
+       {"0.0.0.0:1", "[::]:1", "192.168.0.1:1", "example.org:1",
+        "127.evil.example:1", "127.0.0.1.example:1"}) {
+    EXPECT_THAT(
+        Parse({"--listen", listen}),
+        StatusIs(StatusCode::kInvalidArgument, HasSubstr("--insecure-listen")))
+        << listen;
+    EXPECT_EQ(Parsed({"--listen", listen, "--insecure-listen"}).listen, listen);
+  }
+  for (const char* listen :
+       {"127.0.0.1:0", "127.9.9.9:1", "localhost:1", "[::1]:1"}) {
+    EXPECT_EQ(Parsed({"--listen", listen}).listen, listen);
+  }
+}
+
+TEST(ConfigTest, AddressesWithoutAPortAreRefused) {
+  for (const char* listen : {"127.0.0.1", ":1", "127.0.0.1:", "127.0.0.1:x",
+                             "127.0.0.1:65536", "127.0.0.1:-1", "::1:1", ""}) {
+    EXPECT_THAT(Parse({"--listen", listen}),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr("HOST:PORT")))
+        << listen;
+  }
+  EXPECT_THAT(Parse({"--admin", "on"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("or off")));
+}
+
+TEST(ConfigTest, NumbersOutOfRangeAreRefused) {
+  EXPECT_THAT(Parse({"--max-queue", "0"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("max_queue is 0, want 1 or more")));
+  EXPECT_THAT(Parse({"--threads", "-1"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("threads")));
+  EXPECT_THAT(Parse({"--max-document-bytes", "many"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("--help")));
+  Config config;
+  config.shutdown_grace_seconds = -1;
+  EXPECT_THAT(CheckConfig(config), StatusIs(StatusCode::kInvalidArgument, _));
+  config = Config();
+  config.limits.max_running_asks = 0;
+  EXPECT_THAT(CheckConfig(config), StatusIs(StatusCode::kInvalidArgument, _));
+}
+
+TEST(ConfigTest, UnknownFlagsAreRefused) {
+  EXPECT_THAT(Parse({"--lissten", "x"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("--lissten")));
+  EXPECT_THAT(Parse({"stray"}), StatusIs(StatusCode::kInvalidArgument, _));
+}
+
+TEST(ConfigTest, HelpShowsAnExampleAndVersionANumber) {
+  EXPECT_THAT(std::get<std::string>(*Parse({"--help"})),
+              AllOf(HasSubstr("Example:"), HasSubstr("--check-config")));
+  EXPECT_THAT(std::get<std::string>(*Parse({"--version"})),
+              testing::MatchesRegex("gistd [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+}
+
+}  // namespace
+}  // namespace gist

@@ -1,0 +1,97 @@
+// An engine without a model, for tests and for builds without LibTorch.
+//
+// It "reads" for secret passkeys: a document's gists carry the passkey found in
+// it ("secret passkey is XXXXXX"), or six digits of the text's hash where there
+// is none. An answer names what the loaded gists and the prefilled text carry,
+// in that order, and repeats the question:
+//   "Found 123456, #a1b2c3. You asked: What is it?"
+// So an answer is right only if the right gists, in the right order, and the
+// right question arrived. Gists are small whole numbers: every encoding keeps
+// them exactly.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/engine.h"
+
+namespace gist {
+
+struct FakeEngineOptions {
+  enum class Tokens { kBytes, kWords };
+  Tokens tokens = Tokens::kWords;  // answers are decoded by the same unit
+  int max_context_tokens = 8192;
+  int prefix_tokens = 3;
+  int max_chunk_tokens = 16;
+  int gist_tokens = 4;  // the adapter's default
+  int gists_per_block = 2;
+  int segment_tokens = 32;
+  int max_document_tokens = 1000;
+  std::string model_seed = "fake";          // another seed: another fingerprint
+  std::chrono::microseconds step_delay{0};  // of Prefill, MakeGists, Decode
+  // Runs before each Prefill, MakeGists, LoadGists, Start* and Decode, on the
+  // engine's thread, with the call's name; an error becomes the call's result.
+  std::function<absl::Status(std::string_view call)> before_call;
+};
+
+// Calls so far; may be read from any thread.
+struct FakeEngineCounts {
+  std::atomic<int> prefills{0};
+  std::atomic<int> prefill_tokens{0};
+  std::atomic<int> gist_passes{0};
+  std::atomic<int> loads{0};
+  std::atomic<int> decodes{0};
+  std::atomic<int> largest_decode_batch{0};
+  std::atomic<int> live_sequences{0};
+  std::atomic<int> overlapping_calls{
+      0};  // two threads at once: the caller's bug
+};
+
+class FakeEngine : public Engine {
+ public:
+  explicit FakeEngine(FakeEngineOptions options = {});
+  ~FakeEngine() override;
+
+  const ModelInfo& model() const override { return model_; }
+  const AdapterInfo& adapter() const override { return adapter_; }
+  absl::StatusOr<std::vector<int32_t>> Tokenize(
+      std::string_view text) const override;
+  absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
+      std::string_view question) const override;
+  absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override;
+  absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
+      const Sampling& sampling) override;
+  int max_chunk_tokens() const override { return options_.max_chunk_tokens; }
+  absl::Status Prefill(Sequence& sequence,
+                       std::span<const int32_t> chunk) override;
+  absl::StatusOr<GistKv> MakeGists(Sequence& document,
+                                   int gist_tokens) override;
+  absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
+  absl::StatusOr<std::vector<DecodedToken>> Decode(
+      std::span<Sequence* const> prompts) override;
+
+  FakeEngineCounts& counts() { return counts_; }
+
+ private:
+  class Call;
+  // The text of a token; thread-safe.
+  std::string Piece(int32_t token) const;
+
+  FakeEngineOptions options_;
+  ModelInfo model_;
+  AdapterInfo adapter_;
+  FakeEngineCounts counts_;
+  std::atomic<bool> in_call_{false};
+  mutable std::mutex mutex_;  // guards the two below
+  mutable std::vector<std::string> words_;
+  mutable std::unordered_map<std::string, int32_t> word_ids_;
+};
+
+}  // namespace gist
