@@ -1,0 +1,321 @@
+// The command line `gist`: arguments in, exit code out.
+#include "CLI/CLI.hpp"
+
+#include <cstdlib>
+#include <functional>
+#include <memory>
+
+#include "client/commands.h"
+#include "client/files.h"
+#include "client/help_formatter.h"
+#include "client/interrupt.h"
+#include "core/base/status.h"
+#include "fmt/format.h"
+
+namespace gist::client {
+namespace {
+
+enum ExitCode {
+  kOk = 0,
+  kRefused = 1,
+  kUsage = 2,
+  kUnreachable = 3,
+  kLocal = 4
+};
+
+constexpr char kAbout[] =
+    "Compresses documents into gist tokens and asks them, on a gistd server.";
+constexpr char kFooter[] = R"(Example:
+  id=$(gist compress report.txt)
+  gist ask $id "Who wrote the report?"
+
+With --json, standard output is one JSON object, {"error": {"code", "message"}}
+after an error. Without it, results go to standard output, remarks and errors
+to standard error.
+
+Exit codes: 0 done; 1 the server refused; 2 wrong usage; 3 no server there;
+4 a local file or stream; 130 Ctrl-C.)";
+
+constexpr int kMostTokens = 1'000'000'000;  // the server knows its limits
+
+// The command that was chosen, with its arguments.
+using Command = std::function<absl::Status(Session&)>;
+
+CLI::App* AddSubcommand(CLI::App& app, const std::string& name,
+                        const std::string& about, const std::string& example) {
+  CLI::App* sub = app.add_subcommand(name, about);
+  sub->footer("Example:\n  " + example +
+              "\n\nThe options of gist itself (gist --help) may follow too.");
+  return sub;
+}
+
+// Makes `sub` choose `run` with `arguments`, which its options write to.
+template <typename Arguments, typename Run>
+void Choose(CLI::App* sub, Command* command,
+            const std::shared_ptr<Arguments>& arguments, Run run) {
+  sub->final_callback([command, arguments, run] {
+    *command = [arguments, run](Session& session) {
+      return run(*arguments, session);
+    };
+  });
+}
+
+void AddCompress(CLI::App& app, Command* command) {
+  CLI::App* sub = AddSubcommand(
+      app, "compress", "Compress a document; print its context id",
+      "gist compress --gists 20 report.txt\n  pdftotext a.pdf - | gist "
+      "compress -");
+  auto arguments = std::make_shared<CompressArguments>();
+  sub->add_option("--gists", arguments->gist_tokens,
+                  "Gist tokens to keep (default: the adapter's)")
+      ->check(CLI::Range(1, kMostTokens))
+      ->type_name("N");
+  sub->add_option("FILE", arguments->file, "UTF-8 text; - is standard input")
+      ->required()
+      ->type_name("");
+  Choose(sub, command, arguments, RunCompress);
+}
+
+void AddSampling(CLI::App* sub, Question* question) {
+  sub->add_option("--max-tokens", question->max_tokens,
+                  "Longest answer (default: the server's, 256)")
+      ->check(CLI::Range(1, kMostTokens))
+      ->type_name("N");
+  sub->add_option("--temperature", question->temperature,
+                  "0 (always the likeliest token, the default) to 2")
+      ->type_name("T");
+  sub->add_option("--top-k", question->top_k,
+                  "Draw from the K likeliest tokens (default: all)")
+      ->type_name("K");
+  sub->add_option("--top-p", question->top_p,
+                  "Draw from the likeliest tokens that make up P (default: 1)")
+      ->type_name("P");
+  sub->add_option("--seed", question->seed,
+                  "The same seed gives the same answer (default: 0)")
+      ->type_name("S");
+}
+
+// The last word is the question. What looks like neither is most often a
+// question without its quotes.
+void SplitWords(std::vector<std::string> words, Question* question) {
+  const auto is_id = [](const std::string& word) {
+    return word.starts_with("ctx_");
+  };
+  question->text = words.back();
+  words.pop_back();
+  if (words.empty() || is_id(question->text)) {
+    throw CLI::ValidationError(
+        words.empty() && !is_id(question->text) ? "context id" : "question",
+        "is missing: gist ask ID [ID...] QUESTION");
+  }
+  for (const std::string& word : words) {
+    if (is_id(word)) continue;
+    throw CLI::ValidationError(
+        fmt::format("\"{}\"", word),
+        "is no context id (they start with ctx_); put the question in quotes");
+  }
+  question->context_ids = std::move(words);
+}
+
+void AddAsk(CLI::App& app, Command* command) {
+  CLI::App* sub = AddSubcommand(
+      app, "ask", "Ask one or more compressed documents",
+      "gist ask ctx_0123456789abcdef0123456789abcdef \"What is the code?\"");
+  auto question = std::make_shared<Question>();
+  auto words = std::make_shared<std::vector<std::string>>();
+  const auto set_mode = [question](const std::string& mode) {
+    question->mode = mode == "full" ? Mode::kFullContext : Mode::kGist;
+  };
+  sub->add_option_function<std::string>(
+         "--mode", set_mode,
+         "gist: from the gists alone (default); full: from the whole text")
+      ->check(CLI::IsMember({"gist", "full"}))
+      ->type_name("MODE");
+  AddSampling(sub, question.get());
+  sub->add_option("ID... QUESTION", *words,
+                  "One or more context ids, then the question in quotes")
+      ->required()
+      ->type_name("");
+  Choose(sub, command, question, RunAsk);
+  sub->parse_complete_callback(
+      [words, question] { SplitWords(*words, question.get()); });
+}
+
+void AddExport(CLI::App& app, Command* command) {
+  CLI::App* sub = AddSubcommand(
+      app, "export", "Write a context to a file, for another gistd",
+      "gist contexts export ctx_0123456789abcdef0123456789abcdef --out a.gist");
+  auto arguments = std::make_shared<ExportArguments>();
+  sub->add_option("ID", arguments->context_id, "The context")
+      ->required()
+      ->type_name("");
+  sub->add_option("--out", arguments->file, "File to write (safetensors)")
+      ->required()
+      ->type_name("FILE");
+  sub->add_flag("--without-text", arguments->without_text,
+                "Leave the document out: gists alone");
+  sub->add_flag("--force", arguments->overwrite, "Replace an existing file");
+  Choose(sub, command, arguments, RunExport);
+}
+
+void AddContexts(CLI::App& app, Command* command) {
+  CLI::App* contexts =
+      AddSubcommand(app, "contexts", "List, show, move and delete contexts",
+                    "gist contexts list");
+  contexts->require_subcommand(1);
+  contexts->fallthrough();
+  const std::string id = "ctx_0123456789abcdef0123456789abcdef";
+
+  CLI::App* list = AddSubcommand(*contexts, "list", "All contexts, by id",
+                                 "gist contexts list");
+  list->final_callback([command] { *command = RunList; });
+
+  CLI::App* get = AddSubcommand(*contexts, "get", "What is known of a context",
+                                "gist contexts get " + id);
+  auto shown = std::make_shared<std::string>();
+  get->add_option("ID", *shown, "The context")->required()->type_name("");
+  Choose(get, command, shown, RunGet);
+
+  CLI::App* remove = AddSubcommand(*contexts, "delete",
+                                   "Delete contexts, up to the first error",
+                                   "gist contexts delete " + id);
+  auto removed = std::make_shared<std::vector<std::string>>();
+  remove->add_option("ID", *removed, "The contexts")->required()->type_name("");
+  Choose(remove, command, removed, RunDelete);
+
+  AddExport(*contexts, command);
+  CLI::App* import =
+      AddSubcommand(*contexts, "import", "Take a context that export wrote",
+                    "gist contexts import a.gist");
+  auto file = std::make_shared<std::string>();
+  import->add_option("FILE", *file, "The file; - is standard input")
+      ->required()
+      ->type_name("");
+  Choose(import, command, file, RunImport);
+  for (CLI::App* sub : contexts->get_subcommands({})) sub->fallthrough();
+}
+
+void AddInfo(CLI::App& app, Command* command) {
+  CLI::App* sub = AddSubcommand(
+      app, "info", "The server's model, adapter, device and limits",
+      "gist --server 10.0.0.5:50051 info");
+  sub->final_callback([command] { *command = RunInfo; });
+}
+
+constexpr int kMostDrawnTokens = 512;  // a square for each pair of them
+
+void CheckShape(const MaskShape& shape) {
+  if (shape.total() > kMostDrawnTokens) {
+    throw CLI::ValidationError(
+        "mask", fmt::format("{} tokens in all; a picture holds up to {}",
+                            shape.total(), kMostDrawnTokens));
+  }
+  if (shape.gists_per_block > 0 &&
+      shape.gist_tokens % shape.gists_per_block != 0) {
+    throw CLI::ValidationError(
+        "--gists", fmt::format("{} is no multiple of --gists-per-block {}",
+                               shape.gist_tokens, shape.gists_per_block));
+  }
+}
+
+void AddMask(CLI::App& app, Command* command) {
+  CLI::App* sub =
+      AddSubcommand(app, "mask", "Draw who attends to whom; needs no server",
+                    "gist mask --context 24 --gists 4 --question 6 --answer 3 "
+                    "--out mask.svg");
+  auto arguments = std::make_shared<MaskArguments>();
+  MaskShape& shape = arguments->shape;
+  shape.context_tokens = 24;
+  shape.gist_tokens = 4;
+  shape.question_tokens = 6;
+  shape.answer_tokens = 3;
+  const auto add = [sub](const char* name, int* tokens, const char* about) {
+    sub->add_option(name, *tokens, about)
+        ->check(CLI::Range(0, kMostDrawnTokens))
+        ->capture_default_str()
+        ->type_name("N");
+  };
+  add("--context", &shape.context_tokens, "Tokens of the document");
+  add("--gists", &shape.gist_tokens, "Gist tokens");
+  add("--question", &shape.question_tokens, "Tokens of the question");
+  add("--answer", &shape.answer_tokens, "Tokens of the answer");
+  add("--prefix", &shape.prefix_tokens, "Tokens of the shared prefix");
+  add("--gists-per-block", &shape.gists_per_block,
+      "Gists that share a block of the document; 0: one block");
+  add("--overlap", &shape.block_overlap_tokens,
+      "Tokens left of its block that a gist also sees");
+  add("--segment", &shape.segment_tokens,
+      "Tokens of the pieces that the document is read in; 0: in one");
+  sub->add_option("--out", arguments->file, "SVG file to write")
+      ->required()
+      ->type_name("FILE");
+  sub->add_flag("--force", arguments->overwrite, "Replace an existing file");
+  Choose(sub, command, arguments, RunMask);
+  sub->parse_complete_callback([arguments] { CheckShape(arguments->shape); });
+}
+
+void AddGlobals(CLI::App& app, ClientOptions* options, bool* json) {
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(kFooter);
+  app.set_version_flag("--version", "gist " GIST_VERSION, "Print the version");
+  app.add_option("--server", options->target,
+                 "HOST:PORT of gistd; also by GIST_SERVER")
+      ->envname("GIST_SERVER")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
+  app.add_flag("--json", *json, "Print one JSON object");
+  app.add_option("--timeout", options->timeout_seconds,
+                 "Give up a call after this long (default: never)")
+      ->check(CLI::Range(0.001, 1e6))
+      ->type_name("SECONDS");
+  app.require_subcommand(1);
+}
+
+int ExitCodeOf(const absl::Status& status, int signal) {
+  if (status.ok()) return kOk;
+  if (absl::IsCancelled(status) && signal != 0) return 128 + signal;
+  if (IsLocal(status)) return kLocal;
+  return absl::IsUnavailable(status) ? kUnreachable : kRefused;
+}
+
+void PrintError(const absl::Status& status, Session& session) {
+  if (!session.json) {
+    fmt::print(stderr, "gist: {} [{}]\n", Message(status),
+               absl::StatusCodeToString(status.code()));
+    return;
+  }
+  // A deletion that stopped half-way keeps its list.
+  session.reply["error"] = ToJson(status);
+}
+
+int Main(int argc, char** argv) {
+  ClientOptions options;
+  bool json = false;
+  Command command;
+  CLI::App app(kAbout, "gist");
+  AddGlobals(app, &options, &json);
+  AddCompress(app, &command);
+  AddAsk(app, &command);
+  AddContexts(app, &command);
+  AddInfo(app, &command);
+  AddMask(app, &command);
+  for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  const Interrupt interrupt;
+  options.stop = interrupt.token();
+  Session session(options);
+  session.json = json;
+  absl::Status status = command(session);
+  if (!status.ok()) PrintError(status, session);
+  if (json) status.Update(WriteStdout(Print(session.reply)));
+  return ExitCodeOf(status, interrupt.signal());
+}
+
+}  // namespace
+}  // namespace gist::client
+
+int main(int argc, char** argv) { return gist::client::Main(argc, argv); }

@@ -1,0 +1,61 @@
+// The subcommands of `gist`, once their arguments are known.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/gist_client.h"
+#include "client/output.h"
+#include "core/gist/mask.h"
+
+namespace gist::client {
+
+// What every command works with.
+struct Session {
+  explicit Session(const ClientOptions& options)
+      : client(options), stop(options.stop) {}
+
+  GistClient client;
+  std::stop_token stop;
+  bool json = false;  // fill `reply` instead of printing to standard output
+  Json reply = Json::object();
+};
+
+struct CompressArguments {
+  std::string file;  // "-": standard input
+  int gist_tokens = 0;
+};
+// Prints the context's id; what it took goes to standard error.
+absl::Status RunCompress(const CompressArguments& arguments, Session& session);
+
+// Prints the answer as it comes; what it took goes to standard error.
+absl::Status RunAsk(const Question& question, Session& session);
+
+absl::Status RunList(Session& session);
+absl::Status RunGet(const std::string& context_id, Session& session);
+// Stops at the first error; `reply` names those that were deleted by then.
+absl::Status RunDelete(const std::vector<std::string>& context_ids,
+                       Session& session);
+
+struct ExportArguments {
+  std::string context_id;
+  std::string file;
+  bool without_text = false;
+  bool overwrite = false;
+};
+absl::Status RunExport(const ExportArguments& arguments, Session& session);
+absl::Status RunImport(const std::string& file, Session& session);
+absl::Status RunInfo(Session& session);
+
+struct MaskArguments {
+  MaskShape shape;
+  std::string file;
+  bool overwrite = false;
+};
+// Needs no server.
+absl::Status RunMask(const MaskArguments& arguments, Session& session);
+
+}  // namespace gist::client

@@ -1,0 +1,99 @@
+#include "client/convert.h"
+
+namespace gist::client {
+
+v1::AskRequest ToProto(const Question& question) {
+  v1::AskRequest proto;
+  for (const std::string& id : question.context_ids) proto.add_context_ids(id);
+  proto.set_question(question.text);
+  proto.set_mode(question.mode == Mode::kFullContext ? v1::MODE_FULL_CONTEXT
+                                                     : v1::MODE_GIST);
+  proto.set_max_tokens(question.max_tokens);
+  proto.set_temperature(question.temperature);
+  proto.set_top_k(question.top_k);
+  proto.set_top_p(question.top_p);
+  proto.set_seed(question.seed);
+  return proto;
+}
+
+Context FromProto(const v1::Context& proto) {
+  return {
+      .context_id = proto.context_id(),
+      .document_id = proto.document_id(),
+      .document_bytes = proto.document_bytes(),
+      .context_tokens = proto.context_tokens(),
+      .gist_tokens = proto.gist_tokens(),
+      .compression_ratio = proto.compression_ratio(),
+      .kv_bytes = proto.kv_bytes(),
+      .full_context_kv_bytes = proto.full_context_kv_bytes(),
+      .model_fingerprint = proto.model_fingerprint(),
+      .adapter_fingerprint = proto.adapter_fingerprint(),
+      .created_unix_ms = proto.created_unix_ms(),
+      .compress_seconds = proto.compress_seconds(),
+      .imported = proto.imported(),
+      .has_text = proto.has_text(),
+  };
+}
+
+CompressResult FromProto(const v1::CompressResponse& proto) {
+  return {
+      .context = FromProto(proto.context()),
+      .cached = proto.cached(),
+      .queue_seconds = proto.queue_seconds(),
+      .tokenize_seconds = proto.tokenize_seconds(),
+      .prefill_seconds = proto.prefill_seconds(),
+      .gist_seconds = proto.gist_seconds(),
+      .store_seconds = proto.store_seconds(),
+      .total_seconds = proto.total_seconds(),
+  };
+}
+
+Accounting FromProto(const v1::Accounting& proto) {
+  return {
+      .mode = proto.mode() == v1::MODE_FULL_CONTEXT ? Mode::kFullContext
+                                                    : Mode::kGist,
+      .document_tokens = proto.document_tokens(),
+      .prefix_tokens = proto.prefix_tokens(),
+      .gist_tokens = proto.gist_tokens(),
+      .context_tokens = proto.context_tokens(),
+      .question_tokens = proto.question_tokens(),
+      .answer_tokens = proto.answer_tokens(),
+      .kv_bytes = proto.kv_bytes(),
+      .full_context_kv_bytes = proto.full_context_kv_bytes(),
+      .compression_ratio = proto.compression_ratio(),
+      .queue_seconds = proto.queue_seconds(),
+      .load_seconds = proto.load_seconds(),
+      .prefill_seconds = proto.prefill_seconds(),
+      .first_token_seconds = proto.first_token_seconds(),
+      .decode_seconds = proto.decode_seconds(),
+      .total_seconds = proto.total_seconds(),
+      .finish_reason = proto.finish_reason(),
+      .model_fingerprint = proto.model_fingerprint(),
+      .adapter_fingerprints = {proto.adapter_fingerprints().begin(),
+                               proto.adapter_fingerprints().end()},
+  };
+}
+
+ServerInfo FromProto(const v1::ServerInfo& proto) {
+  return {
+      .version = proto.version(),
+      .model_name = proto.model_name(),
+      .model_fingerprint = proto.model_fingerprint(),
+      .device = proto.device(),
+      .max_context_tokens = proto.max_context_tokens(),
+      .kv_bytes_per_token = proto.kv_bytes_per_token(),
+      .weight_bytes = proto.weight_bytes(),
+      .adapter_name = proto.adapter_name(),
+      .adapter_fingerprint = proto.adapter_fingerprint(),
+      .gist_tokens = proto.gist_tokens(),
+      .gists_per_block = proto.gists_per_block(),
+      .segment_tokens = proto.segment_tokens(),
+      .max_unary_bytes = proto.max_unary_bytes(),
+      .max_document_bytes = proto.max_document_bytes(),
+      .max_document_tokens = proto.max_document_tokens(),
+      .max_contexts_per_ask = proto.max_contexts_per_ask(),
+      .uptime_seconds = proto.uptime_seconds(),
+  };
+}
+
+}  // namespace gist::client

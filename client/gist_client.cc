@@ -1,0 +1,311 @@
+#include "client/gist_client.h"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "client/convert.h"
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+#include "fmt/format.h"
+#include "gist/v1/gist.grpc.pb.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+
+namespace gist::client {
+namespace {
+
+// Larger texts are sent in chunks, so that neither side holds them twice in
+// one message.
+constexpr size_t kMaxUnaryBytes = size_t{1} << 20;
+constexpr size_t kChunkBytes = size_t{256} << 10;  // the wire allows 1 MiB
+
+// One call's gRPC context: deadline set, cancelled when `stop` is requested.
+class Call {
+ public:
+  explicit Call(const ClientOptions& options)
+      : on_stop_(options.stop, [this] { context_.TryCancel(); }) {
+    if (options.timeout_seconds > 0) {
+      context_.set_deadline(
+          std::chrono::system_clock::now() +
+          std::chrono::microseconds(int64_t(options.timeout_seconds * 1e6)));
+    }
+  }
+  grpc::ClientContext* get() { return &context_; }
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::stop_callback<std::function<void()>> on_stop_;
+};
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
+  grpc::ChannelArguments arguments;
+  // A proxy set for the web would otherwise swallow calls to this machine.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetUserAgentPrefix("gist");
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+absl::Status CheckUtf8(std::string_view what, std::string_view text) {
+  const size_t invalid = FirstInvalidUtf8(text);
+  if (invalid == text.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "{}: byte {} of {} is not UTF-8; convert the text to UTF-8 first", what,
+      invalid, text.size()));
+}
+
+// For a stream that ended well, but too early.
+absl::Status MissingLast(std::string_view what) {
+  return absl::InternalError(
+      fmt::format("{}: the server ended the stream without its last message; "
+                  "client and server may be of different versions",
+                  what));
+}
+
+// Gives `bytes` to `write` in chunks; false where `write` refuses one.
+template <typename Write>
+bool WriteChunks(std::string_view bytes, const Write& write) {
+  while (!bytes.empty()) {
+    const std::string_view chunk = bytes.substr(0, kChunkBytes);
+    if (!write(chunk)) return false;
+    bytes.remove_prefix(chunk.size());
+  }
+  return true;
+}
+
+// Sends all of `source`. Stops early and well where the server hangs up: the
+// stream's final status says why.
+template <typename Write>
+absl::Status WriteSource(const ByteSource& source, const Write& write) {
+  while (true) {
+    GIST_ASSIGN_OR_RETURN(const std::string bytes, source());
+    if (bytes.empty() || !WriteChunks(bytes, write)) return absl::OkStatus();
+  }
+}
+
+// `source` with bytes that were read from it already put back in front.
+ByteSource Rejoin(std::string head, const ByteSource& source) {
+  return [head = std::move(head), &source,
+          first = true]() mutable -> absl::StatusOr<std::string> {
+    if (std::exchange(first, false) && !head.empty()) return std::move(head);
+    return source();
+  };
+}
+
+}  // namespace
+
+struct GistClient::Impl {
+  explicit Impl(const ClientOptions& client_options)
+      : options(client_options),
+        stub(v1::GistService::NewStub(Connect(options.target))) {}
+
+  // gRPC's codes are Abseil's by number.
+  absl::Status FromGrpc(const grpc::Status& status) const {
+    if (status.ok()) return absl::OkStatus();
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    if (code != absl::StatusCode::kUnavailable) {
+      return absl::Status(code, status.error_message());
+    }
+    return absl::UnavailableError(
+        fmt::format("{} (tried {}; is gistd running?)", status.error_message(),
+                    options.target));
+  }
+
+  absl::StatusOr<CompressResult> CompressUnary(std::string text,
+                                               int gist_tokens) const {
+    v1::CompressRequest request;
+    request.set_text(std::move(text));
+    request.set_gist_tokens(gist_tokens);
+    v1::CompressResponse response;
+    Call call(options);
+    GIST_RETURN_IF_ERROR(
+        FromGrpc(stub->Compress(call.get(), request, &response)));
+    return FromProto(response);
+  }
+
+  absl::StatusOr<CompressResult> CompressStream(
+      const ByteSource& source, const CompressOptions& compress) const {
+    Call call(options);
+    const auto stream = stub->CompressStream(call.get());
+    v1::CompressStreamRequest request;
+    request.set_gist_tokens(compress.gist_tokens);
+    // Progress counts the tokens of the whole document, so none comes before
+    // the last chunk: writing all and then reading cannot stall.
+    const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
+      request.set_chunk(chunk.data(), chunk.size());
+      return stream->Write(request);
+    });
+    if (!sent.ok()) call.Cancel();
+    stream->WritesDone();
+    std::optional<CompressResult> result;
+    v1::CompressStreamResponse response;
+    while (stream->Read(&response)) {
+      if (response.has_result()) {
+        result = FromProto(response.result());
+      } else if (response.has_progress() && compress.on_progress) {
+        compress.on_progress(response.progress().done_tokens(),
+                             response.progress().total_tokens());
+      }
+    }
+    const absl::Status finished = FromGrpc(stream->Finish());
+    GIST_RETURN_IF_ERROR(sent);
+    GIST_RETURN_IF_ERROR(finished);
+    if (!result.has_value()) return MissingLast("compress");
+    return *std::move(result);
+  }
+
+  const ClientOptions options;
+  const std::unique_ptr<v1::GistService::Stub> stub;
+};
+
+GistClient::GistClient(const ClientOptions& options)
+    : impl_(std::make_unique<const Impl>(options)) {}
+GistClient::~GistClient() = default;
+
+absl::StatusOr<CompressResult> GistClient::Compress(
+    std::string_view text, const CompressOptions& options) const {
+  return Compress(
+      [&text]() -> absl::StatusOr<std::string> {
+        const std::string chunk(text.substr(0, kChunkBytes));
+        text.remove_prefix(chunk.size());
+        return chunk;
+      },
+      options);
+}
+
+absl::StatusOr<CompressResult> GistClient::Compress(
+    const ByteSource& source, const CompressOptions& options) const {
+  if (options.on_progress) return impl_->CompressStream(source, options);
+  std::string head;
+  while (head.size() <= kMaxUnaryBytes) {
+    GIST_ASSIGN_OR_RETURN(const std::string bytes, source());
+    if (bytes.empty()) {
+      GIST_RETURN_IF_ERROR(CheckUtf8("document", head));
+      return impl_->CompressUnary(std::move(head), options.gist_tokens);
+    }
+    head += bytes;
+  }
+  return impl_->CompressStream(Rejoin(std::move(head), source), options);
+}
+
+absl::StatusOr<Accounting> GistClient::Ask(const Question& question,
+                                           const ByteSink& on_text) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("question", question.text));
+  for (const std::string& id : question.context_ids) {
+    GIST_RETURN_IF_ERROR(CheckUtf8("context id", id));
+  }
+  Call call(impl_->options);
+  const auto stream = impl_->stub->Ask(call.get(), ToProto(question));
+  std::optional<Accounting> accounting;
+  absl::Status taken;
+  v1::AskResponse response;
+  while (stream->Read(&response)) {
+    if (response.has_accounting()) {
+      accounting = FromProto(response.accounting());
+    } else if (response.has_text() && taken.ok()) {
+      taken = on_text(response.text());
+      if (!taken.ok()) call.Cancel();
+    }
+  }
+  const absl::Status finished = impl_->FromGrpc(stream->Finish());
+  GIST_RETURN_IF_ERROR(taken);
+  GIST_RETURN_IF_ERROR(finished);
+  if (!accounting.has_value()) return MissingLast("ask");
+  return *std::move(accounting);
+}
+
+absl::StatusOr<Context> GistClient::GetContext(
+    std::string_view context_id) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("context id", context_id));
+  v1::GetContextRequest request;
+  request.set_context_id(std::string(context_id));
+  v1::Context response;
+  Call call(impl_->options);
+  GIST_RETURN_IF_ERROR(
+      impl_->FromGrpc(impl_->stub->GetContext(call.get(), request, &response)));
+  return FromProto(response);
+}
+
+absl::Status GistClient::ListContexts(
+    const std::function<absl::Status(const Context&)>& visit,
+    int page_size) const {
+  v1::ListContextsRequest request;
+  request.set_page_size(page_size);
+  while (true) {
+    v1::ListContextsResponse response;
+    Call call(impl_->options);
+    GIST_RETURN_IF_ERROR(impl_->FromGrpc(
+        impl_->stub->ListContexts(call.get(), request, &response)));
+    for (const v1::Context& context : response.contexts()) {
+      GIST_RETURN_IF_ERROR(visit(FromProto(context)));
+    }
+    if (response.next_page_token().empty()) return absl::OkStatus();
+    if (response.next_page_token() == request.page_token()) {
+      return absl::InternalError(
+          "list: the server gave the same page token twice; a walk over its "
+          "contexts would never end");
+    }
+    request.set_page_token(response.next_page_token());
+  }
+}
+
+absl::Status GistClient::DeleteContext(std::string_view context_id) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("context id", context_id));
+  v1::DeleteContextRequest request;
+  request.set_context_id(std::string(context_id));
+  v1::DeleteContextResponse response;
+  Call call(impl_->options);
+  return impl_->FromGrpc(
+      impl_->stub->DeleteContext(call.get(), request, &response));
+}
+
+absl::Status GistClient::ExportContext(std::string_view context_id,
+                                       bool without_text,
+                                       const ByteSink& sink) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("context id", context_id));
+  v1::ExportContextRequest request;
+  request.set_context_id(std::string(context_id));
+  request.set_without_text(without_text);
+  Call call(impl_->options);
+  const auto stream = impl_->stub->ExportContext(call.get(), request);
+  absl::Status taken;
+  v1::ExportContextResponse response;
+  while (stream->Read(&response)) {
+    if (!taken.ok()) continue;
+    taken = sink(response.chunk());
+    if (!taken.ok()) call.Cancel();
+  }
+  const absl::Status finished = impl_->FromGrpc(stream->Finish());
+  GIST_RETURN_IF_ERROR(taken);
+  return finished;
+}
+
+absl::StatusOr<Context> GistClient::ImportContext(
+    const ByteSource& source) const {
+  Call call(impl_->options);
+  v1::Context response;
+  const auto stream = impl_->stub->ImportContext(call.get(), &response);
+  v1::ImportContextRequest request;
+  const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
+    request.set_chunk(chunk.data(), chunk.size());
+    return stream->Write(request);
+  });
+  if (!sent.ok()) call.Cancel();
+  stream->WritesDone();
+  const absl::Status finished = impl_->FromGrpc(stream->Finish());
+  GIST_RETURN_IF_ERROR(sent);
+  GIST_RETURN_IF_ERROR(finished);
+  return FromProto(response);
+}
+
+absl::StatusOr<ServerInfo> GistClient::GetServerInfo() const {
+  v1::ServerInfo response;
+  Call call(impl_->options);
+  GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->GetServerInfo(
+      call.get(), v1::GetServerInfoRequest(), &response)));
+  return FromProto(response);
+}
+
+}  // namespace gist::client

@@ -1,0 +1,172 @@
+// Talks to a gistd server: gRPC behind plain structs and absl::Status.
+//
+// Sizes are in bytes, times in seconds of wall clock, tokens are those of the
+// server's model. KV bytes are counted at 16 bits a value.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace gist::client {
+
+inline constexpr char kDefaultTarget[] = "127.0.0.1:50051";
+
+struct ClientOptions {
+  std::string target = kDefaultTarget;  // HOST:PORT, or a gRPC target URI
+  double timeout_seconds = 0;           // of each call as a whole; 0: none
+  // A stop ends the calls in flight, and later ones, with kCancelled.
+  std::stop_token stop = {};
+};
+
+// One compression of one document.
+struct Context {
+  std::string context_id;   // "ctx_" and 32 hex digits
+  std::string document_id;  // 64 hex digits: SHA-256 of the text
+  int64_t document_bytes = 0;
+  int64_t context_tokens = 0;  // of the document
+  int gist_tokens = 0;
+  double compression_ratio = 0;       // context_tokens / gist_tokens
+  int64_t kv_bytes = 0;               // of the stored keys and values
+  int64_t full_context_kv_bytes = 0;  // of the whole document's
+  std::string model_fingerprint;
+  std::string adapter_fingerprint;
+  int64_t created_unix_ms = 0;
+  double compress_seconds = 0;  // when it was computed
+  bool imported = false;        // came from a file
+  bool has_text = false;        // Mode::kFullContext can answer
+};
+
+struct CompressResult {
+  Context context;
+  bool cached = false;       // it was there already; nothing was computed
+  double queue_seconds = 0;  // waiting for the engine
+  double tokenize_seconds = 0;
+  double prefill_seconds = 0;  // reading the document; 0 when cached
+  double gist_seconds = 0;     // writing the gists; 0 when cached
+  double store_seconds = 0;    // until it was on disk; 0 when cached
+  double total_seconds = 0;
+};
+
+enum class Mode {
+  kGist,         // from the gists alone
+  kFullContext,  // from the stored text, prefilled whole
+};
+
+struct Question {
+  std::vector<std::string> context_ids;  // 1 or more, in the order of joining
+  std::string text;                      // UTF-8, not empty
+  Mode mode = Mode::kGist;
+  int max_tokens = 0;     // of the answer; 0: the server's default
+  float temperature = 0;  // 0 (greedy) to 2
+  int top_k = 0;          // 0: all; else the k most likely tokens
+  float top_p = 0;        // 0: 1; else (0, 1]
+  uint64_t seed = 0;      // the same seed and question give the same answer
+};
+
+// What an answer took.
+struct Accounting {
+  Mode mode = Mode::kGist;
+  int64_t document_tokens = 0;  // of all the documents asked
+  int prefix_tokens = 0;        // the chat template's
+  int gist_tokens = 0;          // stored gists that were used
+  int context_tokens = 0;       // document text prefilled for this answer
+  int question_tokens = 0;
+  int answer_tokens = 0;
+  int64_t kv_bytes = 0;  // of what stands for the documents
+  int64_t full_context_kv_bytes = 0;
+  double compression_ratio = 0;
+  double queue_seconds = 0;
+  double load_seconds = 0;  // from the store, verified
+  double prefill_seconds = 0;
+  double first_token_seconds = 0;  // from the request's arrival
+  double decode_seconds = 0;       // after the first token
+  double total_seconds = 0;
+  std::string finish_reason;  // "stop" (end of turn) or "length"
+  std::string model_fingerprint;
+  std::vector<std::string> adapter_fingerprints;  // of each context, in order
+};
+
+struct ServerInfo {
+  std::string version;
+  std::string model_name;
+  std::string model_fingerprint;  // SHA-256 of the model file
+  std::string device;             // "cpu", "cuda:0"
+  int max_context_tokens = 0;     // of the model
+  int64_t kv_bytes_per_token = 0;
+  int64_t weight_bytes = 0;
+  std::string adapter_name;
+  std::string adapter_fingerprint;
+  int gist_tokens = 0;      // default number of gists
+  int gists_per_block = 0;  // gist counts are multiples of it
+  int segment_tokens = 0;   // 0: whole documents
+  int64_t max_unary_bytes = 0;
+  int64_t max_document_bytes = 0;
+  int64_t max_document_tokens = 0;
+  int max_contexts_per_ask = 0;
+  double uptime_seconds = 0;
+};
+
+// The next bytes, of any number; empty at the end. An error cancels the call
+// and becomes its result.
+using ByteSource = std::function<absl::StatusOr<std::string>()>;
+// Takes the next bytes. An error cancels the call and becomes its result.
+using ByteSink = std::function<absl::Status(std::string_view)>;
+
+struct CompressOptions {
+  int gist_tokens = 0;  // 0: the adapter's default
+  // Called with the tokens read so far and the document's, on the caller's
+  // thread.
+  std::function<void(int64_t done_tokens, int64_t total_tokens)> on_progress =
+      nullptr;
+};
+
+// Thread-safe; calls block, and call back on the caller's thread. Status codes
+// and messages are the server's (gist.proto lists them). kUnavailable also
+// names the address; kInvalidArgument may come from here for text that is not
+// UTF-8.
+class GistClient {
+ public:
+  // Connects at the first call.
+  explicit GistClient(const ClientOptions& options);
+  ~GistClient();
+
+  // Documents beyond 1 MiB, and those whose progress is wanted, go in chunks.
+  absl::StatusOr<CompressResult> Compress(std::string_view text,
+                                          const CompressOptions& options) const;
+  absl::StatusOr<CompressResult> Compress(const ByteSource& source,
+                                          const CompressOptions& options) const;
+
+  // `on_text` takes the answer as it comes, in whole UTF-8 characters.
+  absl::StatusOr<Accounting> Ask(const Question& question,
+                                 const ByteSink& on_text) const;
+
+  absl::StatusOr<Context> GetContext(std::string_view context_id) const;
+  // Visits all contexts, ordered by id, fetching `page_size` at a time (0: the
+  // server's default). An error of `visit` ends the walk and is returned.
+  absl::Status ListContexts(
+      const std::function<absl::Status(const Context&)>& visit,
+      int page_size = 0) const;
+  absl::Status DeleteContext(std::string_view context_id) const;
+
+  // One safetensors file. `without_text`: gists alone.
+  absl::Status ExportContext(std::string_view context_id, bool without_text,
+                             const ByteSink& sink) const;
+  // Takes what ExportContext gave.
+  absl::StatusOr<Context> ImportContext(const ByteSource& source) const;
+
+  absl::StatusOr<ServerInfo> GetServerInfo() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace gist::client

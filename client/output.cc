@@ -1,0 +1,224 @@
+#include "client/output.h"
+
+#include "client/units.h"
+#include "fmt/format.h"
+
+namespace gist::client {
+namespace {
+
+constexpr char kRow[] = "{:36}  {:>11}  {:>6}  {:>6}  {:>8}  {:16}  {}\n";
+
+std::string Instead(int64_t kv_bytes, int64_t full_context_kv_bytes) {
+  return fmt::format("{} instead of {}", FormatBytes(kv_bytes),
+                     FormatBytes(full_context_kv_bytes));
+}
+
+std::string Line(std::string_view name, std::string_view value) {
+  return fmt::format("{:20} {}\n", name, value);
+}
+
+std::string_view ModeName(Mode mode) {
+  return mode == Mode::kFullContext ? "full" : "gist";
+}
+
+std::string Origin(const Context& context) {
+  if (context.imported) return "imported";
+  return fmt::format("computed here in {}",
+                     FormatSeconds(context.compress_seconds));
+}
+
+}  // namespace
+
+Json ToJson(const Context& context) {
+  return {
+      {"context_id", context.context_id},
+      {"document_id", context.document_id},
+      {"document_bytes", context.document_bytes},
+      {"context_tokens", context.context_tokens},
+      {"gist_tokens", context.gist_tokens},
+      {"compression_ratio", context.compression_ratio},
+      {"kv_bytes", context.kv_bytes},
+      {"full_context_kv_bytes", context.full_context_kv_bytes},
+      {"model_fingerprint", context.model_fingerprint},
+      {"adapter_fingerprint", context.adapter_fingerprint},
+      {"created_unix_ms", context.created_unix_ms},
+      {"compress_seconds", context.compress_seconds},
+      {"imported", context.imported},
+      {"has_text", context.has_text},
+  };
+}
+
+Json ToJson(const CompressResult& result) {
+  Json json = ToJson(result.context);
+  json["cached"] = result.cached;
+  json["seconds"] = {
+      {"queue", result.queue_seconds},
+      {"tokenize", result.tokenize_seconds},
+      {"prefill", result.prefill_seconds},
+      {"gist", result.gist_seconds},
+      {"store", result.store_seconds},
+      {"total", result.total_seconds},
+  };
+  return json;
+}
+
+Json ToJson(const Accounting& accounting) {
+  return {
+      {"mode", ModeName(accounting.mode)},
+      {"document_tokens", accounting.document_tokens},
+      {"prefix_tokens", accounting.prefix_tokens},
+      {"gist_tokens", accounting.gist_tokens},
+      {"context_tokens", accounting.context_tokens},
+      {"question_tokens", accounting.question_tokens},
+      {"answer_tokens", accounting.answer_tokens},
+      {"kv_bytes", accounting.kv_bytes},
+      {"full_context_kv_bytes", accounting.full_context_kv_bytes},
+      {"compression_ratio", accounting.compression_ratio},
+      {"finish_reason", accounting.finish_reason},
+      {"model_fingerprint", accounting.model_fingerprint},
+      {"adapter_fingerprints", accounting.adapter_fingerprints},
+      {"seconds",
+       {{"queue", accounting.queue_seconds},
+        {"load", accounting.load_seconds},
+        {"prefill", accounting.prefill_seconds},
+        {"first_token", accounting.first_token_seconds},
+        {"decode", accounting.decode_seconds},
+        {"total", accounting.total_seconds}}},
+  };
+}
+
+Json ToJson(const ServerInfo& info) {
+  return {
+      {"version", info.version},
+      {"model_name", info.model_name},
+      {"model_fingerprint", info.model_fingerprint},
+      {"device", info.device},
+      {"max_context_tokens", info.max_context_tokens},
+      {"kv_bytes_per_token", info.kv_bytes_per_token},
+      {"weight_bytes", info.weight_bytes},
+      {"adapter_name", info.adapter_name},
+      {"adapter_fingerprint", info.adapter_fingerprint},
+      {"gist_tokens", info.gist_tokens},
+      {"gists_per_block", info.gists_per_block},
+      {"segment_tokens", info.segment_tokens},
+      {"max_unary_bytes", info.max_unary_bytes},
+      {"max_document_bytes", info.max_document_bytes},
+      {"max_document_tokens", info.max_document_tokens},
+      {"max_contexts_per_ask", info.max_contexts_per_ask},
+      {"uptime_seconds", info.uptime_seconds},
+  };
+}
+
+Json ToJson(const absl::Status& error) {
+  return {
+      {"code", absl::StatusCodeToString(error.code())},
+      {"message", std::string(error.message())},
+  };
+}
+
+std::string Print(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string Summary(const CompressResult& result) {
+  const Context& context = result.context;
+  return fmt::format(
+      "{} tokens became {} gist tokens ({}): {}; {}",
+      FormatCount(context.context_tokens), FormatCount(context.gist_tokens),
+      FormatRatio(context.compression_ratio),
+      Instead(context.kv_bytes, context.full_context_kv_bytes),
+      result.cached ? "it was there already"
+                    : "took " + FormatSeconds(result.total_seconds));
+}
+
+std::string Summary(const Accounting& accounting) {
+  std::string text;
+  if (accounting.mode == Mode::kFullContext) {
+    text = fmt::format("{} tokens of text were read in full, {}",
+                       FormatCount(accounting.context_tokens),
+                       FormatBytes(accounting.kv_bytes));
+  } else {
+    text = fmt::format(
+        "{} gist tokens stand for {} ({}), {}",
+        FormatCount(accounting.gist_tokens),
+        FormatCount(accounting.document_tokens),
+        FormatRatio(accounting.compression_ratio),
+        Instead(accounting.kv_bytes, accounting.full_context_kv_bytes));
+  }
+  text += fmt::format("; first token {}, total {}",
+                      FormatSeconds(accounting.first_token_seconds),
+                      FormatSeconds(accounting.total_seconds));
+  if (accounting.finish_reason == "length") {
+    text += fmt::format("; cut off after {} tokens, see --max-tokens",
+                        FormatCount(accounting.answer_tokens));
+  }
+  return text;
+}
+
+std::string Summary(const Context& imported) {
+  return fmt::format("imported {} gist tokens that stand for {} ({}), {}",
+                     FormatCount(imported.gist_tokens),
+                     FormatCount(imported.context_tokens),
+                     FormatRatio(imported.compression_ratio),
+                     imported.has_text ? "with the text" : "without the text");
+}
+
+std::string Details(const Context& context) {
+  return Line("context", context.context_id) +
+         Line("document", context.document_id) +
+         Line("text", fmt::format("{} tokens, {}, {}",
+                                  FormatCount(context.context_tokens),
+                                  FormatBytes(context.document_bytes),
+                                  context.has_text ? "kept" : "not kept")) +
+         Line("gists",
+              fmt::format("{} tokens ({})", FormatCount(context.gist_tokens),
+                          FormatRatio(context.compression_ratio))) +
+         Line("keys and values",
+              Instead(context.kv_bytes, context.full_context_kv_bytes)) +
+         Line("created",
+              fmt::format("{}, {}", FormatTime(context.created_unix_ms),
+                          Origin(context))) +
+         Line("model", context.model_fingerprint) +
+         Line("adapter", context.adapter_fingerprint);
+}
+
+std::string Details(const ServerInfo& info) {
+  return Line("gistd", fmt::format("{}, up for {}", info.version,
+                                   FormatSeconds(info.uptime_seconds))) +
+         Line("model",
+              fmt::format("{}, {} in memory, on {}", info.model_name,
+                          FormatBytes(info.weight_bytes), info.device)) +
+         Line("", info.model_fingerprint) +
+         Line("context", fmt::format("{} tokens, {} of keys and values each",
+                                     FormatCount(info.max_context_tokens),
+                                     FormatBytes(info.kv_bytes_per_token))) +
+         Line("adapter", info.adapter_name) +
+         Line("", info.adapter_fingerprint) +
+         Line("gists", fmt::format("{} unless asked otherwise, in multiples "
+                                   "of {}",
+                                   info.gist_tokens, info.gists_per_block)) +
+         Line("reads", info.segment_tokens == 0
+                           ? "the whole document as one"
+                           : fmt::format("segments of {} tokens",
+                                         FormatCount(info.segment_tokens))) +
+         Line("largest document",
+              fmt::format("{}, {} tokens", FormatBytes(info.max_document_bytes),
+                          FormatCount(info.max_document_tokens))) +
+         Line("contexts in one ask",
+              fmt::format("up to {}", info.max_contexts_per_ask));
+}
+
+std::string TableHeader() {
+  return fmt::format(kRow, "CONTEXT", "TOKENS", "GISTS", "RATIO", "KV",
+                     "CREATED", "TEXT");
+}
+
+std::string TableRow(const Context& context) {
+  return fmt::format(
+      kRow, context.context_id, FormatCount(context.context_tokens),
+      FormatCount(context.gist_tokens), FormatRatio(context.compression_ratio),
+      FormatBytes(context.kv_bytes), FormatTime(context.created_unix_ms),
+      context.has_text ? "kept" : "-");
+}
+
+}  // namespace gist::client

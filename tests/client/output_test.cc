@@ -1,0 +1,79 @@
+#include "client/output.h"
+
+#include "client/convert.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/json_fields.h"
+#include "tests/client/scripted_server.h"
+
+namespace gist::client {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(OutputTest, SaysAllThatTheServerSaid) {
+  EXPECT_THAT(ToJson(FromProto(FullContext())), HasAllFieldsOf(FullContext()));
+  EXPECT_THAT(ToJson(FromProto(FullServerInfo())),
+              HasAllFieldsOf(FullServerInfo()));
+  EXPECT_THAT(ToJson(FromProto(FullAccounting())),
+              HasAllFieldsOf(FullAccounting()));
+  const Json compress = ToJson(FromProto(FullCompressResponse()));
+  EXPECT_THAT(compress, HasAllFieldsOf(FullCompressResponse()));
+  EXPECT_THAT(compress, HasAllFieldsOf(FullContext()));
+}
+
+TEST(OutputTest, GroupsSecondsByPhase) {
+  EXPECT_EQ(ToJson(FromProto(FullAccounting()))["seconds"].dump(),
+            R"({"queue":0.01,"load":0.02,"prefill":0.03,"first_token":0.21,)"
+            R"("decode":0.27,"total":0.48})");
+}
+
+TEST(OutputTest, NamesTheModeByItsFlag) {
+  v1::Accounting accounting = FullAccounting();
+  EXPECT_EQ(ToJson(FromProto(accounting))["mode"], "gist");
+  accounting.set_mode(v1::MODE_FULL_CONTEXT);
+  EXPECT_EQ(ToJson(FromProto(accounting))["mode"], "full");
+}
+
+TEST(OutputTest, PrintsErrorsOfAnyBytes) {
+  const Json error = ToJson(absl::NotFoundError("no \"a\xff\""));
+  EXPECT_EQ(error["code"], "NOT_FOUND");
+  EXPECT_THAT(Print(error), HasSubstr("no \\\"a\xef\xbf\xbd\\\""));
+}
+
+TEST(OutputTest, ComparesGistsWithWhatTheyStandFor) {
+  EXPECT_EQ(Summary(FromProto(FullAccounting())),
+            "10 gist tokens stand for 1,024 (102x), 230 kB instead of 23.6 MB; "
+            "first token 0.21 s, total 0.48 s");
+}
+
+TEST(OutputTest, CountsTheTextOfAFullContextAnswer) {
+  v1::Accounting accounting = FullAccounting();
+  accounting.set_mode(v1::MODE_FULL_CONTEXT);
+  accounting.set_context_tokens(1'024);
+  accounting.set_kv_bytes(23'592'960);
+  EXPECT_EQ(Summary(FromProto(accounting)),
+            "1,024 tokens of text were read in full, 23.6 MB; "
+            "first token 0.21 s, total 0.48 s");
+}
+
+TEST(OutputTest, SaysWhenAnAnswerWasCutOff) {
+  v1::Accounting accounting = FullAccounting();
+  EXPECT_THAT(Summary(FromProto(accounting)), Not(HasSubstr("cut off")));
+  accounting.set_finish_reason("length");
+  EXPECT_THAT(Summary(FromProto(accounting)),
+              HasSubstr("cut off after 5 tokens, see --max-tokens"));
+}
+
+TEST(OutputTest, SaysWhetherACompressionCostAnything) {
+  v1::CompressResponse response = FullCompressResponse();
+  EXPECT_THAT(Summary(FromProto(response)), HasSubstr("it was there already"));
+  response.set_cached(false);
+  EXPECT_EQ(Summary(FromProto(response)),
+            "1,024 tokens became 10 gist tokens (102x): 230 kB instead of "
+            "23.6 MB; took 1.50 s");
+}
+
+}  // namespace
+}  // namespace gist::client

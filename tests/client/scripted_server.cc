@@ -1,0 +1,237 @@
+#include "tests/client/scripted_server.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
+
+namespace gist::client {
+
+ScriptedServer::ScriptedServer() {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                           &port);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  target_ = "127.0.0.1:" + std::to_string(port);
+}
+
+ScriptedServer::~ScriptedServer() {
+  server_->Shutdown(std::chrono::system_clock::now());
+}
+
+bool ScriptedServer::WaitForCancel() {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, std::chrono::seconds(5),
+                           [this] { return cancelled_; });
+}
+
+grpc::Status ScriptedServer::End(const std::string& method) {
+  const std::map<std::string, grpc::Status> errors = script->errors;
+  const auto error = errors.find(method);
+  return error == errors.end() ? grpc::Status::OK : error->second;
+}
+
+grpc::Status ScriptedServer::Compress(Context*,
+                                      const v1::CompressRequest* request,
+                                      v1::CompressResponse* response) {
+  received->compress.push_back(*request);
+  *response = script->compress;
+  return End("Compress");
+}
+
+grpc::Status ScriptedServer::CompressStream(
+    Context*, grpc::ServerReaderWriter<v1::CompressStreamResponse,
+                                       v1::CompressStreamRequest>* stream) {
+  ++received->compress_streams;
+  v1::CompressStreamRequest request;
+  while (stream->Read(&request)) {
+    received->stream_gist_tokens.push_back(request.gist_tokens());
+    received->streamed_text += request.chunk();
+    received->KeepSize(request.chunk());
+    if (script->errors.contains("CompressStreamEarly")) {
+      return End("CompressStreamEarly");
+    }
+  }
+  v1::CompressStreamResponse response;
+  for (const v1::CompressProgress& progress : script->progress) {
+    *response.mutable_progress() = progress;
+    stream->Write(response);
+  }
+  *response.mutable_result() = script->compress;
+  if (!script->leave_out_last_message) stream->Write(response);
+  return End("CompressStream");
+}
+
+grpc::Status ScriptedServer::Ask(Context* context,
+                                 const v1::AskRequest* request,
+                                 grpc::ServerWriter<v1::AskResponse>* writer) {
+  received->ask.push_back(*request);
+  v1::AskResponse response;
+  for (const std::string& piece : script->answer) {
+    response.set_text(piece);
+    writer->Write(response);
+  }
+  if (script->hang_after_answer) {
+    while (!context->IsCancelled()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    changed_.notify_all();
+    return grpc::Status::CANCELLED;
+  }
+  *response.mutable_accounting() = script->accounting;
+  if (!script->leave_out_last_message) writer->Write(response);
+  return End("Ask");
+}
+
+grpc::Status ScriptedServer::GetContext(Context*,
+                                        const v1::GetContextRequest* request,
+                                        v1::Context* response) {
+  for (const v1::Context& context : script->contexts) {
+    if (context.context_id() != request->context_id()) continue;
+    *response = context;
+    return End("GetContext");
+  }
+  return {grpc::StatusCode::NOT_FOUND, "no context " + request->context_id()};
+}
+
+grpc::Status ScriptedServer::ListContexts(
+    Context*, const v1::ListContextsRequest* request,
+    v1::ListContextsResponse* response) {
+  received->list.push_back(*request);
+  const size_t page = size_t(script->contexts_per_page);
+  size_t at =
+      request->page_token().empty() ? 0 : std::stoul(request->page_token());
+  for (size_t i = 0; i < page && at < script->contexts.size(); ++i) {
+    *response->add_contexts() = script->contexts[at++];
+  }
+  if (at < script->contexts.size()) {
+    response->set_next_page_token(std::to_string(at));
+  }
+  if (script->repeat_page_token) response->set_next_page_token("1");
+  return End("ListContexts");
+}
+
+grpc::Status ScriptedServer::DeleteContext(
+    Context*, const v1::DeleteContextRequest* request,
+    v1::DeleteContextResponse*) {
+  const grpc::Status end = End("Delete " + request->context_id());
+  if (end.ok()) received->deleted.push_back(request->context_id());
+  return end;
+}
+
+grpc::Status ScriptedServer::ExportContext(
+    Context*, const v1::ExportContextRequest* request,
+    grpc::ServerWriter<v1::ExportContextResponse>* writer) {
+  received->exports.push_back(*request);
+  v1::ExportContextResponse response;
+  for (const std::string& chunk : script->export_chunks) {
+    response.set_chunk(chunk);
+    writer->Write(response);
+  }
+  return End("ExportContext");
+}
+
+grpc::Status ScriptedServer::ImportContext(
+    Context*, grpc::ServerReader<v1::ImportContextRequest>* reader,
+    v1::Context* response) {
+  v1::ImportContextRequest request;
+  while (reader->Read(&request)) {
+    received->imported += request.chunk();
+    received->KeepSize(request.chunk());
+  }
+  *response = FullContext();
+  return End("ImportContext");
+}
+
+grpc::Status ScriptedServer::GetServerInfo(Context*,
+                                           const v1::GetServerInfoRequest*,
+                                           v1::ServerInfo* response) {
+  *response = script->info;
+  return End("GetServerInfo");
+}
+
+v1::Context FullContext() {
+  v1::Context context;
+  context.set_context_id("ctx_0123456789abcdef0123456789abcdef");
+  context.set_document_id(std::string(64, 'd'));
+  context.set_document_bytes(5'000);
+  context.set_context_tokens(1'024);
+  context.set_gist_tokens(10);
+  context.set_compression_ratio(102.4);
+  context.set_kv_bytes(230'400);
+  context.set_full_context_kv_bytes(23'592'960);
+  context.set_model_fingerprint(std::string(64, 'a'));
+  context.set_adapter_fingerprint(std::string(64, 'b'));
+  context.set_created_unix_ms(1'700'000'000'123);
+  context.set_compress_seconds(2.5);
+  context.set_imported(true);
+  context.set_has_text(true);
+  return context;
+}
+
+v1::CompressResponse FullCompressResponse() {
+  v1::CompressResponse response;
+  *response.mutable_context() = FullContext();
+  response.set_cached(true);
+  response.set_queue_seconds(0.1);
+  response.set_tokenize_seconds(0.2);
+  response.set_prefill_seconds(0.3);
+  response.set_gist_seconds(0.4);
+  response.set_store_seconds(0.5);
+  response.set_total_seconds(1.5);
+  return response;
+}
+
+v1::Accounting FullAccounting() {
+  v1::Accounting accounting;
+  accounting.set_mode(v1::MODE_GIST);
+  accounting.set_document_tokens(1'024);
+  accounting.set_prefix_tokens(24);
+  accounting.set_gist_tokens(10);
+  accounting.set_context_tokens(7);
+  accounting.set_question_tokens(12);
+  accounting.set_answer_tokens(5);
+  accounting.set_kv_bytes(230'400);
+  accounting.set_full_context_kv_bytes(23'592'960);
+  accounting.set_compression_ratio(102.4);
+  accounting.set_queue_seconds(0.01);
+  accounting.set_load_seconds(0.02);
+  accounting.set_prefill_seconds(0.03);
+  accounting.set_first_token_seconds(0.21);
+  accounting.set_decode_seconds(0.27);
+  accounting.set_total_seconds(0.48);
+  accounting.set_finish_reason("stop");
+  accounting.set_model_fingerprint(std::string(64, 'a'));
+  accounting.add_adapter_fingerprints(std::string(64, 'b'));
+  return accounting;
+}
+
+v1::ServerInfo FullServerInfo() {
+  v1::ServerInfo info;
+  info.set_version("0.1.0");
+  info.set_model_name("Tiny");
+  info.set_model_fingerprint(std::string(64, 'a'));
+  info.set_device("cpu");
+  info.set_max_context_tokens(8'192);
+  info.set_kv_bytes_per_token(23'040);
+  info.set_weight_bytes(90'000'000);
+  info.set_adapter_name("seed");
+  info.set_adapter_fingerprint(std::string(64, 'b'));
+  info.set_gist_tokens(10);
+  info.set_gists_per_block(2);
+  info.set_segment_tokens(256);
+  info.set_max_unary_bytes(4 << 20);
+  info.set_max_document_bytes(64 << 20);
+  info.set_max_document_tokens(1'000'000);
+  info.set_max_contexts_per_ask(64);
+  info.set_uptime_seconds(75);
+  return info;
+}
+
+}  // namespace gist::client
