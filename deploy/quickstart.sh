@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# From a fresh clone to an answer: installs, builds, starts gistd on a free loopback
+# port, compresses deploy/sample/document.txt, asks it a question from the gists and
+# from the full text, shows what each took, and stops the server.
+# usage: deploy/quickstart.sh      its data stays in build/quickstart-data
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+bin=build/release
+data=build/quickstart-data
+log=build/log/gistd.log
+work=$(mktemp -d)
+server_pid=
+
+# SIGTERM lets gistd finish and flush; this waits until it has.
+stop_server() {
+  [ -n "$server_pid" ] || return 0
+  kill -TERM "$server_pid" 2>/dev/null || true
+  wait "$server_pid" || echo "gistd ended with status $?; see $log" >&2
+  server_pid=
+}
+
+clean_up() {
+  stop_server
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Returns when it is ready; as soon as it ends instead, shows why.
+start_server() {
+  local start=$SECONDS
+  mkdir -p "$data" build/log
+  : >"$log"
+  "$bin/gistd" --listen 127.0.0.1:0 --admin off --data-dir "$data" >"$log" 2>&1 &
+  server_pid=$!
+  until grep -q 'gistd ready' "$log"; do
+    if ! kill -0 "$server_pid" 2>/dev/null; then
+      cat "$log" >&2
+      server_pid=
+      die "gistd did not start: see above"
+    fi
+    [ $((SECONDS - start)) -lt 120 ] || die "gistd is not ready after 120 s; its log: $log"
+    sleep 0.1
+  done
+  GIST_SERVER=$(sed -n 's/.*gistd ready listen=\([^ ]*\).*/\1/p' "$log")
+  export GIST_SERVER
+  echo "   gistd listens on $GIST_SERVER; data in $data, log in $log"
+}
+
+# ask MODE ID QUESTION: the reply as JSON, for the table.
+ask() {
+  "$bin/gist" --json ask --mode "$1" --max-tokens 64 "$2" "$3" >"$work/$1.json" || {
+    cat "$work/$1.json" >&2
+    return 1
+  }
+}
+
+compress() {
+  "$bin/gist" --json compress deploy/sample/document.txt >"$work/compress.json" || {
+    cat "$work/compress.json" >&2
+    return 1
+  }
+}
+
+context_id() {
+  "$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["context_id"])' \
+    "$work/compress.json"
+}
+
+step "setup" deploy/setup.sh
+step "build" deploy/build.sh release gistd gist
+question=$(cat deploy/sample/question.txt)
+step "start gistd" start_server
+step "compress deploy/sample/document.txt" compress
+id=$(context_id)
+step "ask from the gists" ask gist "$id" "$question"
+step "ask from the full text" ask full "$id" "$question"
+"$python" deploy/show_quickstart.py "$work" "$question"
+step "stop gistd" stop_server
+cat <<NEXT
+
+To go on, start the server and ask it something of your own:
+  $bin/gistd --data-dir $data &
+  $bin/gist ask $id "What is the text about?"
+  $bin/gist compress FILE
+  $bin/gist contexts list
+NEXT
