@@ -6,6 +6,8 @@
 // Prints a Markdown table. Greedy answers; "exact" is the whole answer,
 // "contains" allows words around the key, "characters" is the share of the key's
 // characters that stand at their place. Intervals: 95 %, Wilson score.
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -58,7 +60,7 @@ std::string WithInterval(int hits, int asked) {
   const double center = (p + z * z / (2 * n)) / (1 + z * z / n);
   const double half =
       z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
-  return fmt::format("{:.0f} % ({:.0f}-{:.0f})", 100 * p, 100 * (center - half),
+  return fmt::format("{:.0f} % ({:.0f}-{:.0f})", 100 * p, 100 * std::max(0.0, center - half),
                      100 * (center + half));
 }
 
