@@ -35,7 +35,10 @@ install_packages() {
   when_unlocked dpkg "${as_root[@]}" dpkg --configure -a || return
   when_unlocked apt-update "${as_root[@]}" apt-get update -o Acquire::Retries=2 || return
   when_unlocked apt-install "${as_root[@]}" apt-get install -y --no-install-recommends \
-    -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 "${missing[@]}"
+    -o DPkg::Lock::Timeout=600 -o Acquire::Retries=2 "${missing[@]}" && return
+  # apt-get update calls an unreachable mirror a warning; here it is the cause.
+  grep '^[EW]:' build/log/apt-update.log >&2
+  return 1
 }
 
 # when_unlocked NAME COMMAND...: a fresh machine's own update may hold the locks of
