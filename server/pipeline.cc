@@ -147,7 +147,7 @@ absl::Status Pipeline::CheckImport(const ContextRecord& record,
                     record.document_bytes, limits_.max_document_bytes));
   }
   if (text.empty()) return absl::OkStatus();
-  const std::string document_id = DocumentId("", text);
+  const std::string document_id = DocumentId(/*tenant_salt=*/"", text);
   if (document_id != record.document_id) {
     return absl::DataLossError(
         fmt::format("the file's text has the document id {}, its record says "

@@ -138,6 +138,7 @@ class Pipeline {
   struct Material;  // what an answer is made of
 
   absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input) const;
+  ContextRecord NameOf(const CompressWork& work, std::string_view text) const;
   absl::Status CheckDocument(std::string_view text) const;
   absl::StatusOr<int> GistTokens(int requested) const;
   absl::StatusOr<bool> IsComputed(const ContextRecord& record,

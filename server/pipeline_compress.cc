@@ -12,9 +12,6 @@
 namespace gist {
 namespace {
 
-// Of a document: no tenants yet, so no salt.
-std::string DocumentIdOf(std::string_view text) { return DocumentId("", text); }
-
 int64_t UnixMillis() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
@@ -37,14 +34,7 @@ absl::StatusOr<CompressResult> Pipeline::Compress(
   result.tokenize_seconds = SecondsSince(start);
 
   ContextRecord& record = result.context.record;
-  record.document_id = DocumentIdOf(input.text);
-  record.model_fingerprint = engine_.model().fingerprint;
-  record.adapter_fingerprint = engine_.adapter().fingerprint;
-  record.document_bytes = int64_t(input.text.size());
-  record.document_tokens = int64_t(work.tokens.size());
-  record.gist_tokens = work.groups * work.gists_per_group;
-  record.context_id = ContextId(record.document_id, record.model_fingerprint,
-                                record.adapter_fingerprint, record.gist_tokens);
+  record = NameOf(work, input.text);
 
   const Clock::time_point turn = Clock::now();
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
@@ -56,14 +46,30 @@ absl::StatusOr<CompressResult> Pipeline::Compress(
   if (stored.ok()) {
     GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(*stored, input.text));
   }
-  if (!result.cached) {
+  if (result.cached) {
+    record = *stored;
+  } else {
     GIST_RETURN_IF_ERROR(
         ComputeAndStore(std::move(work), input.text, caller, progress, result));
   }
-  GIST_ASSIGN_OR_RETURN(ContextRecord kept, FindRecord(record.context_id));
-  GIST_ASSIGN_OR_RETURN(result.context, Describe(std::move(kept)));
+  GIST_ASSIGN_OR_RETURN(result.context, Describe(record));
   result.total_seconds = SecondsSince(start);
   return result;
+}
+
+// The record of a document that is not computed yet: all that names it.
+ContextRecord Pipeline::NameOf(const CompressWork& work,
+                               std::string_view text) const {
+  ContextRecord record;
+  record.document_id = DocumentId(/*tenant_salt=*/"", text);
+  record.model_fingerprint = engine_.model().fingerprint;
+  record.adapter_fingerprint = engine_.adapter().fingerprint;
+  record.document_bytes = int64_t(text.size());
+  record.document_tokens = int64_t(work.tokens.size());
+  record.gist_tokens = work.groups * work.gists_per_group;
+  record.context_id = ContextId(record.document_id, record.model_fingerprint,
+                                record.adapter_fingerprint, record.gist_tokens);
+  return record;
 }
 
 absl::StatusOr<CompressWork> Pipeline::PlanCompress(
