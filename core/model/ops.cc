@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/rms_norm.h>
@@ -13,6 +14,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 namespace gist {
 
@@ -50,6 +53,16 @@ Tensor SplitHeads(const Tensor& x, int heads) {
   return x.view({x.size(0), heads, -1}).transpose(0, 1);
 }
 
+Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device) {
+  const auto options = at::TensorOptions(at::kFloat).device(device);
+  return at::full({rows, tokens}, -std::numeric_limits<float>::infinity(), options)
+      .triu_(tokens - rows + 1);
+}
+
+Tensor GroupMask(const Tensor& mask, const ModelConfig& config) {
+  return mask.repeat({config.heads / config.kv_heads, 1}).unsqueeze(0).unsqueeze(0);
+}
+
 // The query heads that share a KV head are stacked as rows, so that keys and
 // values are read in place instead of repeated.
 Tensor Attend(const Tensor& query, const Tensor& keys, const Tensor& values,
@@ -57,22 +70,12 @@ Tensor Attend(const Tensor& query, const Tensor& keys, const Tensor& values,
   const int64_t rows = query.size(1), head_dim = query.size(2);
   const int64_t kv_heads = keys.size(0), group = query.size(0) / kv_heads;
   const Tensor stacked = query.reshape({1, kv_heads, group * rows, head_dim});
-  std::optional<Tensor> stacked_mask;
-  if (mask.defined()) {
-    stacked_mask = mask.repeat({group, 1}).unsqueeze(0).unsqueeze(0);
-  }
+  const auto given = mask.defined() ? std::optional(mask) : std::nullopt;
   const Tensor out = at::scaled_dot_product_attention(
-      stacked, keys.unsqueeze(0), values.unsqueeze(0), stacked_mask);
+      stacked, keys.unsqueeze(0), values.unsqueeze(0), given);
   return out.reshape({kv_heads * group, rows, head_dim})
       .transpose(0, 1)
       .reshape({rows, -1});
-}
-
-Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device) {
-  const auto options = at::TensorOptions(at::kLong).device(device);
-  const Tensor key = at::arange(tokens, options).unsqueeze(0);
-  const Tensor query = at::arange(tokens - rows, tokens, options).unsqueeze(1);
-  return key <= query;
 }
 
 Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {

@@ -28,13 +28,17 @@ at::Tensor Rotate(const at::Tensor& x, const Rotation& rotation);
 // [rows, heads * head_dim] -> [heads, rows, head_dim], a view.
 at::Tensor SplitHeads(const at::Tensor& x, int heads);
 
+// Additive [rows, tokens]: row r, one of the last `rows`, sees tokens up to its
+// own.
+at::Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device);
+// An additive mask [rows, tokens] as Attend wants it: [1, 1, group * rows,
+// tokens], `group` query heads to a KV head. Laid out once for all layers.
+at::Tensor GroupMask(const at::Tensor& mask, const ModelConfig& config);
 // query [heads, rows, head_dim]; keys and values [kv_heads, tokens, head_dim];
-// mask [rows, tokens], bool or additive, or undefined: all may attend.
-// Returns [rows, heads * head_dim].
+// mask of GroupMask, or undefined: all may attend. Returns [rows, heads *
+// head_dim].
 at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
                   const at::Tensor& values, const at::Tensor& mask);
-// Bool [rows, tokens]: row r, one of the last `rows`, sees tokens up to its own.
-at::Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device);
 
 // x: [rows, hidden].
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, float epsilon);

@@ -24,7 +24,7 @@ struct Plan {
   ForwardItem item;
   int64_t first_row = 0;
   int64_t rows = 0;
-  Tensor mask;  // [rows, tokens]; undefined for a single row
+  Tensor mask;  // of GroupMask; undefined for a single row
 
   Tensor Rows(const Tensor& heads_rows_dim) const {
     return heads_rows_dim.narrow(1, first_row, rows);
@@ -35,7 +35,7 @@ struct Plan {
 struct GistRows {
   Tensor slots;
   Rotation rotation;
-  Tensor mask;  // additive [gists, prefix + context + gists]
+  Tensor mask;  // of GroupMask, over prefix, context and gists
 };
 
 }  // namespace
@@ -104,7 +104,8 @@ std::vector<Plan> Transformer::Impl::MakePlans(
     Plan plan{.item = item, .first_row = row, .rows = int64_t(item.ids.size()),
               .mask = {}};
     if (plan.rows > 1) {
-      plan.mask = CausalMask(plan.rows, item.cache->tokens() + plan.rows, device);
+      plan.mask = GroupMask(
+          CausalMask(plan.rows, item.cache->tokens() + plan.rows, device), config);
     }
     row += plan.rows;
     plans.push_back(std::move(plan));
@@ -206,7 +207,8 @@ GistRows Transformer::Impl::MakeGistRows(const MaskShape& shape) const {
   }
   return {.slots = FromIds(slots, device),
           .rotation = RotationAt(FromIds(positions, device), frequencies),
-          .mask = FromFloats(mask, {shape.gist_tokens, end}, device)};
+          .mask = GroupMask(FromFloats(mask, {shape.gist_tokens, end}, device),
+                            config)};
 }
 
 namespace {
