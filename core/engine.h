@@ -40,6 +40,12 @@ struct ModelInfo {
   int64_t KvBytes(int64_t tokens) const {
     return tokens * layers * 2 * kv_heads * head_dim * 2;
   }
+  // Could `gists` be this model's? Their sizes say so; who made them, only the
+  // fingerprint tells.
+  bool HasShapeOf(const GistKv& gists) const {
+    return gists.layers == layers && gists.kv_heads == kv_heads &&
+           gists.head_dim == head_dim;
+  }
 };
 
 // Gist embeddings and the LoRA that acts at gist positions only.

@@ -76,9 +76,7 @@ absl::Status CompressJob::WriteGists(Engine& engine) {
   const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(GistKv gists,
                         engine.MakeGists(*document_, work_.gists_per_group));
-  const ModelInfo& model = engine.model();
-  if (gists.layers != model.layers || gists.kv_heads != model.kv_heads ||
-      gists.head_dim != model.head_dim ||
+  if (!engine.model().HasShapeOf(gists) ||
       gists.gist_tokens != work_.gists_per_group ||
       gists.keys.size() != gists.Elements() ||
       gists.values.size() != gists.Elements()) {

@@ -133,8 +133,7 @@ absl::Status Pipeline::CheckImport(const ContextRecord& record,
                                    std::string_view text) const {
   const ModelInfo& model = engine_.model();
   GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
-  if (gists.layers != model.layers || gists.kv_heads != model.kv_heads ||
-      gists.head_dim != model.head_dim) {
+  if (!model.HasShapeOf(gists)) {
     return absl::DataLossError(fmt::format(
         "the file's gists have {} layers, {} KV heads of {}; the model that it "
         "names has {}, {} of {}",
