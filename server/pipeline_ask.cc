@@ -146,7 +146,7 @@ absl::Status Pipeline::LoadGists(Material& material) const {
   const Clock::time_point start = Clock::now();
   for (const ContextRecord& record : material.records) {
     auto gists = store_.GetGists(record);
-    if (!gists.ok()) return Explained(record, gists.status());
+    if (!gists.ok()) return gists.status();  // names the context and what to do
     material.accounting.gist_tokens += gists->gist_tokens;
     material.work.gists.push_back(*std::move(gists));
   }
