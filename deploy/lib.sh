@@ -74,3 +74,36 @@ jobs_for_machine() {
   if [ "$jobs" -lt 1 ]; then jobs=1; fi
   echo "${GIST_JOBS:-$jobs}"
 }
+
+# start_server FOLDER LOG: starts build/release/gistd on a free loopback port with its
+# data in FOLDER, and returns when it is ready; if it ends instead, shows why. Sets
+# server_pid, and GIST_SERVER for gist.
+server_pid=
+server_log=
+start_server() {
+  local start=$SECONDS log=$2
+  server_log=$log
+  mkdir -p "$1" "$(dirname "$log")"
+  : >"$log"
+  build/release/gistd --listen 127.0.0.1:0 --admin off --data-dir "$1" >"$log" 2>&1 &
+  server_pid=$!
+  until grep -q 'gistd ready' "$log"; do
+    if ! kill -0 "$server_pid" 2>/dev/null; then
+      cat "$log" >&2
+      server_pid=
+      die "gistd did not start: see above"
+    fi
+    [ $((SECONDS - start)) -lt 120 ] || die "gistd is not ready after 120 s; its log: $log"
+    sleep 0.1
+  done
+  GIST_SERVER=$(sed -n 's/.*gistd ready listen=\([^ ]*\).*/\1/p' "$log")
+  export GIST_SERVER
+}
+
+# SIGTERM lets gistd finish and flush; this waits until it has.
+stop_server() {
+  [ -n "$server_pid" ] || return 0
+  kill -TERM "$server_pid" 2>/dev/null || true
+  wait "$server_pid" || echo "gistd ended with status $?; see $server_log" >&2
+  server_pid=
+}

@@ -10,15 +10,6 @@ bin=build/release
 data=build/quickstart-data
 log=build/log/gistd.log
 work=$(mktemp -d)
-server_pid=
-
-# SIGTERM lets gistd finish and flush; this waits until it has.
-stop_server() {
-  [ -n "$server_pid" ] || return 0
-  kill -TERM "$server_pid" 2>/dev/null || true
-  wait "$server_pid" || echo "gistd ended with status $?; see $log" >&2
-  server_pid=
-}
 
 clean_up() {
   stop_server
@@ -28,24 +19,8 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Returns when it is ready; as soon as it ends instead, shows why.
-start_server() {
-  local start=$SECONDS
-  mkdir -p "$data" build/log
-  : >"$log"
-  "$bin/gistd" --listen 127.0.0.1:0 --admin off --data-dir "$data" >"$log" 2>&1 &
-  server_pid=$!
-  until grep -q 'gistd ready' "$log"; do
-    if ! kill -0 "$server_pid" 2>/dev/null; then
-      cat "$log" >&2
-      server_pid=
-      die "gistd did not start: see above"
-    fi
-    [ $((SECONDS - start)) -lt 120 ] || die "gistd is not ready after 120 s; its log: $log"
-    sleep 0.1
-  done
-  GIST_SERVER=$(sed -n 's/.*gistd ready listen=\([^ ]*\).*/\1/p' "$log")
-  export GIST_SERVER
+start() {
+  start_server "$data" "$log"
   echo "   gistd listens on $GIST_SERVER; data in $data, log in $log"
 }
 
@@ -72,7 +47,7 @@ context_id() {
 step "setup" deploy/setup.sh
 step "build" deploy/build.sh release gistd gist
 question=$(cat deploy/sample/question.txt)
-step "start gistd" start_server
+step "start gistd" start
 step "compress deploy/sample/document.txt" compress
 id=$(context_id)
 step "ask from the gists" ask gist "$id" "$question"
