@@ -10,19 +10,18 @@
 #include "core/base/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/temp_dir.h"
 
 namespace gist {
 namespace {
 
 using testing::HasSubstr;
 
-// A path of its own for each test; what lay there is gone.
+// A path where nothing lies; another one at each call.
 std::string FreshPath() {
-  const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-  const std::string path = fmt::format("{}gist_{}_{}", testing::TempDir(),
-                                       info->test_suite_name(), info->name());
-  ::remove(path.c_str());
-  return path;
+  static const TempDir folder;
+  static int files = 0;
+  return folder / fmt::format("file{}", files++);
 }
 
 std::string FileWith(const std::string& bytes) {

@@ -79,6 +79,18 @@ class GistsTest : public testing::Test {
     return ids;
   }
 
+  // The question's logits behind `gists`, and the answer, are those that the
+  // golden file has under `name`.
+  void ExpectAnswer(const Golden& golden, const std::vector<GistKv>& gists,
+                    const std::string& name) const {
+    KvCache prompt = Prefix(golden);
+    for (const GistKv& kv : gists) ASSERT_TRUE(model().LoadGists(kv, &prompt).ok());
+    const auto logits = Read(&prompt, golden.Ids("question_ids"), LogitRows::kLast);
+    EXPECT_LT(MaxDifference(logits, golden.Floats(name + "question_logits")),
+              kTolerance);
+    EXPECT_EQ(Greedy(&prompt, logits, 16), golden.Ids(name + "answer_ids"));
+  }
+
   LoadedModel model_;
   std::unique_ptr<Adapter> adapter_;
 };
@@ -128,28 +140,20 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(GistsTest, SegmentsAndBlocksEqualTheReference) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
   const Golden golden("tiny/gists_blocks.safetensors");
-  KvCache prompt = Prefix(golden);
-  const GistKv gists = Compress(prompt, golden.Ids("context_ids"));
+  const GistKv gists = Compress(Prefix(golden), golden.Ids("context_ids"));
   EXPECT_LT(MaxDifference(gists.keys, golden.Floats("keys")), kTolerance);
   EXPECT_LT(MaxDifference(gists.values, golden.Floats("values")), kTolerance);
-  ASSERT_TRUE(model().LoadGists(gists, &prompt).ok());
-  const auto logits = Read(&prompt, golden.Ids("question_ids"), LogitRows::kLast);
-  EXPECT_LT(MaxDifference(logits, golden.Floats("question_logits")), kTolerance);
-  EXPECT_EQ(Greedy(&prompt, logits, 16), golden.Ids("answer_ids"));
+  ExpectAnswer(golden, {gists}, "");
 }
 
 TEST_F(GistsTest, TwoDocumentsJoinedEqualTheReference) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
   const Golden golden("tiny/gists_blocks.safetensors");
-  KvCache prompt = Prefix(golden);
-  const GistKv first = Compress(prompt, golden.Ids("context_ids"));
-  const GistKv second = Compress(prompt, golden.Ids("other_context_ids"));
+  const KvCache prefix = Prefix(golden);
+  const GistKv first = Compress(prefix, golden.Ids("context_ids"));
+  const GistKv second = Compress(prefix, golden.Ids("other_context_ids"));
   EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")), kTolerance);
-  ASSERT_TRUE(model().LoadGists(first, &prompt).ok());
-  ASSERT_TRUE(model().LoadGists(second, &prompt).ok());
-  const auto logits = Read(&prompt, golden.Ids("question_ids"), LogitRows::kLast);
-  EXPECT_LT(MaxDifference(logits, golden.Floats("joined_question_logits")), kTolerance);
-  EXPECT_EQ(Greedy(&prompt, logits, 16), golden.Ids("joined_answer_ids"));
+  ExpectAnswer(golden, {first, second}, "joined_");
 }
 
 TEST_F(GistsTest, AdapterChangesTheGistsButNeverTheText) {

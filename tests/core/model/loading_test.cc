@@ -11,6 +11,7 @@
 #include "core/model/device.h"
 #include "core/model/transformer.h"
 #include "tests/core/model/tiny_model.h"
+#include "tests/support/temp_dir.h"
 
 namespace gist {
 namespace {
@@ -28,16 +29,11 @@ class LoadingTest : public testing::Test {
   void SetUp() override {
     model_ = LoadModel("tests/data/tiny/tiny.f32.gguf");
     ASSERT_NE(model_.transformer, nullptr);
-    folder_ = fs::temp_directory_path() /
-              ("gist_loading_" + std::to_string(getpid()) + "_" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::create_directories(folder_);
     for (const char* file : {"adapter_config.json", "adapter_model.safetensors"}) {
       fs::copy_file(fs::path("tests/data/tiny/adapter_blocks") / file, folder_ / file,
                     fs::copy_options::overwrite_existing);
     }
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void EditConfig(const std::function<void(nlohmann::json&)>& edit) {
     const fs::path path = folder_ / "adapter_config.json";
@@ -61,7 +57,8 @@ class LoadingTest : public testing::Test {
   }
 
   LoadedModel model_;
-  fs::path folder_;
+  const TempDir temp_;
+  const fs::path folder_ = temp_.path();
 };
 
 TEST_F(LoadingTest, LoadsTheUntouchedAdapter) {
