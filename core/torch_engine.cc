@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 
 #include "core/base/identity.h"
@@ -21,15 +22,20 @@ namespace {
 constexpr int kMaxChunkTokens = 256;
 
 // Read in isolated segments: `segment` restarts from the shared prefix at each
-// border, while `plain` collects the whole document's keys before RoPE.
+// border, while `plain` collects the whole document's keys before RoPE. Holds its
+// adapter, so that another one may come into use meanwhile.
 struct Document final : Sequence {
-  explicit Document(KvCache segment_cache, KvCache plain_cache)
-      : segment(std::move(segment_cache)), plain(std::move(plain_cache)) {}
+  Document(KvCache segment_cache, KvCache plain_cache,
+           std::shared_ptr<const Adapter> its_adapter)
+      : segment(std::move(segment_cache)),
+        plain(std::move(plain_cache)),
+        adapter(std::move(its_adapter)) {}
   int tokens() const override { return plain.tokens(); }
   int64_t kv_bytes() const override { return segment.bytes() + plain.bytes(); }
 
   KvCache segment;
   KvCache plain;
+  const std::shared_ptr<const Adapter> adapter;
 };
 
 struct Prompt final : Sequence {
@@ -80,20 +86,35 @@ absl::StatusOr<ModelParts> LoadModel(std::string_view bytes,
   return ModelParts{std::move(tokenizer), std::move(chat), std::move(transformer)};
 }
 
+AdapterInfo Describe(const Adapter& adapter, const std::string& folder) {
+  const AdapterConfig& config = adapter.config();
+  const std::filesystem::path path(folder);
+  return {.name = (path / "").parent_path().filename().string(),
+          .fingerprint = adapter.fingerprint(),
+          .gist_tokens = config.gist_tokens,
+          .gists_per_block = config.gists_per_block,
+          .block_overlap_tokens = config.block_overlap_tokens,
+          .segment_tokens = config.segment_tokens,
+          .max_document_tokens = config.max_document_tokens};
+}
+
 class TorchEngine final : public Engine {
  public:
-  TorchEngine(ModelParts model, std::unique_ptr<Adapter> adapter)
+  explicit TorchEngine(ModelParts model)
       : tokenizer_(std::move(model.tokenizer)),
         chat_(std::move(model.chat)),
         transformer_(std::move(model.transformer)),
-        adapter_(std::move(adapter)),
         prefix_(transformer_->NewCache()) {}
 
-  // Reads the shared prefix and fills in what the engine says about itself.
+  // Reads the shared prefix, fills in what the engine says about itself and
+  // loads the adapter.
   absl::Status Start(const TorchEngineOptions& options, std::string fingerprint);
 
   const ModelInfo& model() const override { return model_info_; }
-  const AdapterInfo& adapter() const override { return adapter_info_; }
+  AdapterInfo adapter() const override {
+    const std::scoped_lock lock(adapter_mutex_);
+    return adapter_info_;
+  }
   absl::StatusOr<std::vector<int32_t>> Tokenize(std::string_view text) const override {
     return tokenizer_->Encode(text);
   }
@@ -102,7 +123,8 @@ class TorchEngine final : public Engine {
     return chat_.Question(question, *tokenizer_);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
-    return std::make_unique<Document>(prefix_.Clone(), transformer_->NewCache());
+    return std::make_unique<Document>(prefix_.Clone(), transformer_->NewCache(),
+                                      adapter_);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
       const Sampling& sampling) override {
@@ -115,6 +137,8 @@ class TorchEngine final : public Engine {
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
+  absl::Status UseAdapter(const std::string& folder) override;
+  absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(TrainSpec spec) override;
 
  private:
   absl::Status CheckRoom(int held, size_t more) const;
@@ -125,10 +149,11 @@ class TorchEngine final : public Engine {
   std::unique_ptr<Tokenizer> tokenizer_;
   ChatTemplate chat_;
   std::unique_ptr<Transformer> transformer_;
-  std::unique_ptr<Adapter> adapter_;
+  std::shared_ptr<const Adapter> adapter_;
   KvCache prefix_;
   ModelInfo model_info_;
-  AdapterInfo adapter_info_;
+  mutable std::mutex adapter_mutex_;
+  AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
 };
 
 absl::Status TorchEngine::Start(const TorchEngineOptions& options,
@@ -151,16 +176,23 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options,
                  .max_context_tokens = model.max_context_tokens,
                  .prefix_tokens = prefix_.tokens(),
                  .weight_bytes = transformer_->weight_bytes()};
-  const AdapterConfig& adapter = adapter_->config();
-  const std::filesystem::path folder(options.adapter_path);
-  adapter_info_ = {.name = (folder / "").parent_path().filename().string(),
-                   .fingerprint = adapter_->fingerprint(),
-                   .gist_tokens = adapter.gist_tokens,
-                   .gists_per_block = adapter.gists_per_block,
-                   .block_overlap_tokens = adapter.block_overlap_tokens,
-                   .segment_tokens = adapter.segment_tokens,
-                   .max_document_tokens = adapter.max_document_tokens};
+  return UseAdapter(options.adapter_path);
+}
+
+absl::Status TorchEngine::UseAdapter(const std::string& folder) {
+  auto adapter = Adapter::Load(folder, transformer_->config(),
+                               model_info_.fingerprint, model_info_.device);
+  if (!adapter.ok()) return Within("adapter " + folder, adapter.status());
+  AdapterInfo info = Describe(**adapter, folder);
+  adapter_ = *std::move(adapter);
+  const std::scoped_lock lock(adapter_mutex_);
+  adapter_info_ = std::move(info);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(TrainSpec) {
+  return absl::UnimplementedError(
+      "this build of gistd has no trainer; train with one that has");
 }
 
 absl::Status TorchEngine::CheckRoom(int held, size_t more) const {
@@ -186,7 +218,7 @@ absl::Status TorchEngine::Prefill(Sequence& sequence,
 
 absl::Status TorchEngine::PrefillDocument(Document& document,
                                           std::span<const int32_t> chunk) {
-  const size_t segment_tokens = size_t(adapter_->config().segment_tokens);
+  const size_t segment_tokens = size_t(document.adapter->config().segment_tokens);
   while (!chunk.empty()) {
     size_t take = chunk.size();
     if (segment_tokens > 0) {
@@ -217,14 +249,14 @@ absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
 
 absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence, int gist_tokens) {
   const auto& document = dynamic_cast<Document&>(sequence);
-  const AdapterConfig& adapter = adapter_->config();
+  const AdapterConfig& adapter = document.adapter->config();
   const MaskShape shape{.context_tokens = document.tokens(),
                         .gist_tokens = gist_tokens,
                         .prefix_tokens = prefix_.tokens(),
                         .gists_per_block = adapter.gists_per_block,
                         .block_overlap_tokens = adapter.block_overlap_tokens,
                         .segment_tokens = adapter.segment_tokens};
-  return transformer_->WriteGists(prefix_, document.plain, shape, *adapter_);
+  return transformer_->WriteGists(prefix_, document.plain, shape, *document.adapter);
 }
 
 absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
@@ -284,12 +316,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
   auto parts = LoadModel(file.bytes(), options.device);
   if (!parts.ok()) return Within("model " + options.model_path, parts.status());
   std::string fingerprint = Sha256Hex(file.bytes());
-  auto adapter = Adapter::Load(options.adapter_path, parts->transformer->config(),
-                               fingerprint, options.device);
-  if (!adapter.ok()) {
-    return Within("adapter " + options.adapter_path, adapter.status());
-  }
-  auto engine = std::make_unique<TorchEngine>(*std::move(parts), *std::move(adapter));
+  auto engine = std::make_unique<TorchEngine>(*std::move(parts));
   GIST_RETURN_IF_ERROR(engine->Start(options, std::move(fingerprint)));
   return engine;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ struct TrainRecipe {
   int dev_samples = 40;
   int checkpoint_every_steps = 100;
   int epochs = 0;  // over given files; 0: `stages` say how long
+  std::string next_recipe;  // name of the one to go on with after a missed gate;
+                            // empty: none
 };
 
 // A recipe, and what to learn from. Two trainings from equal specs take the same
@@ -104,8 +107,16 @@ class Trainer {
   // missed; the message names accuracy, gate and the next step).
   virtual absl::StatusOr<TrainEvent> Step() = 0;
   virtual bool done() const = 0;
+  // Writes a checkpoint now, so that a later trainer of the same spec goes on
+  // from here. Errors as Step's.
+  virtual absl::Status Checkpoint() = 0;
   // Writes the adapter as it is: a PEFT-style folder that Engine can load.
   virtual absl::Status ExportAdapter(const std::string& folder) const = 0;
+  // Dev accuracy of the adapter in `folder`, on the dev set by which this
+  // training ends. Leaves the training as it is. Asks `go_on` between samples;
+  // kCancelled where it says no.
+  virtual absl::StatusOr<double> Evaluate(const std::string& folder,
+                                          const std::function<bool()>& go_on) = 0;
 };
 
 }  // namespace gist

@@ -28,6 +28,15 @@ bool IsMiss(const absl::Status& status) {
 absl::StatusOr<CompressResult> Pipeline::Compress(
     const CompressInput& input, const Caller& caller,
     const ProgressSink& progress) {
+  auto result = CompressOnce(input, caller, progress);
+  // A new adapter means other gists, under another id: from the start, once.
+  if (!absl::IsAborted(result.status())) return result;
+  return CompressOnce(input, caller, progress);
+}
+
+absl::StatusOr<CompressResult> Pipeline::CompressOnce(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
   const Clock::time_point start = Clock::now();
   CompressResult result;
   GIST_ASSIGN_OR_RETURN(CompressWork work, PlanCompress(input));
@@ -63,7 +72,7 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
   ContextRecord record;
   record.document_id = DocumentId(/*tenant_salt=*/"", text);
   record.model_fingerprint = engine_.model().fingerprint;
-  record.adapter_fingerprint = engine_.adapter().fingerprint;
+  record.adapter_fingerprint = work.adapter_fingerprint;
   record.document_bytes = int64_t(text.size());
   record.document_tokens = int64_t(work.tokens.size());
   record.gist_tokens = work.groups * work.gists_per_group;
@@ -75,8 +84,11 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
 absl::StatusOr<CompressWork> Pipeline::PlanCompress(
     const CompressInput& input) const {
   GIST_RETURN_IF_ERROR(CheckDocument(input.text));
+  const AdapterInfo adapter = engine_.adapter();
   CompressWork work;
-  GIST_ASSIGN_OR_RETURN(work.gists_per_group, GistTokens(input.gist_tokens));
+  work.adapter_fingerprint = adapter.fingerprint;
+  GIST_ASSIGN_OR_RETURN(work.gists_per_group,
+                        GistTokens(adapter, input.gist_tokens));
   GIST_ASSIGN_OR_RETURN(work.tokens, engine_.Tokenize(input.text));
   const int64_t tokens = int64_t(work.tokens.size());
   if (tokens == 0) {
@@ -91,7 +103,7 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
   const ModelInfo& model = engine_.model();
   const int64_t room =
       model.max_context_tokens - model.prefix_tokens - work.gists_per_group;
-  const int64_t trained = engine_.adapter().max_document_tokens;
+  const int64_t trained = adapter.max_document_tokens;
   const int64_t group_tokens =
       std::max<int64_t>(1, trained > 0 ? std::min(trained, room) : room);
   const int64_t groups = (tokens + group_tokens - 1) / group_tokens;
@@ -127,8 +139,8 @@ absl::Status Pipeline::CheckDocument(std::string_view text) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> Pipeline::GistTokens(int requested) const {
-  const AdapterInfo& adapter = engine_.adapter();
+absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
+                                         int requested) const {
   const int limit =
       engine_.model().max_context_tokens - engine_.model().prefix_tokens;
   const int gists = requested == 0 ? adapter.gist_tokens : requested;
