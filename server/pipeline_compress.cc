@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -7,15 +6,11 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "server/pipeline.h"
+#include "server/unix_time.h"
 #include "storage/kv_codec.h"
 
 namespace gist {
 namespace {
-
-int64_t UnixMillis() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // A stored context that cannot be used, and can be made again from the text.
 bool IsMiss(const absl::Status& status) {
