@@ -75,7 +75,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 // The flags; each is empty until it is given.
 struct Flags {
-  std::optional<std::string> listen, admin, data_dir, model, adapter, device;
+  std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
+  std::optional<std::string> device;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   bool insecure_listen = false;
@@ -94,7 +95,10 @@ struct Flags {
                  "let --listen leave loopback, unencrypted");
     add("--data-dir", data_dir, "folder of the database", defaults.data_dir);
     add("--model", model, "GGUF file", defaults.model);
-    add("--adapter", adapter, "folder of the gist adapter", defaults.adapter);
+    add("--adapter", adapter,
+        "folder of the gist adapter, in place of the promoted one",
+        defaults.adapter);
+    add("--presets", presets, "folder of training recipes", defaults.presets);
     add("--device", device, "cpu or cuda:N", defaults.device);
     add("--threads", threads, "of the CPU; 0: all cores", defaults.threads);
     add("--max-document-bytes", max_document_bytes, "limit of a document",
@@ -116,6 +120,8 @@ struct Flags {
     apply(data_dir, config.data_dir);
     apply(model, config.model);
     apply(adapter, config.adapter);
+    if (adapter) config.promoted_adapter = false;
+    apply(presets, config.presets);
     apply(device, config.device);
     apply(threads, config.threads);
     apply(max_document_bytes, config.limits.max_document_bytes);
@@ -132,6 +138,7 @@ Config DefaultConfig(std::string_view home) {
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
   config.adapter = fmt::format("{}/adapters/default", home);
+  config.presets = fmt::format("{}/adapters/presets", home);
   return config;
 }
 
@@ -174,8 +181,11 @@ absl::Status CheckConfig(const Config& config) {
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_running_asks", limits.max_running_asks, 1));
-  return CheckAtLeast("max_running_compressions",
-                      limits.max_running_compressions, 1);
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_running_compressions",
+                                    limits.max_running_compressions, 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_queued_trainings", limits.max_queued_trainings, 1));
+  return CheckAtLeast("max_dataset_bytes", double(limits.max_dataset_bytes), 1);
 }
 
 absl::StatusOr<CommandLine> ParseCommandLine(int argc,
