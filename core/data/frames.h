@@ -25,5 +25,7 @@ struct Frame {
 
 // `language`: "en" or "ko". The first of the train frames is the mission's own.
 std::span<const Frame> PasskeyFrames(std::string_view language, FrameSet set);
+// Facts about a "{k}".
+std::span<const Frame> KeyedFrames(std::string_view language, FrameSet set);
 
 }  // namespace gist

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "core/base/status.h"
-#include "core/data/template.h"
+#include "core/data/niah_tasks.h"
 #include "fmt/format.h"
 #include "fmt/ranges.h"
 
@@ -12,7 +12,11 @@ namespace gist {
 namespace {
 
 constexpr std::array<std::string_view, 2> kLanguages = {"en", "ko"};
-constexpr std::array<std::string_view, 1> kFamilies = {"passkey"};
+constexpr std::array<std::string_view, 4> kFamilies = {"passkey", "keyed",
+                                                       "absent", "overview"};
+constexpr int kMostFacts = 64;
+// Facts of a document beside the one that is not mentioned.
+constexpr int kMostFactsBesideAbsent = 4;
 
 absl::Status CheckChoices(std::string_view what,
                           std::span<const Weighted> choices,
@@ -50,34 +54,18 @@ const std::string& Choose(std::span<const Weighted> choices, Rng& rng) {
   return chosen->name;
 }
 
-std::string_view Question(const Frame& frame, Rng& rng) {
-  size_t count = 1;
-  while (count < frame.questions.size() && !frame.questions[count].empty())
-    ++count;
-  return frame.questions[rng.Below(count)];
+size_t Between(int least, int most, Rng& rng) {
+  return size_t(least) + rng.Below(size_t(most - least + 1));
 }
 
-// "passkey-en-07", "passkey-en-held-out-07"
-std::string FrameName(std::string_view family, std::string_view language,
-                      FrameSet set, size_t index) {
-  return fmt::format("{}-{}-{}{:02}", family, language,
-                     set == FrameSet::kHeldOut ? "held-out-" : "", index + 1);
-}
-
-Task PasskeyTask(std::string_view language, const NiahOptions& options,
-                 Rng& rng) {
-  const auto frames = PasskeyFrames(language, options.frames);
-  const bool mission = options.frames == FrameSet::kTrain &&
-                       rng.Uniform() < options.mission_frame_share;
-  const size_t index = mission ? 0 : rng.Below(frames.size());
-  const Frame& frame = frames[index];
-  Task task;
-  task.family = "passkey";
-  task.frame = FrameName(task.family, language, options.frames, index);
-  task.answer = RandomValue(frame.kind, language, options.split, rng);
-  task.needles = {Fill(frame.needle, {.value = task.answer})};
-  task.question = Fill(Question(frame, rng), {});
-  return task;
+absl::Status CheckFacts(const NiahOptions& options) {
+  if (options.min_facts >= 1 && options.max_facts >= options.min_facts &&
+      options.max_facts <= kMostFacts) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("facts {} to {} a document; wanted is a range within 1 to {}",
+                  options.min_facts, options.max_facts, kMostFacts));
 }
 
 }  // namespace
@@ -86,6 +74,7 @@ absl::StatusOr<std::shared_ptr<const NiahSource>> NiahSource::Create(
     NiahOptions options, std::shared_ptr<const FillerPool> filler) {
   GIST_RETURN_IF_ERROR(CheckChoices("language", options.languages, kLanguages));
   GIST_RETURN_IF_ERROR(CheckChoices("family", options.families, kFamilies));
+  GIST_RETURN_IF_ERROR(CheckFacts(options));
   if (filler == nullptr) filler = FillerPool::Sample();
   for (const Weighted& language : options.languages) {
     if (language.weight == 0 || filler->Has(language.name, options.split))
@@ -99,11 +88,29 @@ absl::StatusOr<std::shared_ptr<const NiahSource>> NiahSource::Create(
 }
 
 TaskSet NiahSource::NextTasks(Rng& rng) const {
-  TaskSet set;
-  set.language = Choose(options_.languages, rng);
-  Choose(options_.families, rng);
-  set.tasks.push_back(PasskeyTask(set.language, options_, rng));
+  const TaskOptions options{Choose(options_.languages, rng), options_.split,
+                            options_.frames};
+  TaskSet set{options.language, {}};
+  const std::string& family = Choose(options_.families, rng);
+  if (family == "keyed") {
+    set.tasks = KeyedTasks(
+        options, Between(options_.min_facts, options_.max_facts, rng), rng);
+  } else if (family == "absent") {
+    const int most = std::min(options_.max_facts, kMostFactsBesideAbsent);
+    set.tasks = AbsentTasks(options, Between(0, most, rng), rng);
+  } else if (family == "overview") {
+    set.tasks = {OverviewTask(options, rng)};
+  } else {
+    set.tasks = {PasskeyTask(options, options_.mission_frame_share, rng)};
+  }
   return set;
+}
+
+bool NiahSource::Asks(std::string_view family) const {
+  return std::any_of(options_.families.begin(), options_.families.end(),
+                     [&](const Weighted& asked) {
+                       return asked.name == family && asked.weight > 0;
+                     });
 }
 
 FillerText NiahSource::NamedFiller(const std::string& language, size_t bytes,

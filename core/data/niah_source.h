@@ -23,7 +23,10 @@ struct NiahOptions {
   Split split = Split::kTrain;  // of values, keys and filler
   FrameSet frames = FrameSet::kTrain;
   std::vector<Weighted> languages = {{"en", 1}, {"ko", 1}};
-  std::vector<Weighted> families = {{"passkey", 1}};
+  std::vector<Weighted> families = {{"passkey", 1}};  // "keyed", "absent",
+                                                      // "overview"
+  int min_facts = 1;  // of a document of family "keyed"
+  int max_facts = 8;
   // Share of the passkey tasks that take the mission's own frame, the first of
   // the train frames; the others are drawn from all. Held-out frames: unused.
   double mission_frame_share = 0;
@@ -43,7 +46,9 @@ class NiahSource final : public TaskSource {
   // The same, with the text's name.
   FillerText NamedFiller(const std::string& language, size_t bytes,
                          Rng& rng) const;
-  const NiahOptions& options() const { return options_; }
+  // Is `family` among those that were asked for? A document may hold tasks of
+  // another one beside them.
+  bool Asks(std::string_view family) const;
 
  private:
   NiahSource(NiahOptions options, std::shared_ptr<const FillerPool> filler)

@@ -41,7 +41,7 @@ std::string Number(Rng& rng) {
 }
 
 std::string Uuid(Rng& rng) {
-  const uint64_t high = (rng.Next() & ~0xf000u) | 0x4000u;  // version 4
+  const uint64_t high = (rng.Next() & ~0xf000ull) | 0x4000ull;  // version 4
   const uint64_t low = (rng.Next() & ~(3ull << 62)) | (2ull << 62);  // variant
   return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32,
                      (high >> 16) & 0xffff, high & 0xffff, low >> 48,
