@@ -37,7 +37,9 @@ constexpr auto kTopics = std::to_array<Word>({
     "comets", "coral reefs", "deserts", "dog training", "earthquakes", "folk dancing", "fossil hunting", "glaciers", "hot air balloons",
     "lighthouses", "long distance running", "markets", "medicinal plants", "model railways", "mosaics", "olive oil", "opera", "orchards",
     "peat bogs", "photography", "pottery", "puppet theatre", "river fishing", "sailing", "salt mining", "school meals", "silk weaving",
-    "ski jumping", "spiders", "stone walls", "sundials", "swimming", "theatre costumes", "tram lines", "vaccines", "vineyards", "whales"});
+    "ski jumping", "spiders", "stone walls", "sundials", "swimming", "theatre costumes", "tram lines", "vaccines", "vineyards", "whales",
+    "archery", "bonsai", "calligraphy", "fireflies", "hedgehogs", "hot springs", "ice skating", "knitting", "origami", "post offices", "rainbows",
+    "stamp collecting", "tide pools", "thatched roofs", "typewriters", "wedding cakes"});
 constexpr auto kEvents = std::to_array<Word>({
     "the flood", "the harvest festival", "the dock strike", "the choir concert", "the bridge opening", "the power cut", "the chess tournament",
     "the mayor's visit", "the book fair", "the boat race", "the great storm", "the art auction", "the school reunion", "the bakery fire",
@@ -48,7 +50,8 @@ constexpr auto kEvents = std::to_array<Word>({
     "the orchard blessing", "the ferry accident", "the inauguration of the clinic", "the tax reform", "the first frost", "the swimming gala",
     "the archaeological dig", "the radio broadcast", "the tree planting", "the street market", "the spelling contest", "the lighthouse repair",
     "the regatta", "the fishing ban", "the wine tasting", "the chimney collapse", "the piano recital", "the snowstorm", "the treaty signing",
-    "the cable car opening"});
+    "the cable car opening",
+    "the ice fair", "the dam failure", "the first train", "the poetry contest", "the honey market", "the clock theft"});
 // clang-format on
 
 }  // namespace
