@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "client/commands.h"
+#include "client/data_tool.h"
 #include "client/files.h"
 #include "client/help_formatter.h"
 #include "client/interrupt.h"
@@ -254,6 +255,19 @@ void AddMask(CLI::App& app, Command* command) {
   sub->parse_complete_callback([arguments] { CheckShape(arguments->shape); });
 }
 
+// What follows "data" is gist-data's to read, --help too.
+void AddData(CLI::App& app, Command* command) {
+  CLI::App* sub = app.add_subcommand(
+      "data", "Make samples to train and measure on; needs no server");
+  sub->prefix_command();
+  sub->set_help_flag();
+  sub->final_callback([sub, command] {
+    *command = [words = sub->remaining()](Session&) {
+      return RunDataTool(words);
+    };
+  });
+}
+
 void AddGlobals(CLI::App& app, ClientOptions* options, bool* json) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
@@ -299,6 +313,7 @@ int Main(int argc, char** argv) {
   AddContexts(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
+  AddData(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
   try {
     app.parse(argc, argv);
