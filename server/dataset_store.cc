@@ -7,10 +7,10 @@
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
+#include "core/data/record_file.h"
 #include "nlohmann/json.hpp"
 #include "server/file_io.h"
 #include "server/names.h"
-#include "server/record_lines.h"
 #include "server/unix_time.h"
 
 namespace gist {
@@ -46,7 +46,7 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
                     "train with several",
                     json_lines.size(), limits_.max_bytes));
   }
-  GIST_ASSIGN_OR_RETURN(const auto records, ParseRecordLines(json_lines));
+  GIST_ASSIGN_OR_RETURN(const auto records, ParseRecords(json_lines, "dataset"));
   Dataset dataset;
   dataset.dataset_id = kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
   if (auto known = Get(dataset.dataset_id); known.ok()) return known;
@@ -94,9 +94,7 @@ absl::StatusOr<std::vector<Record>> DatasetStore::Load(
   GIST_RETURN_IF_ERROR(Get(dataset_id).status());
   GIST_ASSIGN_OR_RETURN(const std::string text,
                         ReadStateFile(PathOf(dataset_id, ".jsonl")));
-  auto records = ParseRecordLines(text);
-  if (!records.ok()) return Within(dataset_id, records.status());
-  return records;
+  return ParseRecords(text, dataset_id);
 }
 
 absl::StatusOr<std::vector<Dataset>> DatasetStore::List() const {

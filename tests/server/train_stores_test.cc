@@ -53,19 +53,19 @@ TEST_F(DatasetStoreTest, KeepsADatasetUnderTheNameOfItsContent) {
 TEST_F(DatasetStoreTest, NamesTheLineOfAMistake) {
   const std::string good = std::string(kLine) + "\n";
   const std::vector<std::pair<std::string, std::string>> bad = {
-      {"", "holds no line"},
-      {"\n\n", "holds no line"},
-      {good + "{", "line 2: want one JSON object"},
-      {good + "[1]", "line 2: want one JSON object"},
+      {"", "holds no record"},
+      {"\n\n", "holds no record"},
+      {good + "{", "dataset:2: is not JSON"},
+      {good + "[1]", "dataset:2: is array, wanted a JSON object"},
       {good + good + R"({"context": "c", "question": "q"})",
-       "line 3: the key \"answer\" is missing"},
+       "dataset:3: no \"answer\""},
       {R"({"context": 3, "question": "q", "answer": "a"})",
-       "line 1: \"context\" is of type number, want a string"},
+       "dataset:1: \"context\" is number, wanted a string"},
       {R"({"context": "c", "question": "", "answer": "a"})",
-       "line 1: \"question\" is empty"},
+       "dataset:1: \"question\" is empty"},
       {good + R"({"context": "c", "question": "q", "answer": "a", "tokens": "7"})",
-       "line 2: \"tokens\" is of type string, want a number"},
-      {good + "{\"context\": \"\xff\"}", "line 2: byte 13 is not UTF-8"},
+       "dataset:2: \"tokens\" is string, wanted a number"},
+      {good + "{\"context\": \"\xff\"}", "dataset:2: is not JSON in UTF-8"},
   };
   for (const auto& [lines, message] : bad) {
     EXPECT_THAT(store_.Add(lines), StatusIs(StatusCode::kInvalidArgument,
