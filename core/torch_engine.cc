@@ -4,10 +4,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "core/base/identity.h"
 #include "core/base/status.h"
-#include "core/format/gguf.h"
-#include "core/format/mapped_file.h"
+#include "core/base_model.h"
 #include "core/gist/sampler.h"
 #include "core/model/adapter.h"
 #include "core/model/device.h"
@@ -44,45 +42,9 @@ struct Prompt final : Sequence {
   std::optional<int32_t> pending;  // sampled, not yet read
 };
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const Gguf& file) {
-  GIST_ASSIGN_OR_RETURN(const std::string model,
-                        file.String("tokenizer.ggml.model"));
-  if (model != "gpt2") {
-    return absl::UnimplementedError(fmt::format(
-        "tokenizer \"{}\", supported: \"gpt2\" (byte-level BPE)", model));
-  }
-  TokenizerSpec spec;
-  spec.pre_tokenizer = "gpt2";
-  if (file.Has("tokenizer.ggml.pre")) {
-    GIST_ASSIGN_OR_RETURN(spec.pre_tokenizer, file.String("tokenizer.ggml.pre"));
-  }
-  GIST_ASSIGN_OR_RETURN(spec.tokens, file.Strings("tokenizer.ggml.tokens"));
-  GIST_ASSIGN_OR_RETURN(spec.merges, file.Strings("tokenizer.ggml.merges"));
-  GIST_ASSIGN_OR_RETURN(spec.token_types, file.Ints("tokenizer.ggml.token_type"));
-  return Tokenizer::Create(std::move(spec));
-}
-
-// What a model file holds.
-struct ModelParts {
-  std::unique_ptr<Tokenizer> tokenizer;
-  ChatTemplate chat;
-  std::unique_ptr<Transformer> transformer;
-};
-
-absl::StatusOr<ModelParts> LoadModel(std::string_view bytes,
-                                     const std::string& device) {
-  GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(bytes));
-  GIST_ASSIGN_OR_RETURN(auto tokenizer, MakeTokenizer(file));
-  GIST_ASSIGN_OR_RETURN(const std::string jinja,
-                        file.String("tokenizer.chat_template"));
-  GIST_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Recognise(jinja, *tokenizer));
-  GIST_ASSIGN_OR_RETURN(auto transformer, Transformer::Load(file, device));
-  return ModelParts{std::move(tokenizer), std::move(chat), std::move(transformer)};
-}
-
 class TorchEngine final : public Engine {
  public:
-  TorchEngine(ModelParts model, std::unique_ptr<Adapter> adapter)
+  TorchEngine(BaseModel model, std::unique_ptr<Adapter> adapter)
       : tokenizer_(std::move(model.tokenizer)),
         chat_(std::move(model.chat)),
         transformer_(std::move(model.transformer)),
@@ -280,16 +242,15 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options) {
   GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
   SetThreads(options.threads);
-  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(options.model_path));
-  auto parts = LoadModel(file.bytes(), options.device);
-  if (!parts.ok()) return Within("model " + options.model_path, parts.status());
-  std::string fingerprint = Sha256Hex(file.bytes());
-  auto adapter = Adapter::Load(options.adapter_path, parts->transformer->config(),
+  GIST_ASSIGN_OR_RETURN(BaseModel model,
+                        LoadBaseModel(options.model_path, options.device));
+  std::string fingerprint = model.fingerprint;
+  auto adapter = Adapter::Load(options.adapter_path, model.transformer->config(),
                                fingerprint, options.device);
   if (!adapter.ok()) {
     return Within("adapter " + options.adapter_path, adapter.status());
   }
-  auto engine = std::make_unique<TorchEngine>(*std::move(parts), *std::move(adapter));
+  auto engine = std::make_unique<TorchEngine>(std::move(model), *std::move(adapter));
   GIST_RETURN_IF_ERROR(engine->Start(options, std::move(fingerprint)));
   return engine;
 }
