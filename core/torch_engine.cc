@@ -5,16 +5,14 @@
 #include <mutex>
 #include <optional>
 
-#include "core/base/identity.h"
 #include "core/base/status.h"
-#include "core/format/gguf.h"
-#include "core/format/mapped_file.h"
+#include "core/base_model.h"
 #include "core/gist/sampler.h"
 #include "core/model/adapter.h"
 #include "core/model/device.h"
 #include "core/model/transformer.h"
-#include "core/model_file.h"
-#include "core/text/chat_template.h"
+#include "core/train/trainer.h"
+#include "core/text/base_.chattemplate.h"
 #include "core/text/tokenizer.h"
 
 namespace gist {
@@ -51,24 +49,6 @@ struct Prompt final : Sequence {
   std::optional<int32_t> pending;  // sampled, not yet read
 };
 
-// What a model file holds.
-struct ModelParts {
-  std::unique_ptr<Tokenizer> tokenizer;
-  ChatTemplate chat;
-  std::unique_ptr<Transformer> transformer;
-};
-
-absl::StatusOr<ModelParts> LoadModel(std::string_view bytes,
-                                     const std::string& device) {
-  GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(bytes));
-  GIST_ASSIGN_OR_RETURN(auto tokenizer, TokenizerFromGguf(file));
-  GIST_ASSIGN_OR_RETURN(const std::string jinja,
-                        file.String("tokenizer.chat_template"));
-  GIST_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Recognise(jinja, *tokenizer));
-  GIST_ASSIGN_OR_RETURN(auto transformer, Transformer::Load(file, device));
-  return ModelParts{std::move(tokenizer), std::move(chat), std::move(transformer)};
-}
-
 AdapterInfo Describe(const Adapter& adapter, const std::string& folder) {
   const AdapterConfig& config = adapter.config();
   const std::filesystem::path path(folder);
@@ -83,15 +63,12 @@ AdapterInfo Describe(const Adapter& adapter, const std::string& folder) {
 
 class TorchEngine final : public Engine {
  public:
-  explicit TorchEngine(ModelParts model)
-      : tokenizer_(std::move(model.tokenizer)),
-        chat_(std::move(model.chat)),
-        transformer_(std::move(model.transformer)),
-        prefix_(transformer_->NewCache()) {}
+  explicit TorchEngine(BaseModel model)
+      : base_(std::move(model)), prefix_(base_.transformer->NewCache()) {}
 
   // Reads the shared prefix, fills in what the engine says about itself and
   // loads the adapter.
-  absl::Status Start(const TorchEngineOptions& options, std::string fingerprint);
+  absl::Status Start(const TorchEngineOptions& options);
 
   const ModelInfo& model() const override { return model_info_; }
   AdapterInfo adapter() const override {
@@ -99,14 +76,14 @@ class TorchEngine final : public Engine {
     return adapter_info_;
   }
   absl::StatusOr<std::vector<int32_t>> Tokenize(std::string_view text) const override {
-    return tokenizer_->Encode(text);
+    return base_.tokenizer->Encode(text);
   }
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const override {
-    return chat_.Question(question, *tokenizer_);
+    return base_.chat.Question(question, *base_.tokenizer);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
-    return std::make_unique<Document>(prefix_.Clone(), transformer_->NewCache(),
+    return std::make_unique<Document>(prefix_.Clone(), base_.transformer->NewCache(),
                                       adapter_);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
@@ -129,9 +106,7 @@ class TorchEngine final : public Engine {
   absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
   absl::Status ReadPending(std::span<Sequence* const> prompts);
 
-  std::unique_ptr<Tokenizer> tokenizer_;
-  ChatTemplate chat_;
-  std::unique_ptr<Transformer> transformer_;
+  const BaseModel base_;
   std::shared_ptr<const Adapter> adapter_;
   KvCache prefix_;
   ModelInfo model_info_;
@@ -139,16 +114,15 @@ class TorchEngine final : public Engine {
   AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
 };
 
-absl::Status TorchEngine::Start(const TorchEngineOptions& options,
-                                std::string fingerprint) {
-  if (!chat_.prefix().empty()) {
-    const ForwardItem prefix{.cache = &prefix_, .ids = chat_.prefix()};
-    GIST_RETURN_IF_ERROR(transformer_->Forward({&prefix, 1}).status());
+absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
+  if (!base_.chat.prefix().empty()) {
+    const ForwardItem prefix{.cache = &prefix_, .ids = base_.chat.prefix()};
+    GIST_RETURN_IF_ERROR(base_.transformer->Forward({&prefix, 1}).status());
   }
-  const ModelConfig& model = transformer_->config();
+  const ModelConfig& model = base_.transformer->config();
   model_info_ = {.name = model.name,
                  .architecture = "llama",
-                 .fingerprint = std::move(fingerprint),
+                 .fingerprint = base_.fingerprint,
                  .device = options.device,
                  .layers = model.layers,
                  .heads = model.heads,
@@ -158,12 +132,12 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options,
                  .vocab_size = model.vocab_size,
                  .max_context_tokens = model.max_context_tokens,
                  .prefix_tokens = prefix_.tokens(),
-                 .weight_bytes = transformer_->weight_bytes()};
+                 .weight_bytes = base_.transformer->weight_bytes()};
   return UseAdapter(options.adapter_path);
 }
 
 absl::Status TorchEngine::UseAdapter(const std::string& folder) {
-  auto adapter = Adapter::Load(folder, transformer_->config(),
+  auto adapter = Adapter::Load(folder, base_.transformer->config(),
                                model_info_.fingerprint, model_info_.device);
   if (!adapter.ok()) return Within("adapter " + folder, adapter.status());
   AdapterInfo info = Describe(**adapter, folder);
@@ -173,9 +147,9 @@ absl::Status TorchEngine::UseAdapter(const std::string& folder) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(TrainSpec) {
-  return absl::UnimplementedError(
-      "this build of gistd has no trainer; train with one that has");
+absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(TrainSpec spec) {
+  GIST_ASSIGN_OR_RETURN(auto trainer, MakeTorchTrainer(base_, std::move(spec)));
+  return trainer;
 }
 
 absl::Status TorchEngine::CheckRoom(int held, size_t more) const {
@@ -213,7 +187,7 @@ absl::Status TorchEngine::PrefillDocument(Document& document,
     const ForwardItem item{.cache = &document.segment,
                            .ids = chunk.first(take),
                            .plain = &document.plain};
-    GIST_RETURN_IF_ERROR(transformer_->Forward({&item, 1}).status());
+    GIST_RETURN_IF_ERROR(base_.transformer->Forward({&item, 1}).status());
     chunk = chunk.subspan(take);
   }
   return absl::OkStatus();
@@ -224,7 +198,7 @@ absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), chunk.size()));
   const ForwardItem item{
       .cache = &prompt.cache, .ids = chunk, .logits = LogitRows::kLast};
-  GIST_ASSIGN_OR_RETURN(auto logits, transformer_->Forward({&item, 1}));
+  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward({&item, 1}));
   prompt.logits = std::move(logits[0]);
   prompt.pending.reset();
   return absl::OkStatus();
@@ -239,13 +213,13 @@ absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence, int gist_token
                         .gists_per_block = adapter.gists_per_block,
                         .block_overlap_tokens = adapter.block_overlap_tokens,
                         .segment_tokens = adapter.segment_tokens};
-  return transformer_->WriteGists(prefix_, document.plain, shape, *document.adapter);
+  return base_.transformer->WriteGists(prefix_, document.plain, shape, *document.adapter);
 }
 
 absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
   auto& prompt = dynamic_cast<Prompt&>(sequence);
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
-  return transformer_->LoadGists(gists, &prompt.cache);
+  return base_.transformer->LoadGists(gists, &prompt.cache);
 }
 
 // What was sampled last is read only when another token is wanted, so that the
@@ -263,7 +237,7 @@ absl::Status TorchEngine::ReadPending(std::span<Sequence* const> prompts) {
     readers.push_back(&prompt);
   }
   if (items.empty()) return absl::OkStatus();
-  GIST_ASSIGN_OR_RETURN(auto logits, transformer_->Forward(items));
+  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
   for (size_t i = 0; i < readers.size(); ++i) {
     readers[i]->logits = std::move(logits[i]);
     readers[i]->pending.reset();
@@ -283,8 +257,8 @@ absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
     const int32_t id = prompt.sampler.Next(prompt.logits);
     prompt.pending = id;
     tokens.push_back({.id = id,
-                      .end_of_turn = id == chat_.end_of_turn(),
-                      .bytes = std::string(tokenizer_->Bytes(id))});
+                      .end_of_turn = id == base_.chat.end_of_turn(),
+                      .bytes = std::string(base_.tokenizer->Bytes(id))});
   }
   return tokens;
 }
@@ -295,12 +269,10 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options) {
   GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
   SetThreads(options.threads);
-  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(options.model_path));
-  auto parts = LoadModel(file.bytes(), options.device);
-  if (!parts.ok()) return Within("model " + options.model_path, parts.status());
-  std::string fingerprint = Sha256Hex(file.bytes());
-  auto engine = std::make_unique<TorchEngine>(*std::move(parts));
-  GIST_RETURN_IF_ERROR(engine->Start(options, std::move(fingerprint)));
+  GIST_ASSIGN_OR_RETURN(BaseModel model,
+                         LoadBaseModel(options.model_path, options.device));
+  auto engine = std::make_unique<TorchEngine>(std::move(model));
+  GIST_RETURN_IF_ERROR(engine->Start(options));
   return engine;
 }
 

@@ -58,6 +58,7 @@ struct TrainRecipe {
   double adam_epsilon = 1e-8;
   double weight_decay = 0;
   double clip_norm = 1.0;
+  bool bfloat16_base = false;  // the frozen model's products; LoRA stays float32
   int fresh_segments_per_step = 8;  // prefilled anew; the rest is reused
   int cached_segments = 1024;       // at most, of context KV kept in memory
   int evaluate_every_steps = 100;
@@ -92,7 +93,8 @@ struct TrainEvent {
   double tokens_per_second = 0;  // context, gist, question and answer tokens
   double seconds_left = 0;       // estimated; 0: unknown
   std::optional<double> dev_accuracy;  // kEvaluated: exact match, greedy generation
-  std::string message;  // kStageEnded, kDone: what was decided and why
+  std::string message;  // kEvaluated: by language; kStageEnded, kDone: what was
+                        // decided and why; kPreparing: what is being made
 };
 
 // One running training. Not thread-safe, but for a thread of its own: the engine

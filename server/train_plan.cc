@@ -9,6 +9,7 @@
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
+#include "core/recipe.h"
 #include "server/names.h"
 
 namespace gist {
@@ -179,6 +180,7 @@ absl::StatusOr<TrainRecipe> TrainPlanner::RecipeFor(
   GIST_RETURN_IF_ERROR(CheckPlainName("the preset's name", name));
   GIST_ASSIGN_OR_RETURN(TrainRecipe recipe, recipes_(name));
   GIST_RETURN_IF_ERROR(ApplyOverrides(request, recipe));
+  GIST_RETURN_IF_ERROR(CheckRecipe(recipe));
   return recipe;
 }
 

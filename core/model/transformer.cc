@@ -40,12 +40,7 @@ struct GistRows {
 
 }  // namespace
 
-struct Transformer::Impl {
-  ModelConfig config;
-  Weights weights;
-  Tensor frequencies;  // of RoPE
-  at::Device device;
-
+struct Transformer::Impl : Transformer::Parts {
   absl::StatusOr<std::vector<int64_t>> CheckedIds(
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
@@ -69,12 +64,13 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
     const at::Device device(device_name);
     Tensor frequencies = RopeFrequencies(config, device);
     return std::unique_ptr<Transformer>(new Transformer(std::make_unique<const Impl>(
-        Impl{std::move(config), std::move(weights), frequencies, device})));
+        Impl{{std::move(config), std::move(weights), frequencies, device}})));
   });
 }
 
 const ModelConfig& Transformer::config() const { return impl_->config; }
 int64_t Transformer::weight_bytes() const { return impl_->weights.bytes; }
+const Transformer::Parts& Transformer::parts() const { return *impl_; }
 
 KvCache Transformer::NewCache() const {
   return KvCache(std::make_unique<KvCache::Impl>(impl_->config, impl_->device));
