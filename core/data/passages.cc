@@ -181,7 +181,8 @@ class HtmlText {
     const std::string name = tag.substr(0, tag.find_first_of(" \n\t/", 1));
     if (Hides(tag, name)) {
       const size_t close = html_.find("</" + name, at_);
-      at_ = std::min(html_.find('>', close), html_.size());
+      const size_t gone = html_.find('>', close);
+      at_ = gone == html_.npos ? html_.size() : gone + 1;
     } else if (!IsInline(name)) {
       AddParagraph(text_, &paragraphs_);
       text_.clear();
