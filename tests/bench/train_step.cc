@@ -116,7 +116,7 @@ std::string Training::Step() {
   parameters.gradients.zero_();
   const WrittenGists gists = WriteGists(plan, parameters.adapter());
   const double write = watch.Lap();
-  const at::Tensor loss = AnswerLoss(model, gists, Ask());
+  const at::Tensor loss = AnswerLoss(ReadAnswers(model, gists, Ask()));
   const double read = watch.Lap();
   loss.backward();
   const double backward = watch.Lap();
