@@ -1,0 +1,3 @@
+if(GIST_TORCH)
+  gist_test(core/train/gradients_test.cc LABELS model LINK gist::train LibTorch::cpu)
+endif()
