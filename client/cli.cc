@@ -5,11 +5,13 @@
 #include <functional>
 #include <memory>
 
+#include "client/cli_parts.h"
 #include "client/commands.h"
 #include "client/data_tool.h"
 #include "client/files.h"
 #include "client/help_formatter.h"
 #include "client/interrupt.h"
+#include "client/train_output.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
 
@@ -30,36 +32,12 @@ constexpr char kFooter[] = R"(Example:
   id=$(gist compress report.txt)
   gist ask $id "Who wrote the report?"
 
-With --json, standard output is one JSON object, {"error": {"code", "message"}}
-after an error. Without it, results go to standard output, remarks and errors
+With --json, standard output is one JSON object (of a training, a line for each
+event), {"error": {"code", "message"}} after an error. Without it, results go to standard output, remarks and errors
 to standard error.
 
 Exit codes: 0 done; 1 the server refused; 2 wrong usage; 3 no server there;
 4 a local file or stream; 130 Ctrl-C.)";
-
-constexpr int kMostTokens = 1'000'000'000;  // the server knows its limits
-
-// The command that was chosen, with its arguments.
-using Command = std::function<absl::Status(Session&)>;
-
-CLI::App* AddSubcommand(CLI::App& app, const std::string& name,
-                        const std::string& about, const std::string& example) {
-  CLI::App* sub = app.add_subcommand(name, about);
-  sub->footer("Example:\n  " + example +
-              "\n\nThe options of gist itself (gist --help) may follow too.");
-  return sub;
-}
-
-// Makes `sub` choose `run` with `arguments`, which its options write to.
-template <typename Arguments, typename Run>
-void Choose(CLI::App* sub, Command* command,
-            const std::shared_ptr<Arguments>& arguments, Run run) {
-  sub->final_callback([command, arguments, run] {
-    *command = [arguments, run](Session& session) {
-      return run(*arguments, session);
-    };
-  });
-}
 
 void AddCompress(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
@@ -306,6 +284,13 @@ int BecomeDataTool(int argc, char** argv) {
   return kLocal;
 }
 
+// After lines of JSON only an error is left to say.
+absl::Status WriteReply(const Session& session) {
+  if (!session.json_lines) return WriteStdout(Print(session.reply));
+  if (!session.reply.contains("error")) return absl::OkStatus();
+  return WriteStdout(PrintLine(session.reply));
+}
+
 int Main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == "data") {
     return BecomeDataTool(argc, argv);
@@ -321,19 +306,21 @@ int Main(int argc, char** argv) {
   AddInfo(app, &command);
   AddMask(app, &command);
   AddData(app);
+  AddTraining(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
-  const Interrupt interrupt;
+  Interrupt interrupt;
   options.stop = interrupt.token();
   Session session(options);
   session.json = json;
+  session.interrupt = &interrupt;
   absl::Status status = command(session);
   if (!status.ok()) PrintError(status, session);
-  if (json) status.Update(WriteStdout(Print(session.reply)));
+  if (json) status.Update(WriteReply(session));
   return ExitCodeOf(status, interrupt.signal());
 }
 
