@@ -120,7 +120,7 @@ absl::Status TrainRunner::StepUntilDone(Trainer& trainer, TrainJob& job) {
     Log(job, event);
     if (event.kind == TrainEvent::Kind::kStep) {
       parts_.metrics.CountTrainStep(event.loss, event.tokens_per_second);
-    } else {
+    } else if (event.kind != TrainEvent::Kind::kPreparing) {
       save_(job);
     }
   }

@@ -23,8 +23,8 @@ namespace gist {
 inline absl::StatusOr<TrainRecipe> TestRecipe(const std::string& name) {
   TrainRecipe recipe;
   recipe.name = name;
-  recipe.evaluate_every_steps = 5;
-  recipe.checkpoint_every_steps = 5;
+  recipe.evaluate_every_steps = name == "long" ? 500 : 5;
+  recipe.checkpoint_every_steps = recipe.evaluate_every_steps;
   recipe.layout.gist_tokens = name == "gist_25" ? 25 : 10;
   const int steps = name == "long" ? 5000 : 10;
   recipe.stages = {{"short", steps, 256, 1024, 0},

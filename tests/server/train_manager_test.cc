@@ -359,8 +359,8 @@ TEST_F(TrainManagerTest, TheOldestThatAreOverAreForgotten) {
   for (int i = 0; i < 4; ++i) {
     ids.push_back(server().Submit(Request()));
     server().WaitUntilOver(ids.back());
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  manager().Stop();
   EXPECT_EQ(manager().List().size(), 2u);
   EXPECT_THAT(manager().Get(ids[0]), StatusIs(StatusCode::kNotFound, _));
   EXPECT_FALSE(
