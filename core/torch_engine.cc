@@ -12,7 +12,7 @@
 #include "core/model/device.h"
 #include "core/model/transformer.h"
 #include "core/train/trainer.h"
-#include "core/text/base_.chattemplate.h"
+#include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
 
 namespace gist {
