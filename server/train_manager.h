@@ -23,11 +23,11 @@
 namespace gist {
 
 struct TrainOptions {
-  std::string folder;    // of records (JOB.json) and checkpoints (JOB/RECIPE/)
-  int max_queued = 8;    // trainings that wait
-  int max_kept = 100;    // records of trainings that are over
-  int nice = 10;         // of the thread, and of those that its work starts
-  int max_crashes = 3;   // of the server between two checkpoints of a training
+  std::string folder;   // of records (JOB.json) and checkpoints (JOB/RECIPE/)
+  int max_queued = 8;   // trainings that wait
+  int max_kept = 100;   // records of trainings that are over
+  int nice = 10;        // of the thread, and of those that its work starts
+  int max_crashes = 3;  // of the server between two checkpoints of a training
 };
 
 // Every record is on disk before a call returns, so that a restart finds all

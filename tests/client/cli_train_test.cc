@@ -46,9 +46,8 @@ class CliTrainTest : public testing::Test {
     return RunGist(arguments, AtServer(), input);
   }
   static std::vector<std::string> Train(std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {"train",      "--preset", "gist_10",
-                                          "--generate", "niah",     "--name",
-                                          "mine"};
+    std::vector<std::string> arguments = {
+        "train", "--preset", "gist_10", "--generate", "niah", "--name", "mine"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -67,12 +66,32 @@ class CliTrainTest : public testing::Test {
 
 TEST_F(CliTrainTest, UploadsTrainsAndPrintsTheAdapter) {
   std::ofstream(folder_ / "a.jsonl") << "line";
-  const auto result =
-      Gist({"train", "--preset", "gist_10", "--data", folder_ / "a.jsonl",
-            "--name", "mine", "--promote-if-better", "--steps", "7", "--gists",
-            "8", "--max-tokens", "96", "--documents-per-step", "2",
-            "--learning-rate", "0.01", "--seed", "9", "--epochs", "4",
-            "--start", "mine@1", "--request-id", "once"});
+  const auto result = Gist({"train",
+                            "--preset",
+                            "gist_10",
+                            "--data",
+                            folder_ / "a.jsonl",
+                            "--name",
+                            "mine",
+                            "--promote-if-better",
+                            "--steps",
+                            "7",
+                            "--gists",
+                            "8",
+                            "--max-tokens",
+                            "96",
+                            "--documents-per-step",
+                            "2",
+                            "--learning-rate",
+                            "0.01",
+                            "--seed",
+                            "9",
+                            "--epochs",
+                            "4",
+                            "--start",
+                            "mine@1",
+                            "--request-id",
+                            "once"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.out, "mine@2\n");
   EXPECT_THAT(result.err,
@@ -187,9 +206,9 @@ TEST_F(CliTrainTest, ListsShowsAndCancelsTrainings) {
   EXPECT_THAT(Gist({"trainings", "list"}).out,
               AllOf(HasSubstr(kJob), HasSubstr("SUCCEEDED"),
                     HasSubstr("mine@2"), HasSubstr("1,500/6,000")));
-  EXPECT_THAT(Json::parse(Gist({"trainings", "list", "--json"}).out)
-                  .at("trainings")[0],
-              HasAllFieldsOf(FullTraining()));
+  EXPECT_THAT(
+      Json::parse(Gist({"trainings", "list", "--json"}).out).at("trainings")[0],
+      HasAllFieldsOf(FullTraining()));
   EXPECT_THAT(Gist({"trainings", "get", kJob}).out,
               AllOf(HasSubstr("gist_25, asked for gist_10"),
                     HasSubstr("75.0 %, in use before: 50.0 %")));
@@ -220,8 +239,9 @@ TEST_F(CliTrainTest, UploadsListsAndDeletesDatasets) {
 }
 
 TEST_F(CliTrainTest, ListsPromotesAndRollsBackAdapters) {
-  EXPECT_THAT(Gist({"adapters", "list"}).out,
-              AllOf(HasSubstr("mine@2"), HasSubstr("75.0 %"), HasSubstr("yes")));
+  EXPECT_THAT(
+      Gist({"adapters", "list"}).out,
+      AllOf(HasSubstr("mine@2"), HasSubstr("75.0 %"), HasSubstr("yes")));
   EXPECT_THAT(
       Json::parse(Gist({"adapters", "list", "--json"}).out).at("adapters")[0],
       HasAllFieldsOf(FullAdapter()));

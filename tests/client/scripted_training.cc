@@ -29,8 +29,7 @@ grpc::Status ScriptedTraining::Train(Context* context,
 }
 
 grpc::Status ScriptedTraining::WatchTraining(
-    Context* context, const v1::WatchTrainingRequest* request,
-    Writer* writer) {
+    Context* context, const v1::WatchTrainingRequest* request, Writer* writer) {
   received->watched.push_back(request->job_id());
   return SendEvents(context, writer, "WatchTraining");
 }
@@ -95,8 +94,7 @@ grpc::Status ScriptedTraining::ListAdapters(
 }
 
 grpc::Status ScriptedTraining::PromoteAdapter(
-    Context*, const v1::PromoteAdapterRequest* request,
-    v1::Adapter* response) {
+    Context*, const v1::PromoteAdapterRequest* request, v1::Adapter* response) {
   received->promoted.push_back(request->adapter());
   *response = FullAdapter();
   return End("PromoteAdapter");

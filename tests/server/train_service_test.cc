@@ -30,13 +30,12 @@ class TrainServiceTest : public TrainTest {
     Close();
     Start(std::move(setup));
     TrainHarness& parts = server();
-    grpc_ = GrpcServer::Start(
-                parts.harness.pipeline, parts.metrics,
-                {.listen = "127.0.0.1:0"},
-                MakeTrainingService({*parts.manager, parts.datasets,
-                                     parts.adapters, parts.promoter,
-                                     parts.metrics}))
-                .value();
+    grpc_ =
+        GrpcServer::Start(
+            parts.harness.pipeline, parts.metrics, {.listen = "127.0.0.1:0"},
+            MakeTrainingService({*parts.manager, parts.datasets, parts.adapters,
+                                 parts.promoter, parts.metrics}))
+            .value();
     client::ClientOptions options;
     options.target = grpc_->address();
     client_ = std::make_unique<TrainingClient>(options);
