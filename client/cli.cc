@@ -233,17 +233,14 @@ void AddMask(CLI::App& app, Command* command) {
   sub->parse_complete_callback([arguments] { CheckShape(arguments->shape); });
 }
 
-// What follows "data" is gist-data's to read, --help too.
-void AddData(CLI::App& app, Command* command) {
-  CLI::App* sub = app.add_subcommand(
-      "data", "Make samples to train and measure on; needs no server");
-  sub->prefix_command();
-  sub->set_help_flag();
-  sub->final_callback([sub, command] {
-    *command = [words = sub->remaining()](Session&) {
-      return RunDataTool(words);
-    };
-  });
+// For the help text: what begins with "gist data" is gist-data's to read, its
+// options and --help too, and never comes here.
+void AddData(CLI::App& app) {
+  app.add_subcommand("data",
+                     "Make samples to train and measure on; needs no server")
+      ->final_callback([] {
+        throw CLI::ValidationError("data", "comes first: gist data ...");
+      });
 }
 
 void AddGlobals(CLI::App& app, ClientOptions* options, bool* json) {
@@ -280,6 +277,13 @@ void PrintError(const absl::Status& status, Session& session) {
   session.reply["error"] = ToJson(status);
 }
 
+int BecomeDataTool(int argc, char** argv) {
+  const absl::Status status = RunDataTool({argv + 2, argv + argc});
+  fmt::print(stderr, "gist: {} [{}]\n", Message(status),
+             absl::StatusCodeToString(status.code()));
+  return kLocal;
+}
+
 // After lines of JSON only an error is left to say.
 absl::Status WriteReply(const Session& session) {
   if (!session.json_lines) return WriteStdout(Print(session.reply));
@@ -288,6 +292,9 @@ absl::Status WriteReply(const Session& session) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "data") {
+    return BecomeDataTool(argc, argv);
+  }
   ClientOptions options;
   bool json = false;
   Command command;
@@ -298,7 +305,7 @@ int Main(int argc, char** argv) {
   AddContexts(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
-  AddData(app, &command);
+  AddData(app);
   AddTraining(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
   try {

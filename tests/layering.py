@@ -39,7 +39,7 @@ ARROWS = [
     ("server/", ["proto/", "storage/", "core/base/", "core/data/",
                  "core/engine.h", "core/recipe.h", "core/trainer.h"]),
     ("client/data/", ["client/", "core/base/", "core/data/", "core/text/",
-                      "core/model_file.h"]),
+                      "core/model_file.h", "core/format/mapped_file.h"]),
     ("client/", ["proto/", "core/base/", "core/gist/"]),
 ]
 # Libraries that stay in the parts that wrap them.

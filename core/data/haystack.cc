@@ -32,7 +32,7 @@ int Sum(std::span<const Piece> pieces) {
 absl::StatusOr<std::vector<Piece>> Fitting(std::span<const std::string> filler,
                                            int room,
                                            const CountTokens& count_tokens) {
-  constexpr int kClose = 8;  // tokens left that no sentence is looked for
+  constexpr int kClose = 4;  // tokens left that no sentence is looked for
   std::vector<Piece> chosen;
   for (const std::string& sentence : filler) {
     if (room < kClose) break;

@@ -13,10 +13,11 @@ namespace {
 
 constexpr int kLeastTokens = 64;
 constexpr int kMostTokens = 1'000'000;
-// More than a token of prose has in any language of ours, so that one draw of
-// filler fills a document.
+// What a token of prose is taken to have at first; and at most.
 constexpr size_t kFillerBytesPerToken = 7;
+constexpr size_t kMostBytesPerToken = 100;
 constexpr size_t kSpareFillerBytes = 4000;
+constexpr double kFilledShare = 0.97;  // of the length: filler was not short
 
 absl::Status CheckTokens(int tokens) {
   if (tokens >= kLeastTokens && tokens <= kMostTokens) return absl::OkStatus();
@@ -86,6 +87,27 @@ int NiahGenerator::Length() const {
   return options_.min_tokens + int(share * range);
 }
 
+// Draws more filler from the same place on where tokens turn out longer.
+absl::StatusOr<Haystack> NiahGenerator::Hide(
+    const std::string& language, std::span<const PlacedNeedle> needles,
+    const Rng& rng, std::string* filler_name) const {
+  const int length = Length();
+  size_t bytes = size_t(length) * kFillerBytesPerToken + kSpareFillerBytes;
+  while (true) {
+    Rng draw = rng;
+    const FillerText filler = source_->NamedFiller(language, bytes, draw);
+    GIST_ASSIGN_OR_RETURN(
+        Haystack haystack,
+        BuildHaystack(needles, filler.sentences, length, count_tokens_));
+    *filler_name = filler.name;
+    if (haystack.tokens > length * kFilledShare ||
+        bytes > size_t(length) * kMostBytesPerToken) {
+      return haystack;
+    }
+    bytes *= 2;
+  }
+}
+
 absl::Status NiahGenerator::MakeDocument() {
   Rng rng(HashText(fmt::format("{} {}", options_.seed, documents_)));
   const TaskSet set = source_->NextTasks(rng);
@@ -97,19 +119,15 @@ absl::Status NiahGenerator::MakeDocument() {
       needles.push_back({task.needles[i], depths[i]});
     }
   }
-  const int length = Length();
-  const FillerText filler = source_->NamedFiller(
-      set.language, size_t(length) * kFillerBytesPerToken + kSpareFillerBytes,
-      rng);
-  GIST_ASSIGN_OR_RETURN(
-      const Haystack haystack,
-      BuildHaystack(needles, filler.sentences, length, count_tokens_));
+  std::string filler_name;
+  GIST_ASSIGN_OR_RETURN(const Haystack haystack,
+                        Hide(set.language, needles, rng, &filler_name));
   Record record;
   record.context = haystack.text;
   record.context_length_chars = CodePoints(haystack.text);
   record.language = set.language;
   record.tokens = haystack.tokens;
-  record.filler = filler.name;
+  record.filler = filler_name;
   record.seed = options_.seed;
   size_t first_needle = 0;
   for (const Task& task : set.tasks) {

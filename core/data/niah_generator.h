@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -21,7 +23,7 @@ struct DepthRange {  // of a needle, share of the tokens
 struct NiahFileOptions {
   int min_tokens = 2000;  // lengths are spread evenly over this range
   int max_tokens = 8000;
-  std::vector<int> tokens;  // these lengths in turn, instead of the range
+  std::vector<int> tokens = {};  // these lengths in turn, instead of the range
   std::vector<DepthRange> depths = {DepthRange{}};  // in turn
   uint64_t seed = 1;
 };
@@ -45,6 +47,9 @@ class NiahGenerator {
         options_(std::move(options)),
         count_tokens_(std::move(count_tokens)) {}
 
+  absl::StatusOr<Haystack> Hide(const std::string& language,
+                                std::span<const PlacedNeedle> needles,
+                                const Rng& rng, std::string* filler_name) const;
   absl::Status MakeDocument();
   // `record`: what the document's records have in common.
   absl::Status AddRecord(Record record, const Task& task,

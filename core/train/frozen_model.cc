@@ -111,15 +111,14 @@ absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
 }
 
 Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
-                    int segment_tokens) {
+                    int segment_tokens, at::ScalarType type) {
   const at::NoGradGuard no_grad;
   const ModelConfig& config = model.config;
   const SegmentBatch batch =
       MakeBatch(model, int64_t(ids.size()) / segment_tokens, segment_tokens);
   Tensor kv = at::empty({batch.segments, config.layers, 2, config.kv_heads,
                          segment_tokens, config.head_dim},
-                        at::TensorOptions(at::kHalf).device(
-                            model.frequencies.device()));
+                        at::TensorOptions(type).device(model.frequencies.device()));
   Tensor x = at::embedding(
       model.weights.embedding,
       FromIds({ids.begin(), ids.end()}, model.frequencies.device()));

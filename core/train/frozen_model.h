@@ -33,10 +33,11 @@ absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
                                             bool bfloat16);
 
 // The context KV of segments that are each read right after the shared prefix:
-// `ids` has whole segments of `segment_tokens` one after another. Returns half
+// `ids` has whole segments of `segment_tokens` one after another. Returns
 // [segments, layers, 2 (key, value), kv_heads, segment_tokens, head_dim], keys
-// rotated to the positions after the prefix.
+// rotated to the positions after the prefix; half, as blobs are, unless `type`
+// says otherwise.
 at::Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
-                        int segment_tokens);
+                        int segment_tokens, at::ScalarType type = at::kHalf);
 
 }  // namespace gist

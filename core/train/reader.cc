@@ -1,12 +1,9 @@
 #include "core/train/reader.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
@@ -186,8 +183,8 @@ Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
 
 }  // namespace
 
-Tensor AnswerLoss(const FrozenModel& model, const WrittenGists& gists,
-                  std::span<const TrainQuestion> questions, double* correct) {
+AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+                       std::span<const TrainQuestion> questions) {
   const ModelConfig& config = model.config;
   const ReadPlan plan =
       ReadPlanner(model, gists.keys[0].size(0), questions).Finish();
@@ -204,12 +201,11 @@ Tensor AnswerLoss(const FrozenModel& model, const WrittenGists& gists,
     x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
   }
   const Tensor h = RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);
-  const Tensor logits = Product(h, model.weights.output);
-  if (correct != nullptr) {
-    const at::NoGradGuard no_grad;
-    *correct = logits.argmax(-1).eq(plan.targets).to(at::kDouble).mean().item<double>();
-  }
-  return at::cross_entropy_loss(logits, plan.targets);
+  return {Product(h, model.weights.output), plan.targets};
+}
+
+Tensor AnswerLoss(const AnswerRows& rows) {
+  return at::cross_entropy_loss(rows.logits, rows.targets);
 }
 
 }  // namespace gist

@@ -21,12 +21,18 @@ struct TrainQuestion {
   int gist_tokens = 0;
 };
 
+// What the model says where it should say the answers.
+struct AnswerRows {
+  at::Tensor logits;   // [answer tokens of all questions, vocab]
+  at::Tensor targets;  // [answer tokens]: the right ones
+};
+
 // Gists stand at the positions right after the shared prefix, the question after
-// them. Returns the cross entropy of the answers, the mean over all their tokens
-// (natural logarithm), a scalar with gradients to the gists. If `correct` is
-// given, it gets the share of answer tokens that are the likeliest.
-at::Tensor AnswerLoss(const FrozenModel& model, const WrittenGists& gists,
-                      std::span<const TrainQuestion> questions,
-                      double* correct = nullptr);
+// them. Differentiable in the gists.
+AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+                       std::span<const TrainQuestion> questions);
+
+// Cross entropy, the mean over all answer tokens (natural logarithm), a scalar.
+at::Tensor AnswerLoss(const AnswerRows& rows);
 
 }  // namespace gist

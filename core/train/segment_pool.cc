@@ -17,6 +17,14 @@ struct Turn {
   int64_t first_segment = 0;         // of the unit, in its batch
 };
 
+int SegmentsOf(const Lesson& lesson, int segment_tokens) {
+  int segments = 0;
+  for (const NeedleUnit& unit : lesson.units) {
+    segments += int(unit.ids.size()) / segment_tokens;
+  }
+  return segments;
+}
+
 // Units keep their order; filler stands anywhere between them.
 std::vector<Turn> Turns(const Lesson& lesson, size_t fillers, int64_t first_segment,
                         int segment_tokens, Rng& rng) {
@@ -72,14 +80,13 @@ absl::StatusOr<SegmentPool::Batch> SegmentPool::MakeBatch(int step) const {
   Batch batch;
   batch.step = step;
   const int fillers = FillersAt(step);
-  const size_t lesson_tokens =
-      size_t(std::max(0, options_.fresh_segments - fillers)) *
-      size_t(options_.segment_tokens);
-  while (step >= 0 && (batch.lessons.empty() || batch.ids.size() < lesson_tokens)) {
+  const int lesson_segments = std::max(1, options_.fresh_segments - fillers);
+  for (int made = 0; step >= 0 && made < lesson_segments;) {
     GIST_ASSIGN_OR_RETURN(Lesson lesson, writer_.Next(rng));
     for (const NeedleUnit& unit : lesson.units) {
       batch.ids.insert(batch.ids.end(), unit.ids.begin(), unit.ids.end());
     }
+    made += std::max(1, SegmentsOf(lesson, options_.segment_tokens));
     batch.lessons.push_back(std::move(lesson));
   }
   batch.fillers_begin = int64_t(batch.ids.size()) / options_.segment_tokens;
@@ -134,9 +141,7 @@ SegmentPool::Place SegmentPool::FirstSegmentOf(const Lesson& lesson) {
     int64_t index = 0;
     for (const Lesson& other : batch.lessons) {
       if (&other == &lesson) return {&batch, index};
-      for (const NeedleUnit& unit : other.units) {
-        index += int64_t(unit.ids.size()) / options_.segment_tokens;
-      }
+      index += SegmentsOf(other, options_.segment_tokens);
     }
   }
   return {};
@@ -172,10 +177,7 @@ Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens, int gist_tokens
                                Rng& rng) {
   const int size = options_.segment_tokens;
   const Place first = FirstSegmentOf(lesson);
-  int lesson_segments = 0;
-  for (const NeedleUnit& unit : lesson.units) {
-    lesson_segments += int(unit.ids.size()) / size;
-  }
+  const int lesson_segments = SegmentsOf(lesson, size);
   const int wanted = std::max((tokens + size - 1) / size, lesson_segments);
   const std::vector<Place> filler =
       DrawFiller(lesson.set.language, size_t(wanted - lesson_segments), rng);

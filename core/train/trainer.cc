@@ -289,8 +289,9 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(const std::vector<Pass>& passe
     const WrittenGists gists =
         WriteGists(MakeWritePlan(training_, recipe().layout, pass.documents),
                    parameters_.adapter());
-    const at::Tensor loss = AnswerLoss(training_, gists, pass.questions) *
-                            (double(pass.answer_tokens) / double(answer_tokens));
+    const double share = double(pass.answer_tokens) / double(answer_tokens);
+    const at::Tensor loss =
+        AnswerLoss(ReadAnswers(training_, gists, pass.questions)) * share;
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
       return absl::InternalError(fmt::format(
