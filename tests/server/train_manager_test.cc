@@ -247,6 +247,24 @@ TEST_F(TrainManagerTest, ATrainingOutlivesItsWatcher) {
             TrainState::kSucceeded);
 }
 
+TEST_F(TrainManagerTest, TooManyWatchersAreTurnedAwayAndTheTrainingGoesOn) {
+  TrainSetup setup = Slowly();
+  setup.options.max_watchers = 1;
+  Start(setup);
+  const std::string id = server().Submit(Request());
+  const auto reads_all = [](const TrainingUpdate&) { return true; };
+  EXPECT_THAT(manager().Watch(id, Caller(),
+                              [&](const TrainingUpdate&) {
+                                EXPECT_THAT(
+                                    manager().Watch(id, Caller(), reads_all),
+                                    StatusIs(StatusCode::kResourceExhausted,
+                                             HasSubstr("watch it later")));
+                                return true;
+                              }),
+              IsOk());
+  EXPECT_THAT(manager().Watch(id, Caller(), reads_all), IsOk());
+}
+
 TEST_F(TrainManagerTest, LossesAreThinnedOutAndKeepTheFirst) {
   Start();
   TrainRequest request = Request("long");
