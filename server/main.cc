@@ -82,9 +82,9 @@ struct Trainings {
     options.folder = config.data_dir + "/training";
     options.max_queued = config.limits.max_queued_trainings;
     GIST_ASSIGN_OR_RETURN(
-        manager, TrainManager::Start(
-                     options, datasets,
-                     {engine, planner, adapters, promoter, metrics}));
+        manager,
+        TrainManager::Start(options, datasets,
+                            {engine, planner, adapters, promoter, metrics}));
     return absl::OkStatus();
   }
 
