@@ -14,6 +14,9 @@ constexpr uint64_t kDevStream = 3;
 constexpr int kFreshSegments = 8;  // read in one go
 constexpr int kFillers = 32;
 constexpr int kExtraTokens = 4;  // an answer that goes on too long is wrong anyway
+constexpr int kBatch = 8;            // documents that are scored in one call
+constexpr int kBatchTokens = 4096;   // of records, which may have to be read first
+constexpr int kRecordSegments = 256;  // of records that are kept
 
 std::string_view Trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -65,29 +68,22 @@ GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
   return kv;
 }
 
-DevSet::DevSet(const BaseModel& base, const FrozenModel& model,
-               const GistLayout& layout, std::shared_ptr<const TaskSource> tasks,
-               int samples, uint64_t seed)
-    : base_(base),
-      model_(model),
-      layout_(layout),
-      tasks_(std::move(tasks)),
-      samples_(samples),
-      seed_(seed),
-      writer_(*tasks_, *base.tokenizer, layout.segment_tokens),
-      pool_(model, writer_,
-            {.seed = seed,
-             .segment_tokens = layout.segment_tokens,
-             .fresh_segments = kFreshSegments,
-             .cached_segments = kFreshSegments * (samples + kFillers),
-             .first_fillers = kFillers}) {}
-
-absl::Status DevSet::Prepare() {
+absl::Status DevSet::UseTasks(std::shared_ptr<const TaskSource> tasks, int samples) {
+  tasks_ = std::move(tasks);
+  writer_ = std::make_unique<LessonWriter>(*tasks_, *base_.tokenizer,
+                                           layout_.segment_tokens);
+  const SegmentPool::Options options{
+      .seed = seed_,
+      .segment_tokens = layout_.segment_tokens,
+      .fresh_segments = kFreshSegments,
+      .cached_segments = kFreshSegments * (samples + kFillers),
+      .first_fillers = kFillers};
+  pool_ = std::make_unique<SegmentPool>(model_, *writer_, options);
   int questions = 0;
-  for (int step = 0; questions < samples_; ++step) {
-    GIST_RETURN_IF_ERROR(pool_.MoveTo(step));
-    for (const Lesson* lesson : pool_.FreshLessons()) {
-      if (questions >= samples_) break;
+  for (int step = 0; questions < samples; ++step) {
+    GIST_RETURN_IF_ERROR(pool_->MoveTo(step));
+    for (const Lesson* lesson : pool_->FreshLessons()) {
+      if (questions >= samples) break;
       questions += int(lesson->set.tasks.size());
       lessons_.push_back(lesson);
     }
@@ -95,29 +91,58 @@ absl::Status DevSet::Prepare() {
   return absl::OkStatus();
 }
 
+absl::Status DevSet::UseRecords(std::vector<Record> records) {
+  auto set = RecordSet::Create(model_, *base_.tokenizer, layout_, std::move(records),
+                               kRecordSegments);
+  if (!set.ok()) return Within("dev records", set.status());
+  records_ = *std::move(set);
+  return absl::OkStatus();
+}
+
+int DevSet::BatchEnd(int begin) const {
+  int end = begin, read = 0;
+  while (end < documents() && end - begin < kBatch) {
+    read += records_ ? records_->tokens(size_t(end)) : 0;
+    if (end > begin && read > kBatchTokens) break;
+    ++end;
+  }
+  return end;
+}
+
+DevSet::Sample DevSet::SampleAt(int index, int tokens) {
+  if (records_) {
+    const size_t at = size_t(index);
+    records_->MakeRoomFor({&at, 1});
+    return {records_->Document(at, layout_.gist_tokens), records_->Tasks(at)};
+  }
+  Rng rng = DerivedRng(seed_, kDevStream, uint64_t(index));
+  const Lesson& lesson = *lessons_[size_t(index)];
+  return {pool_->Assemble(lesson, tokens, layout_.gist_tokens, rng).document,
+          lesson.set};
+}
+
 absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
                                         const Adapter::Impl& adapter) {
   const at::NoGradGuard no_grad;
   std::vector<TrainDocument> documents;
+  std::vector<TaskSet> sets;
   for (int i = begin; i < end; ++i) {
-    Rng rng = DerivedRng(seed_, kDevStream, uint64_t(i));
-    documents.push_back(
-        pool_.Assemble(*lessons_[size_t(i)], tokens, layout_.gist_tokens, rng)
-            .document);
+    Sample sample = SampleAt(i, tokens);
+    documents.push_back(std::move(sample.document));
+    sets.push_back(std::move(sample.set));
   }
   const WrittenGists written =
       WriteGists(MakeWritePlan(model_, layout_, documents), adapter);
   std::vector<GistKv> gists;
   std::vector<Task> tasks;
   std::vector<std::string> languages;
-  for (int i = begin; i < end; ++i) {
-    const TaskSet& set = lessons_[size_t(i)]->set;
-    for (const Task& task : set.tasks) {
+  for (size_t i = 0; i < sets.size(); ++i) {
+    for (const Task& task : sets[i].tasks) {
       gists.push_back(ToGistKv(written, model_.config,
-                               int64_t(i - begin) * layout_.gist_tokens,
+                               int64_t(i) * layout_.gist_tokens,
                                layout_.gist_tokens));
       tasks.push_back(task);
-      languages.push_back(set.language);
+      languages.push_back(sets[i].language);
     }
   }
   GIST_ASSIGN_OR_RETURN(const std::vector<std::string> answers, Answer(gists, tasks));

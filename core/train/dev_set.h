@@ -11,6 +11,7 @@
 #include "core/base_model.h"
 #include "core/train/gist_writer.h"
 #include "core/train/lesson.h"
+#include "core/train/record_set.h"
 #include "core/train/segment_pool.h"
 #include "core/trainer.h"
 
@@ -34,25 +35,37 @@ GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
 // How `answer` does for one that should be `wanted`.
 DevScore ScoreAnswer(std::string_view answer, std::string_view wanted);
 
-// The same documents for every evaluation: lessons and filler are fixed by the
-// seed, a stage's length fixes where they stand. `base` and `model` outlive it.
+// The same documents for every evaluation: records, or lessons and filler that are
+// fixed by the seed while a stage's length fixes where they stand. `base` and
+// `model` outlive it.
 class DevSet {
  public:
   DevSet(const BaseModel& base, const FrozenModel& model, const GistLayout& layout,
-         std::shared_ptr<const TaskSource> tasks, int samples, uint64_t seed);
+         uint64_t seed)
+      : base_(base), model_(model), layout_(layout), seed_(seed) {}
 
-  // Makes the lessons, once.
-  absl::Status Prepare();
+  // One of these, once. `samples`: questions, about.
+  absl::Status UseTasks(std::shared_ptr<const TaskSource> tasks, int samples);
+  absl::Status UseRecords(std::vector<Record> records);
   // Reads some of the segments; false: all have been read.
-  bool ReadOne() { return pool_.ReadOne(); }
-  int lessons() const { return int(lessons_.size()); }
+  bool ReadOne() { return pool_ && pool_->ReadOne(); }
+  int documents() const {
+    return records_ ? int(records_->size()) : int(lessons_.size());
+  }
+  // Where a batch from `begin` on that is answered in seconds ends.
+  int BatchEnd(int begin) const;
 
-  // Answers all questions of lessons [begin, end) in documents of `tokens` tokens,
-  // in one batch.
+  // Answers all questions about documents [begin, end), of `tokens` tokens where
+  // they are put together, in one batch.
   absl::StatusOr<DevScores> Score(int begin, int end, int tokens,
                                   const Adapter::Impl& adapter);
 
  private:
+  struct Sample {
+    TrainDocument document;
+    TaskSet set;
+  };
+  Sample SampleAt(int index, int tokens);
   absl::StatusOr<std::vector<std::string>> Answer(
       std::span<const GistKv> gists, std::span<const Task> tasks) const;
   absl::Status Decode(std::vector<KvCache>* caches,
@@ -63,11 +76,11 @@ class DevSet {
   const BaseModel& base_;
   const FrozenModel& model_;
   const GistLayout layout_;
-  const std::shared_ptr<const TaskSource> tasks_;
-  const int samples_;
   const uint64_t seed_;
-  LessonWriter writer_;
-  SegmentPool pool_;
+  std::unique_ptr<RecordSet> records_;
+  std::shared_ptr<const TaskSource> tasks_;
+  std::unique_ptr<LessonWriter> writer_;
+  std::unique_ptr<SegmentPool> pool_;
   std::vector<const Lesson*> lessons_;
 };
 

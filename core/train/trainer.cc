@@ -20,13 +20,13 @@
 #include "core/train/dev_set.h"
 #include "core/train/optimizer.h"
 #include "core/train/reader.h"
+#include "core/train/record_set.h"
 
 namespace gist {
 namespace {
 
 constexpr uint64_t kInitStream = 0;
 constexpr uint64_t kDrawStream = 2;
-constexpr int kDevBatch = 8;           // lessons that are scored in one call
 constexpr double kSmoothing = 0.97;    // of the loss that is reported at the end
 constexpr char kCheckpointName[] = "checkpoint.safetensors";
 // What gist embeddings start as: the end of a plain instruction.
@@ -76,6 +76,11 @@ class TorchTrainerImpl final : public TorchTrainer {
   TrainEvent Event(TrainEvent::Kind kind) const;
   absl::Status Export(const std::string& folder, bool float32) const;
   absl::Status InitEmbeddings();
+  absl::Status StartData();
+  bool HasDev() const {
+    return !spec_.dev_records.empty() || spec_.dev_tasks != nullptr;
+  }
+  absl::StatusOr<std::unique_ptr<DevSet>> MakeDevSet(const GistLayout& layout) const;
   absl::Status Resume();
   void QueueChores(bool resumed);
 
@@ -86,17 +91,23 @@ class TorchTrainerImpl final : public TorchTrainer {
   TrainEvent EvaluationEvent();
   absl::StatusOr<TrainEvent> EndStage();
 
+  std::vector<size_t> RecordsAt(int step);
+  bool ReadForNextStep(std::string* what);
   absl::StatusOr<std::vector<Pass>> MakePasses();
-  absl::Status AddDocument(const Lesson& lesson, Rng& rng, Pass* pass);
+  int DrawGists(Rng& rng) const;
+  TrainDocument Assemble(const Lesson& lesson, Rng& rng);
+  absl::Status AddDocument(TrainDocument document, const TaskSet& set, Pass* pass);
   absl::StatusOr<double> Backward(const std::vector<Pass>& passes);
 
   const BaseModel& base_;
   const TrainSpec spec_;
   const FrozenModel exact_;     // for evaluation: as the model will be used
   const FrozenModel training_;
-  LessonWriter writer_;
-  SegmentPool pool_;
-  std::optional<DevSet> dev_;
+  std::optional<LessonWriter> writer_;  // where there are tasks
+  std::optional<SegmentPool> pool_;
+  std::unique_ptr<RecordSet> records_;  // where there are records
+  std::optional<RecordOrder> record_order_;
+  std::unique_ptr<DevSet> dev_;          // where there are dev records or tasks
   AdapterParameters parameters_;
   std::string recipe_hash_;
 
@@ -119,33 +130,46 @@ SegmentPool::Options PoolOptions(const TrainRecipe& recipe) {
           .cached_segments = recipe.cached_segments};
 }
 
-// Over all that the losses depend on: what comes after this recipe does not.
-std::string HashOf(TrainRecipe recipe, const std::string& model_fingerprint) {
-  recipe.next_recipe.clear();
-  return Sha256Hex(ToYaml(recipe) + model_fingerprint);
-}
-
 AdapterParameters MakeParameters(const FrozenModel& model, const TrainRecipe& recipe) {
   Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
   return AdapterParameters(model.config, recipe.layout, model.frequencies.device(),
                            rng);
 }
 
+// Over all that the losses depend on, but for what tasks are made from: what comes
+// after this recipe does not.
+std::string HashOf(TrainSpec spec, const std::string& model_fingerprint) {
+  spec.recipe.next_recipe.clear();
+  std::string all = ToYaml(spec.recipe) + model_fingerprint;
+  for (const Record& record : spec.records) {
+    all += Sha256Hex(record.context) + Sha256Hex(record.question) +
+           Sha256Hex(record.answer);
+  }
+  return Sha256Hex(all);
+}
+
+// Records that are to be read `epochs` times say themselves how many steps it takes.
+TrainSpec WithEpochs(TrainSpec spec) {
+  TrainRecipe& recipe = spec.recipe;
+  if (recipe.epochs <= 0 || spec.records.empty()) return spec;
+  const size_t documents = size_t(recipe.documents_per_step) *
+                           size_t(recipe.accumulate_passes);
+  const size_t draws = spec.records.size() * size_t(recipe.epochs);
+  TrainStage stage = recipe.stages.back();
+  stage.name = "epochs";
+  stage.steps = int((draws + documents - 1) / documents);
+  recipe.stages = {stage};
+  return spec;
+}
+
 TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
                                    FrozenModel exact, FrozenModel training)
     : base_(base),
-      spec_(std::move(spec)),
+      spec_(WithEpochs(std::move(spec))),
       exact_(std::move(exact)),
       training_(std::move(training)),
-      writer_(*spec_.tasks, *base.tokenizer, spec_.recipe.layout.segment_tokens),
-      pool_(training_, writer_, PoolOptions(spec_.recipe)),
       parameters_(MakeParameters(exact_, spec_.recipe)),
-      recipe_hash_(HashOf(spec_.recipe, base.fingerprint)) {
-  if (spec_.dev_tasks != nullptr) {
-    dev_.emplace(base_, exact_, spec_.recipe.layout, spec_.dev_tasks,
-                 spec_.recipe.dev_samples, spec_.recipe.seed);
-  }
-}
+      recipe_hash_(HashOf(spec_, base.fingerprint)) {}
 
 int TorchTrainerImpl::total_steps() const {
   int steps = 0;
@@ -198,8 +222,38 @@ absl::Status TorchTrainerImpl::Start() {
       GIST_RETURN_IF_ERROR(Resume());
     }
   }
-  if (dev_) GIST_RETURN_IF_ERROR(dev_->Prepare());
-  return pool_.MoveTo(step_);
+  return StartData();
+}
+
+absl::Status TorchTrainerImpl::StartData() {
+  const GistLayout& layout = recipe().layout;
+  if (!spec_.records.empty()) {
+    GIST_ASSIGN_OR_RETURN(
+        records_, RecordSet::Create(training_, *base_.tokenizer, layout, spec_.records,
+                                    recipe().cached_segments));
+    record_order_.emplace(recipe().seed, records_->size());
+  }
+  const bool only_records = records_ != nullptr && recipe().epochs > 0;
+  if (spec_.tasks != nullptr && !only_records) {
+    writer_.emplace(*spec_.tasks, *base_.tokenizer, layout.segment_tokens);
+    pool_.emplace(training_, *writer_, PoolOptions(recipe()));
+    GIST_RETURN_IF_ERROR(pool_->MoveTo(step_));
+  }
+  if (HasDev()) {
+    GIST_ASSIGN_OR_RETURN(dev_, MakeDevSet(layout));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<DevSet>> TorchTrainerImpl::MakeDevSet(
+    const GistLayout& layout) const {
+  auto dev = std::make_unique<DevSet>(base_, exact_, layout, recipe().seed);
+  if (!spec_.dev_records.empty()) {
+    GIST_RETURN_IF_ERROR(dev->UseRecords(spec_.dev_records));
+  } else {
+    GIST_RETURN_IF_ERROR(dev->UseTasks(spec_.dev_tasks, recipe().dev_samples));
+  }
+  return dev;
 }
 
 absl::StatusOr<TrainEvent> TorchTrainerImpl::Step() {
@@ -229,30 +283,59 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
     if (dev_) event.dev_accuracy = last_accuracy_;
     return event;
   }
-  if (pool_.ReadFirstFiller()) {
-    TrainEvent event = Event(TrainEvent::Kind::kPreparing);
-    event.message = "reading filler text";
-    return event;
-  }
+  TrainEvent event = Event(TrainEvent::Kind::kPreparing);
+  if (ReadForNextStep(&event.message)) return event;
   return Train();
 }
 
-absl::Status TorchTrainerImpl::AddDocument(const Lesson& lesson, Rng& rng,
-                                           Pass* pass) {
+// Does a part of the reading that the next step needs, and says what; false: a step
+// is possible.
+bool TorchTrainerImpl::ReadForNextStep(std::string* what) {
+  *what = "reading filler text";
+  if (pool_ && pool_->ReadFirstFiller()) return true;
+  if (!records_) return false;
+  const std::vector<size_t> records = RecordsAt(step_);
+  records_->MakeRoomFor(records);
+  *what = "reading documents";
+  return records_->ReadOne(records);
+}
+
+// Records that a step learns from: all of its documents, or every second one where
+// there are tasks too.
+std::vector<size_t> TorchTrainerImpl::RecordsAt(int step) {
+  const uint64_t documents =
+      uint64_t(recipe().documents_per_step) * uint64_t(recipe().accumulate_passes);
+  const uint64_t begin = documents * uint64_t(step);
+  std::vector<size_t> records;
+  for (uint64_t i = begin; i < begin + documents; ++i) {
+    if (!pool_) records.push_back(record_order_->At(i));
+    if (pool_ && i % 2 == 1) records.push_back(record_order_->At(i / 2));
+  }
+  return records;
+}
+
+int TorchTrainerImpl::DrawGists(Rng& rng) const {
+  if (recipe().gist_counts.empty()) return recipe().layout.gist_tokens;
+  return rng.Pick(std::span<const int>(recipe().gist_counts));
+}
+
+TrainDocument TorchTrainerImpl::Assemble(const Lesson& lesson, Rng& rng) {
   const TrainStage& stage = recipe().stages[StageAt(step_)];
   const double low = std::log(stage.min_tokens), high = std::log(stage.max_tokens);
   const int tokens = int(std::lround(std::exp(rng.Uniform(low, high))));
-  const int gists = recipe().gist_counts.empty()
-                        ? recipe().layout.gist_tokens
-                        : rng.Pick(std::span<const int>(recipe().gist_counts));
+  const int gists = DrawGists(rng);
+  return pool_->Assemble(lesson, tokens, gists, rng).document;
+}
+
+absl::Status TorchTrainerImpl::AddDocument(TrainDocument document, const TaskSet& set,
+                                           Pass* pass) {
   int64_t row = 0;
   for (const TrainDocument& other : pass->documents) row += other.gist_tokens;
-  pass->documents.push_back(pool_.Assemble(lesson, tokens, gists, rng).document);
-  pass->tokens += pass->documents.back().tokens + gists;
-  for (const Task& task : lesson.set.tasks) {
+  pass->tokens += document.tokens + document.gist_tokens;
+  for (const Task& task : set.tasks) {
     TrainQuestion question;
     question.first_gist_row = row;
-    question.gist_tokens = gists;
+    question.gist_tokens = document.gist_tokens;
     GIST_ASSIGN_OR_RETURN(question.question,
                           base_.chat.Question(task.question, *base_.tokenizer));
     GIST_ASSIGN_OR_RETURN(question.answer, base_.tokenizer->Encode(task.answer));
@@ -261,20 +344,34 @@ absl::Status TorchTrainerImpl::AddDocument(const Lesson& lesson, Rng& rng,
     pass->tokens += int64_t(question.question.size() + question.answer.size());
     pass->questions.push_back(std::move(question));
   }
+  pass->documents.push_back(std::move(document));
   return absl::OkStatus();
 }
 
-// What was just made comes first; the rest is drawn from all that is alive.
+// Of the lessons, what was just made comes first; the rest is drawn from all that
+// are alive.
 absl::StatusOr<std::vector<Pass>> TorchTrainerImpl::MakePasses() {
   Rng rng = DerivedRng(recipe().seed, kDrawStream, uint64_t(step_));
-  const std::vector<const Lesson*> fresh = pool_.FreshLessons();
+  std::vector<size_t> records;
+  if (records_) records = RecordsAt(step_);
+  std::vector<const Lesson*> fresh;
+  if (pool_) fresh = pool_->FreshLessons();
+  const uint64_t documents = uint64_t(recipe().documents_per_step);
   std::vector<Pass> passes(size_t(recipe().accumulate_passes));
-  size_t next = 0;
+  uint64_t number =
+      documents * uint64_t(recipe().accumulate_passes) * uint64_t(step_);
+  size_t next_record = 0, next_lesson = 0;
   for (Pass& pass : passes) {
-    for (int i = 0; i < recipe().documents_per_step; ++i) {
-      const Lesson& lesson =
-          next < fresh.size() ? *fresh[next++] : pool_.AnyLesson(rng);
-      GIST_RETURN_IF_ERROR(AddDocument(lesson, rng, &pass));
+    for (uint64_t i = 0; i < documents; ++i, ++number) {
+      if (records_ && (!pool_ || number % 2 == 1)) {
+        const size_t record = records[next_record++];
+        GIST_RETURN_IF_ERROR(AddDocument(records_->Document(record, DrawGists(rng)),
+                                         records_->Tasks(record), &pass));
+        continue;
+      }
+      const Lesson& lesson = next_lesson < fresh.size() ? *fresh[next_lesson++]
+                                                        : pool_->AnyLesson(rng);
+      GIST_RETURN_IF_ERROR(AddDocument(Assemble(lesson, rng), lesson.set, &pass));
     }
   }
   return passes;
@@ -307,7 +404,7 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(const std::vector<Pass>& passe
 
 absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
   const Clock::time_point start = Clock::now();
-  GIST_RETURN_IF_ERROR(pool_.MoveTo(step_));
+  if (pool_) GIST_RETURN_IF_ERROR(pool_->MoveTo(step_));
   GIST_ASSIGN_OR_RETURN(const std::vector<Pass> passes, MakePasses());
   parameters_.gradients.zero_();
   GIST_ASSIGN_OR_RETURN(const double loss, Backward(passes));
@@ -367,14 +464,14 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
   event.message = "reading dev text";
   if (dev_->ReadOne()) return event;
   const int tokens = recipe().stages[StageAt(step_ - 1)].max_tokens;
-  const int end = std::min(dev_->lessons(), dev_position_ + kDevBatch);
+  const int end = dev_->BatchEnd(dev_position_);
   GIST_ASSIGN_OR_RETURN(
       const DevScores scores,
       dev_->Score(dev_position_, end, tokens, parameters_.adapter()));
   for (const auto& [language, score] : scores) dev_scores_[language].Add(score);
   dev_position_ = end;
-  if (end == dev_->lessons()) return EvaluationEvent();
-  event.message = fmt::format("scored {} of {} dev documents", end, dev_->lessons());
+  if (end == dev_->documents()) return EvaluationEvent();
+  event.message = fmt::format("scored {} of {} dev documents", end, dev_->documents());
   return event;
 }
 
@@ -421,8 +518,8 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EndStage() {
 // out.
 absl::StatusOr<double> TorchTrainerImpl::Evaluate(
     const std::string& folder, const std::function<bool()>& go_on) {
-  if (spec_.dev_tasks == nullptr) {
-    return absl::FailedPreconditionError("the training has no dev tasks");
+  if (!HasDev()) {
+    return absl::FailedPreconditionError("the training has no dev samples");
   }
   GIST_ASSIGN_OR_RETURN(
       const auto adapter,
@@ -433,17 +530,15 @@ absl::StatusOr<double> TorchTrainerImpl::Evaluate(
   layout.gists_per_block = adapter->config().gists_per_block;
   layout.block_overlap_tokens = adapter->config().block_overlap_tokens;
   layout.segment_tokens = adapter->config().segment_tokens;
-  DevSet dev(base_, exact_, layout, spec_.dev_tasks, recipe().dev_samples,
-             recipe().seed);
-  GIST_RETURN_IF_ERROR(dev.Prepare());
+  GIST_ASSIGN_OR_RETURN(const auto dev, MakeDevSet(layout));
   const int tokens = recipe().stages.back().max_tokens;
   DevScore all;
-  for (int begin = 0; begin < dev.lessons();) {
+  for (int begin = 0; begin < dev->documents();) {
     if (!go_on()) return absl::CancelledError("the evaluation was stopped");
-    if (dev.ReadOne()) continue;
-    const int end = std::min(dev.lessons(), begin + kDevBatch);
+    if (dev->ReadOne()) continue;
+    const int end = dev->BatchEnd(begin);
     GIST_ASSIGN_OR_RETURN(const DevScores scores,
-                          dev.Score(begin, end, tokens, adapter->impl()));
+                          dev->Score(begin, end, tokens, adapter->impl()));
     for (const auto& [language, score] : scores) all.Add(score);
     begin = end;
   }
@@ -466,7 +561,7 @@ absl::Status TorchTrainerImpl::Export(const std::string& folder, bool float32) c
 
 absl::Status CheckSpec(const TrainSpec& spec) {
   GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
-  if (spec.tasks == nullptr) {
+  if (spec.tasks == nullptr && spec.records.empty()) {
     return absl::InvalidArgumentError(
         "nothing to learn from: give tasks or records");
   }
