@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "client/commands.h"
+#include "client/external_tool.h"
 #include "client/files.h"
 #include "client/help_formatter.h"
 #include "client/interrupt.h"
@@ -254,6 +255,19 @@ void AddMask(CLI::App& app, Command* command) {
   sub->parse_complete_callback([arguments] { CheckShape(arguments->shape); });
 }
 
+// A tool beside gist, which reads all that follows itself, --help too.
+void AddTool(CLI::App& app, const std::string& name, const std::string& about,
+             Command* command) {
+  CLI::App* sub = app.add_subcommand(name, about);
+  sub->set_help_flag();
+  sub->allow_extras();
+  sub->final_callback([sub, name, command] {
+    *command = [sub, name](Session&) {
+      return RunTool("gist-" + name, sub->remaining());
+    };
+  });
+}
+
 void AddGlobals(CLI::App& app, ClientOptions* options, bool* json) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
@@ -300,6 +314,7 @@ int Main(int argc, char** argv) {
   AddInfo(app, &command);
   AddMask(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
+  AddTool(app, "plan", "What a model takes in memory; needs no server", &command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
