@@ -18,6 +18,7 @@ constexpr int64_t kProgramBytes = 190'000'000;
 // Measured: 29 to 73 MB beyond the other lines.
 constexpr int64_t kWorkspaceBytes = 50'000'000;
 constexpr int64_t kChunkTokens = 256;  // of one prefill call
+constexpr int64_t kSliceValues = int64_t{64} << 20;  // of core/model/frozen_matrix.cc
 constexpr int64_t kQ4Bytes = 18, kQ4Elements = 32;
 
 int64_t QueryRows(const ModelConfig& c) { return int64_t(c.heads) * c.head_dim; }
@@ -59,9 +60,11 @@ class LedgerMaker {
     }
     Add("weights as stored, " + model_.stored_type, "bytes of the tensors",
         model_.stored_bytes);
-    // The output matrix is multiplied in slices that are no larger than a layer.
-    Add("one layer dequantized", "parameters of a layer x 4",
-        model_.LayerParameters() * kFloat);
+    const int64_t hidden = config_.hidden_size;
+    const int64_t largest = std::max(hidden * config_.mlp_size,
+                                     hidden * int64_t(config_.vocab_size));
+    Add("one matrix dequantized", "values of the largest, up to 64 Mi, x 4",
+        std::min(largest, kSliceValues) * kFloat);
   }
 
   const PlanModel& model_;

@@ -12,16 +12,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
 #include "core/model/model_config.h"
 
 namespace gist {
-
-// How the base model's matrices lie in memory.
-enum class WeightStorage {
-  kFloat32,    // all dequantized
-  kQuantized,  // as in the file; one layer at a time is dequantized
-};
 
 struct PlanModel {
   ModelConfig config;

@@ -167,7 +167,7 @@ int Main(int argc, char** argv) {
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->type_name("SIZE");
   app.add_option("--weights", arguments.request.weights,
-                 "float32 (default), or quantized: kept as stored, a layer at a time "
+                 "float32 (default), or quantized: kept as stored, a matrix at a time "
                  "dequantized")
       ->transform(CLI::CheckedTransformer(std::map<std::string, WeightStorage>{
           {"float32", WeightStorage::kFloat32}, {"quantized", WeightStorage::kQuantized}}))

@@ -69,14 +69,17 @@ struct ModelParts {
   std::unique_ptr<Transformer> transformer;
 };
 
-absl::StatusOr<ModelParts> LoadModel(std::string_view bytes,
-                                     const std::string& device) {
-  GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(bytes));
+absl::StatusOr<ModelParts> LoadModel(std::shared_ptr<const MappedFile> mapped,
+                                     const TorchEngineOptions& options) {
+  GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(mapped->bytes()));
   GIST_ASSIGN_OR_RETURN(auto tokenizer, MakeTokenizer(file));
   GIST_ASSIGN_OR_RETURN(const std::string jinja,
                         file.String("tokenizer.chat_template"));
   GIST_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Recognise(jinja, *tokenizer));
-  GIST_ASSIGN_OR_RETURN(auto transformer, Transformer::Load(file, device));
+  std::shared_ptr<const MappedFile> quantized;
+  if (options.weights == WeightStorage::kQuantized) quantized = std::move(mapped);
+  GIST_ASSIGN_OR_RETURN(auto transformer, Transformer::Load(file, options.device,
+                                                           std::move(quantized)));
   return ModelParts{std::move(tokenizer), std::move(chat), std::move(transformer)};
 }
 
@@ -280,10 +283,11 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options) {
   GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
   SetThreads(options.threads);
-  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(options.model_path));
-  auto parts = LoadModel(file.bytes(), options.device);
+  GIST_ASSIGN_OR_RETURN(MappedFile opened, MappedFile::Open(options.model_path));
+  const auto file = std::make_shared<const MappedFile>(std::move(opened));
+  auto parts = LoadModel(file, options);
   if (!parts.ok()) return Within("model " + options.model_path, parts.status());
-  std::string fingerprint = Sha256Hex(file.bytes());
+  std::string fingerprint = Sha256Hex(file->bytes());
   auto adapter = Adapter::Load(options.adapter_path, parts->transformer->config(),
                                fingerprint, options.device);
   if (!adapter.ok()) {

@@ -20,6 +20,8 @@ struct Config {
   std::string model;           // a GGUF file
   std::string adapter;         // a PEFT-style folder
   std::string device = "cpu";  // "cpu", "cuda:0"
+  // "float32", or "quantized": kept as stored, less memory, slower.
+  std::string weights = "float32";
   int threads = 0;             // of the CPU engine; 0: one for each core
   double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
   struct Limits {

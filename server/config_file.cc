@@ -46,6 +46,7 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("model", "a string", config.model),
           MakeKey("adapter", "a string", config.adapter),
           MakeKey("device", "a string", config.device),
+          MakeKey("weights", "a string", config.weights),
           MakeKey("threads", "an integer", config.threads),
           MakeKey("shutdown_grace_seconds", "a number",
                   config.shutdown_grace_seconds)};

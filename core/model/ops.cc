@@ -82,9 +82,9 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
   return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
 }
 
-Tensor Project(const Tensor& x, const Tensor& weight, const Adapter::Impl* adapter,
+Tensor Project(const Tensor& x, const FrozenMatrix& weight, const Adapter::Impl* adapter,
                int layer, Projection projection) {
-  const Tensor y = at::linear(x, weight);
+  const Tensor y = Product(x, weight);
   if (adapter == nullptr) return y;
   const LoraPair& lora = adapter->layers[size_t(layer)][projection];
   if (!lora.a.defined()) return y;

@@ -9,10 +9,11 @@
 
 namespace gist {
 
-// Dequantizes to float32 on `device`. GGUF keeps the rows of query and key for
-// interleaved RoPE; they are put back into the Hugging Face order (halves).
+// Dequantizes to float32 on `device`; with `quantized`, matrices only when they are
+// used, and `file`'s bytes must outlive them. GGUF keeps the rows of query and key
+// for interleaved RoPE; they are put back into the Hugging Face order (halves).
 // kNotFound, kDataLoss: a tensor is missing or has another shape; both named.
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
-                                    const std::string& device);
+                                    const std::string& device, bool quantized);
 
 }  // namespace gist

@@ -41,9 +41,10 @@ PlanModel SmallModel() {
 
 class MemoryTest : public testing::Test {
  protected:
-  std::unique_ptr<GistdProcess> Start() {
+  std::unique_ptr<GistdProcess> Start(const std::string& weights = "float32") {
     auto server = std::make_unique<GistdProcess>(
-        std::vector<std::string>{"--data-dir", folder_ / "data", "--threads", "2"},
+        std::vector<std::string>{"--data-dir", folder_ / "data", "--threads", "2",
+                                 "--weights", weights},
         folder_ / "log");
     const auto address = server->WaitUntilReady();
     EXPECT_TRUE(address) << server->Log();
@@ -88,6 +89,25 @@ TEST_F(MemoryTest, PeaksAsPlanned) {
   ExpectNear(server->PeakBytes(), PlanAskGists(model, request));
   Ask(made->context.context_id, client::Mode::kFullContext);
   ExpectNear(server->PeakBytes(), PlanAskFull(model, request));
+}
+
+// The matrices lie in the mapped file and in room for the largest one, which the
+// first answer takes and keeps.
+TEST_F(MemoryTest, PeaksAsPlannedWithQuantizedWeights) {
+  const PlanModel model = SmallModel();
+  auto server = Start("quantized");
+  const auto first = client_->Compress("A short text about nothing.", {});
+  ASSERT_THAT(first, IsOk());
+  Ask(first->context.context_id, client::Mode::kGist);
+  ExpectNear(server->PeakBytes(),
+             PlanAskGists(model, {.weights = WeightStorage::kQuantized}));
+  const auto made = client_->Compress(LongText(2), {});
+  ASSERT_THAT(made, IsOk());
+  const PlanRequest request{
+      .weights = WeightStorage::kQuantized,
+      .document_tokens = int(made->context.context_tokens)};
+  ExpectNear(server->PeakBytes(), PlanCompress(model, request));
+  EXPECT_LT(server->PeakBytes(), PlanCompress(model, {}).PeakBytes() - 300'000'000);
 }
 
 }  // namespace
