@@ -314,6 +314,8 @@ int Main(int argc, char** argv) {
   AddInfo(app, &command);
   AddMask(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
+  AddTool(app, "data", "Make samples to train and measure on; needs no server",
+          &command);
   AddTool(app, "plan", "What a model takes in memory; needs no server", &command);
   try {
     app.parse(argc, argv);

@@ -35,6 +35,7 @@ std::string Numbers(const Progress& progress) {
     text += " / " + FormatAmount(progress.unit, progress.total);
   }
   if (progress.unit == Unit::kTokens) text += " tokens";
+  if (progress.unit == Unit::kSamples) text += " samples";
   if (progress.units_per_second <= 0) return text;
   text += fmt::format(
       ", {}/s",

@@ -22,7 +22,7 @@ void PrintNote(std::string_view line);
 // it could drive a terminal. Whole UTF-8 characters.
 std::string WithoutControls(std::string_view text);
 
-enum class Unit { kTokens, kBytes };
+enum class Unit { kTokens, kBytes, kSamples };
 
 struct Progress {
   std::string_view label;

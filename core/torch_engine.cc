@@ -12,6 +12,7 @@
 #include "core/model/adapter.h"
 #include "core/model/device.h"
 #include "core/model/transformer.h"
+#include "core/model_file.h"
 #include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
 
@@ -44,24 +45,6 @@ struct Prompt final : Sequence {
   std::optional<int32_t> pending;  // sampled, not yet read
 };
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> MakeTokenizer(const Gguf& file) {
-  GIST_ASSIGN_OR_RETURN(const std::string model,
-                        file.String("tokenizer.ggml.model"));
-  if (model != "gpt2") {
-    return absl::UnimplementedError(fmt::format(
-        "tokenizer \"{}\", supported: \"gpt2\" (byte-level BPE)", model));
-  }
-  TokenizerSpec spec;
-  spec.pre_tokenizer = "gpt2";
-  if (file.Has("tokenizer.ggml.pre")) {
-    GIST_ASSIGN_OR_RETURN(spec.pre_tokenizer, file.String("tokenizer.ggml.pre"));
-  }
-  GIST_ASSIGN_OR_RETURN(spec.tokens, file.Strings("tokenizer.ggml.tokens"));
-  GIST_ASSIGN_OR_RETURN(spec.merges, file.Strings("tokenizer.ggml.merges"));
-  GIST_ASSIGN_OR_RETURN(spec.token_types, file.Ints("tokenizer.ggml.token_type"));
-  return Tokenizer::Create(std::move(spec));
-}
-
 // What a model file holds.
 struct ModelParts {
   std::unique_ptr<Tokenizer> tokenizer;
@@ -72,7 +55,7 @@ struct ModelParts {
 absl::StatusOr<ModelParts> LoadModel(std::shared_ptr<const MappedFile> mapped,
                                      const TorchEngineOptions& options) {
   GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(mapped->bytes()));
-  GIST_ASSIGN_OR_RETURN(auto tokenizer, MakeTokenizer(file));
+  GIST_ASSIGN_OR_RETURN(auto tokenizer, TokenizerFromGguf(file));
   GIST_ASSIGN_OR_RETURN(const std::string jinja,
                         file.String("tokenizer.chat_template"));
   GIST_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Recognise(jinja, *tokenizer));

@@ -79,20 +79,20 @@ class Table {
     GIST_RETURN_IF_ERROR(CheckGists(arguments_.gists, info.gists_per_block));
     run_ = MakeRunInfo(info, arguments_);
     GIST_ASSIGN_OR_RETURN(ResultsFile results, ResultsFile::Open(arguments_.out, run_));
-    GIST_RETURN_IF_ERROR(ReadSamples());
+    GIST_RETURN_IF_ERROR(TakeSamples());
     GIST_RETURN_IF_ERROR(AskAll(Steps(results, info.max_context_tokens), &results));
     return Report(results);
   }
 
  private:
-  absl::Status ReadSamples() {
+  absl::Status TakeSamples() {
     for (const std::string& data : arguments_.data) {
       const size_t equals = data.find('=');
       if (equals == data.npos || equals == 0) {
         return absl::InvalidArgumentError(
             fmt::format("{:?}: want SET=FILE, as in in-family=a.jsonl", data));
       }
-      GIST_ASSIGN_OR_RETURN(auto records, ReadRecords(data.substr(equals + 1)));
+      GIST_ASSIGN_OR_RETURN(auto records, ReadSamples(data.substr(equals + 1)));
       for (Record& record : records) {
         GIST_RETURN_IF_ERROR(AddSample(data.substr(0, equals), std::move(record)));
       }

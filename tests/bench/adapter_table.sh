@@ -10,6 +10,8 @@
 #   --lengths LIST   default: 1024,2048,4096,8000
 #   --count N        samples a cell, default 100 (half of it at 8,000 tokens and more)
 #   --seed N         of the documents, default 7
+#   --filler WHERE   text around the needles, as gist data niah takes it: default debian,
+#                    the test part of texts that Debian packages carry
 #   --data SET=FILE  samples of one's own, instead of those that are made
 #   --sources LIST   what those are answered from, default: gists,full
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
@@ -17,12 +19,13 @@
 
 command_line="tests/bench/adapter_table.sh $*"
 out=build/adapter_table adapter=adapters/default gists=10,25,50
-lengths=1024,2048,4096,8000 count=100 seed=7 sources=gists,full
+lengths=1024,2048,4096,8000 count=100 seed=7 sources=gists,full filler=debian
 data=()
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) lengths=1024 gists=10 count=10 ;;
-    --out | --adapter | --gists | --lengths | --count | --seed | --sources)
+    --out | --adapter | --gists | --lengths | --count | --seed | --sources | \
+      --filler)
       [ $# -ge 2 ] || die "$1 wants a value"
       declare "${1#--}=$2"
       shift
@@ -48,8 +51,8 @@ make_samples() {
     folder=$out/data/$1-$3-$length-$samples-$seed
     if [ ! -e "$folder/whole" ]; then
       build/release/gist data niah --language both --family "$3" --frames "$2" \
-        --split test --tokens "$length" --count "$samples" --seed "$seed" \
-        --out "$folder" >&2
+        --split test --tokens "$length" --depths fifths --count "$samples" \
+        --seed "$seed" --filler "$filler" --force --out "$folder" >&2
       touch "$folder/whole"
     fi
     for file in "$folder"/*.jsonl; do files+=("$1=$file"); done

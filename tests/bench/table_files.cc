@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/status.h"
+#include "core/data/record_file.h"
 
 namespace gist::bench {
 namespace {
@@ -16,24 +17,6 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return absl::NotFoundError(fmt::format("{}: cannot be read", path));
   return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
-Record RecordFrom(const json& line) {
-  Record record;
-  record.context = line.at("context");
-  record.question = line.at("question");
-  record.answer = line.at("answer");
-  record.needle = line.value("needle", "");
-  record.needle_position = line.value("needle_position", 0.0);
-  record.context_length_chars = line.value("context_length_chars", int64_t{0});
-  record.language = line.value("language", "en");
-  record.family = line.value("family", "passkey");
-  record.frame = line.value("frame", "");
-  record.tokens = line.value("tokens", 0);
-  record.depth = line.value("depth", record.needle_position);
-  record.filler = line.value("filler", "");
-  record.seed = line.value("seed", uint64_t{0});
-  return record;
 }
 
 json ToJson(const Answered& a) {
@@ -88,8 +71,7 @@ Answered AnsweredFrom(const json& line) {
 
 // Calls `take` with each line as JSON; what it throws names file and line.
 template <typename Take>
-absl::Status EachLine(const std::string& path, const std::string& text,
-                      absl::StatusCode code, Take take) {
+absl::Status EachLine(const std::string& path, const std::string& text, Take take) {
   int number = 0;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -98,8 +80,8 @@ absl::Status EachLine(const std::string& path, const std::string& text,
       take(json::parse(text.begin() + std::ptrdiff_t(begin),
                        text.begin() + std::ptrdiff_t(end)));
     } catch (const json::exception& error) {
-      return absl::Status(code,
-                          fmt::format("{}:{}: {}", path, number, error.what()));
+      return absl::DataLossError(
+          fmt::format("{}:{}: {}", path, number, error.what()));
     }
     begin = end + 1;
   }
@@ -133,14 +115,14 @@ absl::Status CheckSameRun(const std::string& path, const RunInfo& run) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Record>> ReadRecords(const std::string& path) {
-  GIST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  std::vector<Record> records;
-  GIST_RETURN_IF_ERROR(
-      EachLine(path, text, absl::StatusCode::kInvalidArgument,
-               [&](const json& line) { records.push_back(RecordFrom(line)); }));
-  if (!records.empty()) return records;
-  return absl::InvalidArgumentError(fmt::format("{}: no samples in it", path));
+absl::StatusOr<std::vector<Record>> ReadSamples(const std::string& path) {
+  GIST_ASSIGN_OR_RETURN(std::vector<Record> records, ReadRecords(path));
+  for (Record& record : records) {
+    if (record.language.empty()) record.language = "en";
+    if (record.family.empty()) record.family = "passkey";
+    if (record.depth == 0) record.depth = record.needle_position;
+  }
+  return records;
 }
 
 absl::StatusOr<ResultsFile> ResultsFile::Open(const std::string& folder,
@@ -158,7 +140,7 @@ absl::StatusOr<ResultsFile> ResultsFile::Open(const std::string& folder,
     fs::resize_file(path, text.size(), error);
   }
   GIST_RETURN_IF_ERROR(EachLine(
-      path, text, absl::StatusCode::kDataLoss,
+      path, text,
       [&](const json& line) { results.answers_.push_back(AnsweredFrom(line)); }));
   results.out_.open(path, std::ios::app | std::ios::binary);
   if (results.out_) return results;

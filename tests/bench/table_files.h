@@ -13,10 +13,10 @@
 
 namespace gist::bench {
 
-// A JSON Lines file of samples. `context`, `question` and `answer` must be
-// there; a missing family is "passkey", a missing depth the needle's position.
-// Errors name file and line: kNotFound, kInvalidArgument.
-absl::StatusOr<std::vector<Record>> ReadRecords(const std::string& path);
+// A JSON Lines file of samples, as gist data makes them. A missing language is
+// "en", a missing family "passkey", a missing depth the needle's position. Errors
+// are ReadRecords'.
+absl::StatusOr<std::vector<Record>> ReadSamples(const std::string& path);
 
 // What all results of a file have in common.
 struct RunInfo {

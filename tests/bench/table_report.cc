@@ -3,6 +3,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/data/metrics.h"
 #include "fmt/format.h"
 
 namespace gist::bench {

@@ -1,7 +1,6 @@
 #include "tests/bench/table_stats.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace gist::bench {
 namespace {
@@ -49,16 +48,6 @@ int LengthOf(int64_t tokens, std::span<const int> lengths) {
 
 int FifthOf(double depth) {
   return std::clamp(int(depth * kFifths), 0, kFifths - 1);
-}
-
-Interval WilsonInterval(int hits, int asked) {
-  if (asked == 0) return {};
-  const double n = asked, p = hits / n, z = 1.959963984540054;
-  const double scale = 1 + z * z / n;
-  const double center = (p + z * z / (2 * n)) / scale;
-  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale;
-  // At the ends, rounding would leave a bound a hair outside.
-  return {std::max(0.0, center - half), std::min(1.0, center + half)};
 }
 
 void Tally::Add(const Answered& answered) {

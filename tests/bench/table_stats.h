@@ -81,15 +81,6 @@ constexpr int kFifths = 5;
 // 0 to 4: where in the document the needle stands.
 int FifthOf(double depth);
 
-// Bounds of the true share, 0 to 1.
-struct Interval {
-  double low = 0;
-  double high = 1;
-};
-// 95 %, Wilson score: it holds near 0 and 1, where the normal one does not.
-// Source: Wilson 1927, doi:10.1080/01621459.1927.10502953. Nothing asked: 0 to 1.
-Interval WilsonInterval(int hits, int asked);
-
 // Answers that are counted together.
 struct Cell {
   std::string set, family, language;

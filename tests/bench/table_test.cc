@@ -54,20 +54,6 @@ TEST(FifthOfTest, CoversTheWholeDocument) {
   EXPECT_EQ(FifthOf(-0.1), 0);
 }
 
-// Expected: scipy.stats.binomtest(k, n).proportion_ci(0.95, "wilson"), SciPy 1.17.1.
-TEST(WilsonIntervalTest, EqualsScipy) {
-  const auto expect = [](int hits, int asked, double low, double high) {
-    const Interval interval = WilsonInterval(hits, asked);
-    EXPECT_NEAR(interval.low, low, 5e-6) << hits << " of " << asked;
-    EXPECT_NEAR(interval.high, high, 5e-6) << hits << " of " << asked;
-  };
-  expect(0, 100, 0, 0.036994);
-  expect(90, 100, 0.825634, 0.944771);
-  expect(25, 50, 0.366445, 0.633555);
-  expect(50, 50, 0.928652, 1);
-  expect(0, 0, 0, 1);
-}
-
 Answered Example(const std::string& sample, int gists, double depth, bool exact) {
   return {.sample = sample,
           .set = "held-out",
@@ -155,26 +141,17 @@ TEST(ResultsFileTest, NamesADamagedLine) {
   EXPECT_THAT(results.status().ToString(), HasSubstr("results.jsonl:1"));
 }
 
-TEST(ReadRecordsTest, TakesTheMissionsFieldsAlone) {
+TEST(ReadSamplesTest, TakesTheMissionsFieldsAlone) {
   const TempDir folder;
   std::ofstream(folder / "a.jsonl")
       << R"({"context": "c", "question": "q", "answer": "a", "needle_position": 0.25})"
       << "\n";
-  const auto records = ReadRecords(folder / "a.jsonl");
+  const auto records = ReadSamples(folder / "a.jsonl");
   ASSERT_THAT(records, IsOk());
   ASSERT_EQ(records->size(), 1);
+  EXPECT_EQ((*records)[0].language, "en");
   EXPECT_EQ((*records)[0].family, "passkey");
   EXPECT_EQ((*records)[0].depth, 0.25);
-}
-
-TEST(ReadRecordsTest, NamesFileAndLine) {
-  const TempDir folder;
-  std::ofstream(folder / "a.jsonl")
-      << R"({"context": "c", "question": "q", "answer": "a"})" << "\n{\"context\": 1}\n";
-  const auto records = ReadRecords(folder / "a.jsonl");
-  EXPECT_TRUE(absl::IsInvalidArgument(records.status()));
-  EXPECT_THAT(records.status().ToString(), HasSubstr("a.jsonl:2"));
-  EXPECT_TRUE(absl::IsNotFound(ReadRecords(folder / "b.jsonl").status()));
 }
 
 Sample MakeSample(const std::string& language, const std::string& text, int tokens) {

@@ -1,0 +1,94 @@
+#include "core/data/template.h"
+
+#include <optional>
+
+namespace gist {
+namespace {
+
+enum class Ending { kVowel, kConsonant, kRieul };
+
+// Of the digits 영 일 이 삼 사 오 육 칠 팔 구.
+Ending DigitEnding(char digit) {
+  constexpr std::string_view kRieul = "178";
+  constexpr std::string_view kVowel = "2459";
+  if (kRieul.find(digit) != kRieul.npos) return Ending::kRieul;
+  return kVowel.find(digit) != kVowel.npos ? Ending::kVowel
+                                           : Ending::kConsonant;
+}
+
+// Of the letters' names: 엘 and 알 end in ㄹ, 엠 and 엔 in a nasal.
+Ending LetterEnding(char letter) {
+  switch (letter | 0x20) {
+    case 'l':
+    case 'r':
+      return Ending::kRieul;
+    case 'm':
+    case 'n':
+      return Ending::kConsonant;
+    default:
+      return Ending::kVowel;
+  }
+}
+
+// A Hangul syllable is 0xAC00 + (initial * 21 + vowel) * 28 + final; its final
+// 8 is ㄹ. Source: The Unicode Standard, section 3.12.
+Ending SyllableEnding(char32_t syllable) {
+  const int last = int(syllable - 0xac00) % 28;
+  if (last == 0) return Ending::kVowel;
+  return last == 8 ? Ending::kRieul : Ending::kConsonant;
+}
+
+Ending EndingOf(std::string_view text) {
+  const auto byte = [&](size_t back) {
+    return static_cast<unsigned char>(text[text.size() - back]);
+  };
+  if (text.empty()) return Ending::kVowel;
+  const char last = text.back();
+  if (last >= '0' && last <= '9') return DigitEnding(last);
+  if ((last | 0x20) >= 'a' && (last | 0x20) <= 'z') return LetterEnding(last);
+  if (text.size() < 3 || (byte(3) & 0xf0) != 0xe0) return Ending::kVowel;
+  const char32_t code = (char32_t(byte(3) & 0x0f) << 12) |
+                        (char32_t(byte(2) & 0x3f) << 6) | (byte(1) & 0x3f);
+  return code >= 0xac00 && code <= 0xd7a3 ? SyllableEnding(code)
+                                          : Ending::kVowel;
+}
+
+std::string_view Particle(std::string_view before, std::string_view mark) {
+  const size_t slash = mark.find('/');
+  const std::string_view first = mark.substr(0, slash);
+  const std::string_view second = mark.substr(slash + 1);
+  const Ending ending = EndingOf(before);
+  if (ending == Ending::kVowel) return second;
+  return ending == Ending::kRieul && second == "로" ? second : first;
+}
+
+std::optional<std::string_view> Filling(std::string_view before,
+                                        std::string_view mark,
+                                        const Slots& slots) {
+  if (mark.empty()) return slots.value;
+  if (mark == "k") return slots.key;
+  if (mark == "o") return slots.other;
+  if (mark == "t") return slots.third;
+  if (mark.find('/') != mark.npos) return Particle(before, mark);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string Fill(std::string_view text, const Slots& slots) {
+  std::string filled;
+  while (!text.empty()) {
+    const size_t open = text.find('{');
+    filled += text.substr(0, open);
+    if (open == text.npos) break;
+    const size_t close = text.find('}', open);
+    if (close == text.npos) return filled.append(text.substr(open));
+    const std::string_view mark = text.substr(open + 1, close - open - 1);
+    const auto filling = Filling(filled, mark, slots);
+    filled += filling.value_or(text.substr(open, close + 1 - open));
+    text.remove_prefix(close + 1);
+  }
+  return filled;
+}
+
+}  // namespace gist

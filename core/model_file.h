@@ -1,0 +1,22 @@
+// What a model file says that is no weight.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/format/gguf.h"
+#include "core/text/tokenizer.h"
+
+namespace gist {
+
+// Errors: kUnimplemented (a tokenizer that is not supported, named); those of
+// Gguf's getters and of Tokenizer::Create.
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const Gguf& file);
+
+// The tokenizer of a GGUF file, whose weights are not read. Errors begin with
+// `path`.
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
+    const std::string& path);
+
+}  // namespace gist
