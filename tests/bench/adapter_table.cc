@@ -208,25 +208,31 @@ class Table {
   std::vector<Sample> samples_;
 };
 
+// A list takes the word after it, commas in it, and leaves the rest alone.
+template <typename T>
+CLI::Option* AddList(CLI::App& app, const char* name, std::vector<T>* values,
+                     const char* about) {
+  return app.add_option(name, *values, about)->delimiter(',')->allow_extra_args(false);
+}
+
 void AddOptions(CLI::App& app, Arguments* arguments) {
   app.add_option("--server", arguments->server, "HOST:PORT of gistd")
       ->envname("GIST_SERVER")
       ->required();
   app.add_option("--out", arguments->out, "Folder for results, table and picture")
       ->required();
-  app.add_option("--lengths", arguments->lengths,
-                 "Classes of document length, in tokens; a longer document is left out")
-      ->delimiter(',');
-  app.add_option("--gists", arguments->gists, "Numbers of gists")->delimiter(',');
+  AddList(app, "--lengths", &arguments->lengths,
+          "Classes of document length, in tokens; a longer document is left out");
+  AddList(app, "--gists", &arguments->gists, "Numbers of gists");
   std::vector<std::string> flags;
   for (const SourceName& name : kSources) flags.emplace_back(name.flag);
-  app.add_option("--sources", arguments->sources, "What to answer from")
-      ->delimiter(',')
+  AddList(app, "--sources", &arguments->sources, "What to answer from")
       ->check(CLI::IsMember(flags));
   app.add_option("--count", arguments->count,
                  "At most so many samples of each set, family, language and length");
   app.add_option("--command", arguments->commands,
-                 "Told in the table: how data and table were made");
+                 "Told in the table: how data and table were made; may be repeated")
+      ->allow_extra_args(false);
   app.add_option("SET=FILE", arguments->data, "Samples, JSON Lines")->required();
 }
 

@@ -121,6 +121,7 @@ absl::StatusOr<std::vector<Record>> ReadSamples(const std::string& path) {
     if (record.language.empty()) record.language = "en";
     if (record.family.empty()) record.family = "passkey";
     if (record.depth == 0) record.depth = record.needle_position;
+    if (record.needle.empty() && record.depth == 0) record.depth = -1;
   }
   return records;
 }

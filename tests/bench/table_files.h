@@ -14,8 +14,8 @@
 namespace gist::bench {
 
 // A JSON Lines file of samples, as gist data makes them. A missing language is
-// "en", a missing family "passkey", a missing depth the needle's position. Errors
-// are ReadRecords'.
+// "en", a missing family "passkey", a missing depth the needle's position; without a
+// needle (absent facts) it is -1. Errors are ReadRecords'.
 absl::StatusOr<std::vector<Record>> ReadSamples(const std::string& path);
 
 // What all results of a file have in common.

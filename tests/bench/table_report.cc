@@ -1,5 +1,7 @@
 #include "tests/bench/table_report.h"
 
+#include <algorithm>
+#include <functional>
 #include <set>
 #include <tuple>
 
@@ -160,7 +162,8 @@ std::string DrawHeatmap(const std::map<Cell, Tally>& cells) {
   const std::set<int> counts = GistCounts(cells);
   std::map<std::string, std::map<int, Panel>> rows;  // title, gists
   for (const auto& [cell, tally] : cells) {
-    if (cell.source != Source::kGists) continue;
+    const bool has_depths = std::ranges::any_of(tally.fifth_asked, std::identity());
+    if (cell.source != Source::kGists || !has_depths) continue;
     rows[fmt::format("{}, {}, {}", cell.set, cell.family, cell.language)][cell.gists]
         [cell.length] = &tally;
   }

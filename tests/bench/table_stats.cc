@@ -58,6 +58,7 @@ void Tally::Add(const Answered& answered) {
   ratio += answered.ratio;
   first_token_seconds += answered.first_token_seconds;
   document_tokens += answered.document_tokens;
+  if (answered.depth < 0) return;
   ++fifth_asked[FifthOf(answered.depth)];
   fifth_exact[FifthOf(answered.depth)] += answered.score.exact;
 }

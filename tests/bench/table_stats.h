@@ -64,7 +64,7 @@ struct Answered {
   int length = 0;        // of LengthOf: the class that the document is in
   Source source = Source::kGists;
   int gists = 0;         // 0: the source has none
-  double depth = 0;      // of the needle, share of the document
+  double depth = 0;      // of the needle, share of the document; negative: it has none
   uint64_t seed = 0;     // of the sample's file
   std::string key, answer;
   Score score;
@@ -78,7 +78,7 @@ struct Answered {
 int LengthOf(int64_t tokens, std::span<const int> lengths);
 
 constexpr int kFifths = 5;
-// 0 to 4: where in the document the needle stands.
+// 0 to 4: where in the document the needle stands; `depth` is not negative.
 int FifthOf(double depth);
 
 // Answers that are counted together.

@@ -51,7 +51,6 @@ TEST(FifthOfTest, CoversTheWholeDocument) {
   EXPECT_EQ(FifthOf(0.2), 1);
   EXPECT_EQ(FifthOf(0.99), 4);
   EXPECT_EQ(FifthOf(1), 4);
-  EXPECT_EQ(FifthOf(-0.1), 0);
 }
 
 Answered Example(const std::string& sample, int gists, double depth, bool exact) {
@@ -79,13 +78,13 @@ TEST(GroupByCellTest, CountsEachCellByItself) {
   const auto cells =
       GroupByCell(std::vector{Example("1", 10, 0.1, true), Example("2", 10, 0.1, false),
                               Example("3", 10, 0.9, true), Example("1", 25, 0.1, true),
-                              english});
+                              english, Example("5", 10, -1, true)});
   ASSERT_EQ(cells.size(), 3);
   const Tally& tally =
       cells.at({"held-out", "passkey", "ko", 4096, Source::kGists, 10});
-  EXPECT_EQ(tally.asked, 3);
-  EXPECT_EQ(tally.exact, 2);
-  EXPECT_DOUBLE_EQ(tally.characters, 2.5);
+  EXPECT_EQ(tally.asked, 4);
+  EXPECT_EQ(tally.exact, 3);
+  EXPECT_DOUBLE_EQ(tally.characters, 3.5);
   EXPECT_THAT(tally.fifth_asked, ElementsAre(2, 0, 0, 0, 1));
   EXPECT_THAT(tally.fifth_exact, ElementsAre(1, 0, 0, 0, 1));
 }
