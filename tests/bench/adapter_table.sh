@@ -3,7 +3,7 @@
 # server about them, and writes results.jsonl, table.md and heatmap.svg. Started again
 # with the same --out it goes on where it was.
 # usage: tests/bench/adapter_table.sh [OPTION...]
-#   --out DIR        default: build/adapter_table
+#   --out DIR        default: build/adapter_table; relative to the repository
 #   --quick          10 documents of 1,024 tokens a language, 10 gists: minutes
 #   --adapter DIR    default: adapters/default
 #   --gists LIST     default: 10,25,50

@@ -186,8 +186,7 @@ std::string DrawHeatmap(const std::map<Cell, Tally>& cells) {
              "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n",
              width, y) +
          Text(10, 20, "start", "#0f172a",
-              "Exact matches, per cent: document tokens (down) by depth of the needle, per "
-              "cent of the document (across)") +
+              "Exact matches, per cent: tokens (down) by depth of the needle (across)") +
          svg + "</svg>\n";
 }
 
