@@ -4,12 +4,16 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
+#include "client/cli_parts.h"
 #include "client/commands.h"
 #include "client/external_tool.h"
 #include "client/files.h"
 #include "client/help_formatter.h"
 #include "client/interrupt.h"
+#include "client/train_output.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
 
@@ -30,36 +34,12 @@ constexpr char kFooter[] = R"(Example:
   id=$(gist compress report.txt)
   gist ask $id "Who wrote the report?"
 
-With --json, standard output is one JSON object, {"error": {"code", "message"}}
-after an error. Without it, results go to standard output, remarks and errors
+With --json, standard output is one JSON object (of a training, a line for each
+event), {"error": {"code", "message"}} after an error. Without it, results go to standard output, remarks and errors
 to standard error.
 
 Exit codes: 0 done; 1 the server refused; 2 wrong usage; 3 no server there;
 4 a local file or stream; 130 Ctrl-C.)";
-
-constexpr int kMostTokens = 1'000'000'000;  // the server knows its limits
-
-// The command that was chosen, with its arguments.
-using Command = std::function<absl::Status(Session&)>;
-
-CLI::App* AddSubcommand(CLI::App& app, const std::string& name,
-                        const std::string& about, const std::string& example) {
-  CLI::App* sub = app.add_subcommand(name, about);
-  sub->footer("Example:\n  " + example +
-              "\n\nThe options of gist itself (gist --help) may follow too.");
-  return sub;
-}
-
-// Makes `sub` choose `run` with `arguments`, which its options write to.
-template <typename Arguments, typename Run>
-void Choose(CLI::App* sub, Command* command,
-            const std::shared_ptr<Arguments>& arguments, Run run) {
-  sub->final_callback([command, arguments, run] {
-    *command = [arguments, run](Session& session) {
-      return run(*arguments, session);
-    };
-  });
-}
 
 void AddCompress(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
@@ -255,17 +235,20 @@ void AddMask(CLI::App& app, Command* command) {
   sub->parse_complete_callback([arguments] { CheckShape(arguments->shape); });
 }
 
-// A tool beside gist, which reads all that follows itself, --help too.
-void AddTool(CLI::App& app, const std::string& name, const std::string& about,
-             Command* command) {
-  CLI::App* sub = app.add_subcommand(name, about);
-  sub->set_help_flag();
-  sub->allow_extras();
-  sub->final_callback([sub, name, command] {
-    *command = [sub, name](Session&) {
-      return RunTool("gist-" + name, sub->remaining());
-    };
-  });
+// Programs beside gist, "gist-" in front of their names.
+constexpr std::pair<const char*, const char*> kTools[] = {
+    {"data", "Make samples to train and measure on; needs no server"},
+    {"plan", "What a model takes in memory; needs no server"},
+};
+
+// For the help text: what begins with a tool's name is the tool's to read, its
+// options and --help too, and never comes here.
+void AddTools(CLI::App& app) {
+  for (const auto& [name, about] : kTools) {
+    app.add_subcommand(name, about)->final_callback([name = name] {
+      throw CLI::ValidationError(name, fmt::format("comes first: gist {} ...", name));
+    });
+  }
 }
 
 void AddGlobals(CLI::App& app, ClientOptions* options, bool* json) {
@@ -302,7 +285,28 @@ void PrintError(const absl::Status& status, Session& session) {
   session.reply["error"] = ToJson(status);
 }
 
+// Returns only where there is no tool of that name, or it does not run.
+std::optional<int> BecomeTool(int argc, char** argv) {
+  for (const auto& [name, about] : kTools) {
+    if (argc < 2 || std::string_view(argv[1]) != name) continue;
+    const absl::Status status =
+        RunTool(fmt::format("gist-{}", name), {argv + 2, argv + argc});
+    fmt::print(stderr, "gist: {} [{}]\n", Message(status),
+               absl::StatusCodeToString(status.code()));
+    return kLocal;
+  }
+  return std::nullopt;
+}
+
+// After lines of JSON only an error is left to say.
+absl::Status WriteReply(const Session& session) {
+  if (!session.json_lines) return WriteStdout(Print(session.reply));
+  if (!session.reply.contains("error")) return absl::OkStatus();
+  return WriteStdout(PrintLine(session.reply));
+}
+
 int Main(int argc, char** argv) {
+  if (const auto exit_code = BecomeTool(argc, argv)) return *exit_code;
   ClientOptions options;
   bool json = false;
   Command command;
@@ -313,22 +317,22 @@ int Main(int argc, char** argv) {
   AddContexts(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
+  AddTools(app);
+  AddTraining(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
-  AddTool(app, "data", "Make samples to train and measure on; needs no server",
-          &command);
-  AddTool(app, "plan", "What a model takes in memory; needs no server", &command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kUsage;
   }
-  const Interrupt interrupt;
+  Interrupt interrupt;
   options.stop = interrupt.token();
   Session session(options);
   session.json = json;
+  session.interrupt = &interrupt;
   absl::Status status = command(session);
   if (!status.ok()) PrintError(status, session);
-  if (json) status.Update(WriteStdout(Print(session.reply)));
+  if (json) status.Update(WriteReply(session));
   return ExitCodeOf(status, interrupt.signal());
 }
 

@@ -8,20 +8,29 @@
 
 #include "absl/status/status.h"
 #include "client/gist_client.h"
+#include "client/interrupt.h"
 #include "client/output.h"
+#include "client/training_client.h"
 #include "core/gist/mask.h"
 
 namespace gist::client {
 
 // What every command works with.
 struct Session {
-  explicit Session(const ClientOptions& options)
-      : client(options), stop(options.stop) {}
+  explicit Session(const ClientOptions& client_options)
+      : options(client_options),
+        client(options),
+        trainings(options),
+        stop(options.stop) {}
 
+  const ClientOptions options;
   GistClient client;
+  TrainingClient trainings;
   std::stop_token stop;
   bool json = false;  // fill `reply` instead of printing to standard output
   Json reply = Json::object();
+  bool json_lines = false;  // events were printed, a line each
+  Interrupt* interrupt = nullptr;
 };
 
 struct CompressArguments {

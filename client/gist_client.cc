@@ -1,16 +1,13 @@
 #include "client/gist_client.h"
 
-#include <chrono>
 #include <optional>
 #include <utility>
 
 #include "client/convert.h"
+#include "client/rpc.h"
 #include "core/base/status.h"
-#include "core/base/utf8.h"
 #include "fmt/format.h"
 #include "gist/v1/gist.grpc.pb.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 
 namespace gist::client {
 namespace {
@@ -18,43 +15,6 @@ namespace {
 // Larger texts are sent in chunks, so that neither side holds them twice in
 // one message.
 constexpr size_t kMaxUnaryBytes = size_t{1} << 20;
-constexpr size_t kChunkBytes = size_t{256} << 10;  // the wire allows 1 MiB
-
-// One call's gRPC context: deadline set, cancelled when `stop` is requested.
-class Call {
- public:
-  explicit Call(const ClientOptions& options)
-      : on_stop_(options.stop, [this] { context_.TryCancel(); }) {
-    if (options.timeout_seconds > 0) {
-      context_.set_deadline(
-          std::chrono::system_clock::now() +
-          std::chrono::microseconds(int64_t(options.timeout_seconds * 1e6)));
-    }
-  }
-  grpc::ClientContext* get() { return &context_; }
-  void Cancel() { context_.TryCancel(); }
-
- private:
-  grpc::ClientContext context_;
-  std::stop_callback<std::function<void()>> on_stop_;
-};
-
-std::shared_ptr<grpc::Channel> Connect(const std::string& target) {
-  grpc::ChannelArguments arguments;
-  // A proxy set for the web would otherwise swallow calls to this machine.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetUserAgentPrefix("gist");
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(),
-                                   arguments);
-}
-
-absl::Status CheckUtf8(std::string_view what, std::string_view text) {
-  const size_t invalid = FirstInvalidUtf8(text);
-  if (invalid == text.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "{}: byte {} of {} is not UTF-8; convert the text to UTF-8 first", what,
-      invalid, text.size()));
-}
 
 // For a stream that ended well, but too early.
 absl::Status MissingLast(std::string_view what) {
@@ -62,27 +22,6 @@ absl::Status MissingLast(std::string_view what) {
       fmt::format("{}: the server ended the stream without its last message; "
                   "client and server may be of different versions",
                   what));
-}
-
-// Gives `bytes` to `write` in chunks; false where `write` refuses one.
-template <typename Write>
-bool WriteChunks(std::string_view bytes, const Write& write) {
-  while (!bytes.empty()) {
-    const std::string_view chunk = bytes.substr(0, kChunkBytes);
-    if (!write(chunk)) return false;
-    bytes.remove_prefix(chunk.size());
-  }
-  return true;
-}
-
-// Sends all of `source`. Stops early and well where the server hangs up: the
-// stream's final status says why.
-template <typename Write>
-absl::Status WriteSource(const ByteSource& source, const Write& write) {
-  while (true) {
-    GIST_ASSIGN_OR_RETURN(const std::string bytes, source());
-    if (bytes.empty() || !WriteChunks(bytes, write)) return absl::OkStatus();
-  }
 }
 
 // `source` with bytes that were read from it already put back in front.
@@ -101,16 +40,8 @@ struct GistClient::Impl {
       : options(client_options),
         stub(v1::GistService::NewStub(Connect(options.target))) {}
 
-  // gRPC's codes are Abseil's by number.
   absl::Status FromGrpc(const grpc::Status& status) const {
-    if (status.ok()) return absl::OkStatus();
-    const auto code = static_cast<absl::StatusCode>(status.error_code());
-    if (code != absl::StatusCode::kUnavailable) {
-      return absl::Status(code, status.error_message());
-    }
-    return absl::UnavailableError(
-        fmt::format("{} (tried {}; is gistd running?)", status.error_message(),
-                    options.target));
+    return client::FromGrpc(status, options);
   }
 
   absl::StatusOr<CompressResult> CompressUnary(std::string text,

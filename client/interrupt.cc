@@ -34,10 +34,21 @@ Interrupt::~Interrupt() {
 void Interrupt::Wait() {
   int number = 0;
   while (sigwait(&signals_, &number) == 0 && number != kWakeUp) {
-    if (signal_ != 0) _exit(128 + number);
-    signal_ = number;
-    stop_.request_stop();
+    if (signal_ == 0) {
+      signal_ = number;
+      stop_.request_stop();
+      continue;
+    }
+    const std::scoped_lock lock(mutex_);
+    if (!keeps_second_ || second_) _exit(128 + number);
+    second_ = true;
+    second_came_.notify_all();
   }
+}
+
+bool Interrupt::WaitForSecond(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return second_came_.wait_for(lock, patience, [this] { return second_; });
 }
 
 }  // namespace gist::client

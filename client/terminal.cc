@@ -13,17 +13,8 @@ namespace gist::client {
 namespace {
 
 constexpr std::chrono::milliseconds kRedraw(100);
-constexpr char kEraseLine[] = "\r\033[K";
 constexpr int kBarColumns = 30;
 constexpr int kLeastBarColumns = 8;
-
-int Columns() {
-  winsize size = {};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
-    return 80;
-  }
-  return size.ws_col;
-}
 
 std::string FormatAmount(Unit unit, int64_t amount) {
   return unit == Unit::kBytes ? FormatBytes(amount) : FormatCount(amount);
@@ -50,6 +41,14 @@ std::string Numbers(const Progress& progress) {
 }
 
 }  // namespace
+
+int Columns() {
+  winsize size = {};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return 80;
+  }
+  return size.ws_col;
+}
 
 bool IsTerminal(std::FILE* stream) { return isatty(fileno(stream)) != 0; }
 

@@ -12,6 +12,11 @@ namespace gist::client {
 
 bool IsTerminal(std::FILE* stream);
 
+// Of standard error's terminal; 80 where there is none.
+int Columns();
+// Takes the line away on which the cursor stands.
+inline constexpr char kEraseLine[] = "\r\033[K";
+
 // Is standard error a terminal that can redraw a line?
 bool CanShowProgress();
 

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/gist_kv.h"
 #include "core/base/sampling.h"
+#include "core/trainer.h"
 
 namespace gist {
 
@@ -76,15 +77,16 @@ struct DecodedToken {
   std::string bytes;         // raw bytes; UTF-8 may be split between tokens
 };
 
-// Tokenize, model() and adapter() may be called from any thread; all else by
-// one thread at a time (the scheduler's). A Sequence of another engine is a bug
-// of the caller. Errors: kInvalidArgument (input), kOutOfRange (the model's
+// Tokenize, model(), adapter() and StartTraining may be called from any thread;
+// all else by one thread at a time (the scheduler's). A Sequence of another
+// engine is a bug of the caller. Errors: kInvalidArgument (input), kOutOfRange (the model's
 // context is full), kInternal (the backend threw).
 class Engine {
  public:
   virtual ~Engine() = default;
   virtual const ModelInfo& model() const = 0;
-  virtual const AdapterInfo& adapter() const = 0;
+  // The one in use now: UseAdapter may change it between two calls.
+  virtual AdapterInfo adapter() const = 0;
 
   // User text as ids: text that looks like a special token stays text.
   // `text` is valid UTF-8.
@@ -95,8 +97,9 @@ class Engine {
   virtual absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const = 0;
 
-  // A document that will be compressed; read in isolated segments of
-  // adapter().segment_tokens.
+  // A document that will be compressed by the adapter of now, also if another
+  // one comes into use meanwhile; read in isolated segments of its
+  // segment_tokens.
   virtual absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() = 0;
   // A prompt: holds the shared prefix. Read causally.
   virtual absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
@@ -108,7 +111,7 @@ class Engine {
   virtual absl::Status Prefill(Sequence& sequence,
                                std::span<const int32_t> chunk) = 0;
   // The gists of what a document sequence holds. `gist_tokens`: a positive
-  // multiple of adapter().gists_per_block.
+  // multiple of the document's adapter's gists_per_block.
   virtual absl::StatusOr<GistKv> MakeGists(Sequence& document,
                                            int gist_tokens) = 0;
   // Appends gists to a prompt, at the positions after what it holds. May be
@@ -117,6 +120,17 @@ class Engine {
   // One token for each prompt, in one batch. Each has been prefilled.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) = 0;
+
+  // Loads and checks the adapter in `folder`, then uses it for documents that
+  // start from now on. After an error the old one stays: kNotFound,
+  // kInvalidArgument, kDataLoss, kFailedPrecondition (of another model).
+  virtual absl::Status UseAdapter(const std::string& folder) = 0;
+  // Starts a training, or goes on with the one in spec.folder. The trainer
+  // shares the model's weights and dies before the engine; it runs on a thread
+  // of its own while the engine serves. kInvalidArgument: the spec asks for
+  // what cannot be trained; kDataLoss: its checkpoint is damaged.
+  virtual absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
+      TrainSpec spec) = 0;
 };
 
 }  // namespace gist

@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <optional>
 
-#include "core/base/identity.h"
 #include "core/base/status.h"
-#include "core/format/gguf.h"
-#include "core/format/mapped_file.h"
+#include "core/base_model.h"
 #include "core/gist/sampler.h"
 #include "core/model/adapter.h"
 #include "core/model/device.h"
 #include "core/model/transformer.h"
-#include "core/model_file.h"
+#include "core/train/trainer.h"
 #include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
 
@@ -22,15 +21,20 @@ namespace {
 constexpr int kMaxChunkTokens = 256;
 
 // Read in isolated segments: `segment` restarts from the shared prefix at each
-// border, while `plain` collects the whole document's keys before RoPE.
+// border, while `plain` collects the whole document's keys before RoPE. Holds its
+// adapter, so that another one may come into use meanwhile.
 struct Document final : Sequence {
-  explicit Document(KvCache segment_cache, KvCache plain_cache)
-      : segment(std::move(segment_cache)), plain(std::move(plain_cache)) {}
+  Document(KvCache segment_cache, KvCache plain_cache,
+           std::shared_ptr<const Adapter> its_adapter)
+      : segment(std::move(segment_cache)),
+        plain(std::move(plain_cache)),
+        adapter(std::move(its_adapter)) {}
   int tokens() const override { return plain.tokens(); }
   int64_t kv_bytes() const override { return segment.bytes() + plain.bytes(); }
 
   KvCache segment;
   KvCache plain;
+  const std::shared_ptr<const Adapter> adapter;
 };
 
 struct Prompt final : Sequence {
@@ -45,50 +49,42 @@ struct Prompt final : Sequence {
   std::optional<int32_t> pending;  // sampled, not yet read
 };
 
-// What a model file holds.
-struct ModelParts {
-  std::unique_ptr<Tokenizer> tokenizer;
-  ChatTemplate chat;
-  std::unique_ptr<Transformer> transformer;
-};
-
-absl::StatusOr<ModelParts> LoadModel(std::shared_ptr<const MappedFile> mapped,
-                                     const TorchEngineOptions& options) {
-  GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(mapped->bytes()));
-  GIST_ASSIGN_OR_RETURN(auto tokenizer, TokenizerFromGguf(file));
-  GIST_ASSIGN_OR_RETURN(const std::string jinja,
-                        file.String("tokenizer.chat_template"));
-  GIST_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Recognise(jinja, *tokenizer));
-  std::shared_ptr<const MappedFile> quantized;
-  if (options.weights == WeightStorage::kQuantized) quantized = std::move(mapped);
-  GIST_ASSIGN_OR_RETURN(auto transformer, Transformer::Load(file, options.device,
-                                                           std::move(quantized)));
-  return ModelParts{std::move(tokenizer), std::move(chat), std::move(transformer)};
+AdapterInfo Describe(const Adapter& adapter, const std::string& folder) {
+  const AdapterConfig& config = adapter.config();
+  const std::filesystem::path path(folder);
+  return {.name = (path / "").parent_path().filename().string(),
+          .fingerprint = adapter.fingerprint(),
+          .gist_tokens = config.gist_tokens,
+          .gists_per_block = config.gists_per_block,
+          .block_overlap_tokens = config.block_overlap_tokens,
+          .segment_tokens = config.segment_tokens,
+          .max_document_tokens = config.max_document_tokens};
 }
 
 class TorchEngine final : public Engine {
  public:
-  TorchEngine(ModelParts model, std::unique_ptr<Adapter> adapter)
-      : tokenizer_(std::move(model.tokenizer)),
-        chat_(std::move(model.chat)),
-        transformer_(std::move(model.transformer)),
-        adapter_(std::move(adapter)),
-        prefix_(transformer_->NewCache()) {}
+  explicit TorchEngine(BaseModel model)
+      : base_(std::move(model)), prefix_(base_.transformer->NewCache()) {}
 
-  // Reads the shared prefix and fills in what the engine says about itself.
-  absl::Status Start(const TorchEngineOptions& options, std::string fingerprint);
+  // Reads the shared prefix, fills in what the engine says about itself and
+  // loads the adapter.
+  absl::Status Start(const TorchEngineOptions& options);
 
   const ModelInfo& model() const override { return model_info_; }
-  const AdapterInfo& adapter() const override { return adapter_info_; }
+  AdapterInfo adapter() const override {
+    const std::scoped_lock lock(adapter_mutex_);
+    return adapter_info_;
+  }
   absl::StatusOr<std::vector<int32_t>> Tokenize(std::string_view text) const override {
-    return tokenizer_->Encode(text);
+    return base_.tokenizer->Encode(text);
   }
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const override {
-    return chat_.Question(question, *tokenizer_);
+    return base_.chat.Question(question, *base_.tokenizer);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
-    return std::make_unique<Document>(prefix_.Clone(), transformer_->NewCache());
+    return std::make_unique<Document>(prefix_.Clone(), base_.transformer->NewCache(),
+                                      adapter_);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
       const Sampling& sampling) override {
@@ -101,6 +97,8 @@ class TorchEngine final : public Engine {
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
+  absl::Status UseAdapter(const std::string& folder) override;
+  absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(TrainSpec spec) override;
 
  private:
   absl::Status CheckRoom(int held, size_t more) const;
@@ -108,25 +106,23 @@ class TorchEngine final : public Engine {
   absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
   absl::Status ReadPending(std::span<Sequence* const> prompts);
 
-  std::unique_ptr<Tokenizer> tokenizer_;
-  ChatTemplate chat_;
-  std::unique_ptr<Transformer> transformer_;
-  std::unique_ptr<Adapter> adapter_;
+  const BaseModel base_;
+  std::shared_ptr<const Adapter> adapter_;
   KvCache prefix_;
   ModelInfo model_info_;
-  AdapterInfo adapter_info_;
+  mutable std::mutex adapter_mutex_;
+  AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
 };
 
-absl::Status TorchEngine::Start(const TorchEngineOptions& options,
-                                std::string fingerprint) {
-  if (!chat_.prefix().empty()) {
-    const ForwardItem prefix{.cache = &prefix_, .ids = chat_.prefix()};
-    GIST_RETURN_IF_ERROR(transformer_->Forward({&prefix, 1}).status());
+absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
+  if (!base_.chat.prefix().empty()) {
+    const ForwardItem prefix{.cache = &prefix_, .ids = base_.chat.prefix()};
+    GIST_RETURN_IF_ERROR(base_.transformer->Forward({&prefix, 1}).status());
   }
-  const ModelConfig& model = transformer_->config();
+  const ModelConfig& model = base_.transformer->config();
   model_info_ = {.name = model.name,
                  .architecture = "llama",
-                 .fingerprint = std::move(fingerprint),
+                 .fingerprint = base_.fingerprint,
                  .device = options.device,
                  .layers = model.layers,
                  .heads = model.heads,
@@ -136,17 +132,24 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options,
                  .vocab_size = model.vocab_size,
                  .max_context_tokens = model.max_context_tokens,
                  .prefix_tokens = prefix_.tokens(),
-                 .weight_bytes = transformer_->weight_bytes()};
-  const AdapterConfig& adapter = adapter_->config();
-  const std::filesystem::path folder(options.adapter_path);
-  adapter_info_ = {.name = (folder / "").parent_path().filename().string(),
-                   .fingerprint = adapter_->fingerprint(),
-                   .gist_tokens = adapter.gist_tokens,
-                   .gists_per_block = adapter.gists_per_block,
-                   .block_overlap_tokens = adapter.block_overlap_tokens,
-                   .segment_tokens = adapter.segment_tokens,
-                   .max_document_tokens = adapter.max_document_tokens};
+                 .weight_bytes = base_.transformer->weight_bytes()};
+  return UseAdapter(options.adapter_path);
+}
+
+absl::Status TorchEngine::UseAdapter(const std::string& folder) {
+  auto adapter = Adapter::Load(folder, base_.transformer->config(),
+                               model_info_.fingerprint, model_info_.device);
+  if (!adapter.ok()) return Within("adapter " + folder, adapter.status());
+  AdapterInfo info = Describe(**adapter, folder);
+  adapter_ = *std::move(adapter);
+  const std::scoped_lock lock(adapter_mutex_);
+  adapter_info_ = std::move(info);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(TrainSpec spec) {
+  GIST_ASSIGN_OR_RETURN(auto trainer, MakeTorchTrainer(base_, std::move(spec)));
+  return trainer;
 }
 
 absl::Status TorchEngine::CheckRoom(int held, size_t more) const {
@@ -172,7 +175,7 @@ absl::Status TorchEngine::Prefill(Sequence& sequence,
 
 absl::Status TorchEngine::PrefillDocument(Document& document,
                                           std::span<const int32_t> chunk) {
-  const size_t segment_tokens = size_t(adapter_->config().segment_tokens);
+  const size_t segment_tokens = size_t(document.adapter->config().segment_tokens);
   while (!chunk.empty()) {
     size_t take = chunk.size();
     if (segment_tokens > 0) {
@@ -184,7 +187,7 @@ absl::Status TorchEngine::PrefillDocument(Document& document,
     const ForwardItem item{.cache = &document.segment,
                            .ids = chunk.first(take),
                            .plain = &document.plain};
-    GIST_RETURN_IF_ERROR(transformer_->Forward({&item, 1}).status());
+    GIST_RETURN_IF_ERROR(base_.transformer->Forward({&item, 1}).status());
     chunk = chunk.subspan(take);
   }
   return absl::OkStatus();
@@ -195,7 +198,7 @@ absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), chunk.size()));
   const ForwardItem item{
       .cache = &prompt.cache, .ids = chunk, .logits = LogitRows::kLast};
-  GIST_ASSIGN_OR_RETURN(auto logits, transformer_->Forward({&item, 1}));
+  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward({&item, 1}));
   prompt.logits = std::move(logits[0]);
   prompt.pending.reset();
   return absl::OkStatus();
@@ -203,20 +206,20 @@ absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
 
 absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence, int gist_tokens) {
   const auto& document = dynamic_cast<Document&>(sequence);
-  const AdapterConfig& adapter = adapter_->config();
+  const AdapterConfig& adapter = document.adapter->config();
   const MaskShape shape{.context_tokens = document.tokens(),
                         .gist_tokens = gist_tokens,
                         .prefix_tokens = prefix_.tokens(),
                         .gists_per_block = adapter.gists_per_block,
                         .block_overlap_tokens = adapter.block_overlap_tokens,
                         .segment_tokens = adapter.segment_tokens};
-  return transformer_->WriteGists(prefix_, document.plain, shape, *adapter_);
+  return base_.transformer->WriteGists(prefix_, document.plain, shape, *document.adapter);
 }
 
 absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
   auto& prompt = dynamic_cast<Prompt&>(sequence);
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
-  return transformer_->LoadGists(gists, &prompt.cache);
+  return base_.transformer->LoadGists(gists, &prompt.cache);
 }
 
 // What was sampled last is read only when another token is wanted, so that the
@@ -234,7 +237,7 @@ absl::Status TorchEngine::ReadPending(std::span<Sequence* const> prompts) {
     readers.push_back(&prompt);
   }
   if (items.empty()) return absl::OkStatus();
-  GIST_ASSIGN_OR_RETURN(auto logits, transformer_->Forward(items));
+  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
   for (size_t i = 0; i < readers.size(); ++i) {
     readers[i]->logits = std::move(logits[i]);
     readers[i]->pending.reset();
@@ -254,8 +257,8 @@ absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
     const int32_t id = prompt.sampler.Next(prompt.logits);
     prompt.pending = id;
     tokens.push_back({.id = id,
-                      .end_of_turn = id == chat_.end_of_turn(),
-                      .bytes = std::string(tokenizer_->Bytes(id))});
+                      .end_of_turn = id == base_.chat.end_of_turn(),
+                      .bytes = std::string(base_.tokenizer->Bytes(id))});
   }
   return tokens;
 }
@@ -266,18 +269,11 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options) {
   GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
   SetThreads(options.threads);
-  GIST_ASSIGN_OR_RETURN(MappedFile opened, MappedFile::Open(options.model_path));
-  const auto file = std::make_shared<const MappedFile>(std::move(opened));
-  auto parts = LoadModel(file, options);
-  if (!parts.ok()) return Within("model " + options.model_path, parts.status());
-  std::string fingerprint = Sha256Hex(file->bytes());
-  auto adapter = Adapter::Load(options.adapter_path, parts->transformer->config(),
-                               fingerprint, options.device);
-  if (!adapter.ok()) {
-    return Within("adapter " + options.adapter_path, adapter.status());
-  }
-  auto engine = std::make_unique<TorchEngine>(*std::move(parts), *std::move(adapter));
-  GIST_RETURN_IF_ERROR(engine->Start(options, std::move(fingerprint)));
+  GIST_ASSIGN_OR_RETURN(
+      BaseModel model,
+      LoadBaseModel(options.model_path, options.device, options.weights));
+  auto engine = std::make_unique<TorchEngine>(std::move(model));
+  GIST_RETURN_IF_ERROR(engine->Start(options));
   return engine;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,12 +58,15 @@ struct TrainRecipe {
   double adam_epsilon = 1e-8;
   double weight_decay = 0;
   double clip_norm = 1.0;
+  bool bfloat16_base = false;  // the frozen model's products; LoRA stays float32
   int fresh_segments_per_step = 8;  // prefilled anew; the rest is reused
   int cached_segments = 1024;       // at most, of context KV kept in memory
   int evaluate_every_steps = 100;
   int dev_samples = 40;
   int checkpoint_every_steps = 100;
   int epochs = 0;  // over given files; 0: `stages` say how long
+  std::string next_recipe;  // name of the one to go on with after a missed gate;
+                            // empty: none
 };
 
 // A recipe, and what to learn from. Two trainings from equal specs take the same
@@ -89,7 +93,8 @@ struct TrainEvent {
   double tokens_per_second = 0;  // context, gist, question and answer tokens
   double seconds_left = 0;       // estimated; 0: unknown
   std::optional<double> dev_accuracy;  // kEvaluated: exact match, greedy generation
-  std::string message;  // kStageEnded, kDone: what was decided and why
+  std::string message;  // kEvaluated: by language; kStageEnded, kDone: what was
+                        // decided and why; kPreparing: what is being made
 };
 
 // One running training. Not thread-safe, but for a thread of its own: the engine
@@ -104,8 +109,16 @@ class Trainer {
   // missed; the message names accuracy, gate and the next step).
   virtual absl::StatusOr<TrainEvent> Step() = 0;
   virtual bool done() const = 0;
+  // Writes a checkpoint now, so that a later trainer of the same spec goes on
+  // from here. Errors as Step's.
+  virtual absl::Status Checkpoint() = 0;
   // Writes the adapter as it is: a PEFT-style folder that Engine can load.
   virtual absl::Status ExportAdapter(const std::string& folder) const = 0;
+  // Dev accuracy of the adapter in `folder`, on the dev set by which this
+  // training ends. Leaves the training as it is. Asks `go_on` between samples;
+  // kCancelled where it says no.
+  virtual absl::StatusOr<double> Evaluate(const std::string& folder,
+                                          const std::function<bool()>& go_on) = 0;
 };
 
 }  // namespace gist

@@ -50,7 +50,7 @@ absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine) {
       started_ = Clock::now();
       outcome_->queue_seconds = SecondsSince(submitted_);
     }
-    GIST_ASSIGN_OR_RETURN(document_, engine.StartDocument());
+    GIST_RETURN_IF_ERROR(Begin(engine));
     return Next::kStep;
   }
   GIST_RETURN_IF_ERROR(done_ < GroupEnd() ? Read(engine) : WriteGists(engine));
@@ -58,6 +58,18 @@ absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine) {
   outcome_->gists = JoinGists(parts_);
   outcome_->compress_seconds = SecondsSince(started_);
   return Next::kDone;
+}
+
+// Adapters are swapped on this thread too: what holds now is what the document
+// keeps.
+absl::Status CompressJob::Begin(Engine& engine) {
+  if (engine.adapter().fingerprint != work_.adapter_fingerprint) {
+    return absl::AbortedError(
+        "another adapter came into use while the document was compressed; try "
+        "again");
+  }
+  GIST_ASSIGN_OR_RETURN(document_, engine.StartDocument());
+  return absl::OkStatus();
 }
 
 absl::Status CompressJob::Read(Engine& engine) {

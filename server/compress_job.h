@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "server/caller.h"
@@ -21,6 +22,7 @@ struct CompressWork {
   std::vector<int32_t> tokens;  // of the document, one or more
   int groups = 1;               // read one by one, as equal as can be
   int gists_per_group = 0;
+  std::string adapter_fingerprint;  // of the adapter that the plan is made for
 };
 
 // Shared by the job and the one who waits. All but the mailbox may be read once
@@ -38,6 +40,7 @@ struct CompressOutcome {
 // rows, then parts[1]'s ... `parts` are of one shape but for their gist_tokens.
 GistKv JoinGists(const std::vector<GistKv>& parts);
 
+// Ends with kAborted if another adapter came into use before a group was begun.
 class CompressJob : public Job {
  public:
   CompressJob(CompressWork work, std::shared_ptr<CompressOutcome> outcome);
@@ -47,6 +50,7 @@ class CompressJob : public Job {
   void End(const absl::Status& status) override;
 
  private:
+  absl::Status Begin(Engine& engine);
   size_t GroupEnd() const;  // index of the token behind the current group
   absl::Status Read(Engine& engine);
   absl::Status WriteGists(Engine& engine);

@@ -75,8 +75,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 // The flags; each is empty until it is given.
 struct Flags {
-  std::optional<std::string> listen, admin, data_dir, model, adapter, device,
-      weights;
+  std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
+  std::optional<std::string> device, weights;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   bool insecure_listen = false;
@@ -95,7 +95,10 @@ struct Flags {
                  "let --listen leave loopback, unencrypted");
     add("--data-dir", data_dir, "folder of the database", defaults.data_dir);
     add("--model", model, "GGUF file", defaults.model);
-    add("--adapter", adapter, "folder of the gist adapter", defaults.adapter);
+    add("--adapter", adapter,
+        "folder of the gist adapter, in place of the promoted one",
+        defaults.adapter);
+    add("--presets", presets, "folder of training recipes", defaults.presets);
     add("--device", device, "cpu or cuda:N", defaults.device);
     add("--weights", weights,
         "float32, or quantized: as stored, less memory, slower", defaults.weights);
@@ -119,6 +122,8 @@ struct Flags {
     apply(data_dir, config.data_dir);
     apply(model, config.model);
     apply(adapter, config.adapter);
+    if (adapter) config.promoted_adapter = false;
+    apply(presets, config.presets);
     apply(device, config.device);
     apply(weights, config.weights);
     apply(threads, config.threads);
@@ -136,6 +141,7 @@ Config DefaultConfig(std::string_view home) {
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
   config.adapter = fmt::format("{}/adapters/default", home);
+  config.presets = fmt::format("{}/adapters/presets", home);
   return config;
 }
 
@@ -182,8 +188,11 @@ absl::Status CheckConfig(const Config& config) {
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_running_asks", limits.max_running_asks, 1));
-  return CheckAtLeast("max_running_compressions",
-                      limits.max_running_compressions, 1);
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_running_compressions",
+                                    limits.max_running_compressions, 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_queued_trainings", limits.max_queued_trainings, 1));
+  return CheckAtLeast("max_dataset_bytes", double(limits.max_dataset_bytes), 1);
 }
 
 absl::StatusOr<CommandLine> ParseCommandLine(int argc,

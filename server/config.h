@@ -19,6 +19,9 @@ struct Config {
   std::string data_dir = "./gistd-data";
   std::string model;           // a GGUF file
   std::string adapter;         // a PEFT-style folder
+  bool promoted_adapter = true;  // in place of `adapter`, if one was promoted;
+                                 // the flag --adapter sets it false
+  std::string presets;         // a folder of training recipes, NAME.yaml
   std::string device = "cpu";  // "cpu", "cuda:0"
   // "float32", or "quantized": kept as stored, less memory, slower.
   std::string weights = "float32";
@@ -30,10 +33,12 @@ struct Config {
     int max_queue = 64;  // requests waiting for the engine or using it
     int max_running_asks = 8;
     int max_running_compressions = 2;
+    int max_queued_trainings = 8;
+    int64_t max_dataset_bytes = int64_t{64} << 20;  // of an upload
   } limits;
 };
 
-// The defaults, `model` and `adapter` below `home`, the folder of the
+// The defaults, `model`, `adapter` and `presets` below `home`, the folder of the
 // installation.
 Config DefaultConfig(std::string_view home);
 

@@ -34,7 +34,10 @@ std::vector<Key> LimitKeys(Config::Limits& limits) {
       MakeKey("max_queue", "an integer", limits.max_queue),
       MakeKey("max_running_asks", "an integer", limits.max_running_asks),
       MakeKey("max_running_compressions", "an integer",
-              limits.max_running_compressions)};
+              limits.max_running_compressions),
+      MakeKey("max_queued_trainings", "an integer",
+              limits.max_queued_trainings),
+      MakeKey("max_dataset_bytes", "an integer", limits.max_dataset_bytes)};
 }
 
 // The one list of keys, for both directions.
@@ -45,6 +48,8 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("data_dir", "a string", config.data_dir),
           MakeKey("model", "a string", config.model),
           MakeKey("adapter", "a string", config.adapter),
+          MakeKey("promoted_adapter", "true or false", config.promoted_adapter),
+          MakeKey("presets", "a string", config.presets),
           MakeKey("device", "a string", config.device),
           MakeKey("weights", "a string", config.weights),
           MakeKey("threads", "an integer", config.threads),

@@ -13,6 +13,7 @@
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/support/server_interceptor.h"
 #include "server/proto_convert.h"
+#include "server/rpc.h"
 #include "spdlog/spdlog.h"
 
 namespace gist {
@@ -22,44 +23,6 @@ constexpr int kSlackBytes = 64 << 10;    // of a message, over kMaxUnaryBytes
 constexpr size_t kChunkBytes = 1 << 20;  // of an exported file
 constexpr std::chrono::milliseconds kProgressInterval{100};
 constexpr std::chrono::seconds kLastCalls{1};
-
-Caller CallerOf(grpc::ServerContext& context) {
-  Caller caller;
-  caller.has_left = [&context] { return context.IsCancelled(); };
-  if (context.deadline() != std::chrono::system_clock::time_point::max()) {
-    const auto left = context.deadline() - std::chrono::system_clock::now();
-    caller.deadline =
-        Clock::now() + std::chrono::duration_cast<Clock::duration>(left);
-  }
-  return caller;
-}
-
-// What went wrong here, and not at the client.
-bool IsOurs(absl::StatusCode code) {
-  return code == absl::StatusCode::kInternal ||
-         code == absl::StatusCode::kDataLoss ||
-         code == absl::StatusCode::kUnavailable ||
-         code == absl::StatusCode::kUnknown;
-}
-
-// Reads a client's stream of chunks into one string; `first` sees the first
-// message. kResourceExhausted as soon as there are more than `max_bytes`.
-template <typename Message, typename Stream, typename First>
-absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
-                                       const Caller& caller, First first) {
-  std::string bytes;
-  bool is_first = true;
-  for (Message message; stream.Read(&message);) {
-    if (std::exchange(is_first, false)) first(message);
-    if (int64_t(bytes.size() + message.chunk().size()) > max_bytes) {
-      return absl::ResourceExhaustedError(fmt::format(
-          "more than {} bytes, the limit of this server", max_bytes));
-    }
-    bytes += message.chunk();
-  }
-  GIST_RETURN_IF_ERROR(caller.Check());  // the stream broke off: not all of it
-  return bytes;
-}
 
 // A request that does not parse never reaches the service: gRPC answers it with
 // INTERNAL and no message. It is the client's mistake, nearly always bytes that
@@ -177,7 +140,7 @@ class Service final : public v1::GistService::Service {
             GIST_RETURN_IF_ERROR(caller.Check());
             v1::ExportContextResponse response;
             response.set_chunk(file.substr(at, kChunkBytes));
-            if (!writer->Write(response)) return Left();
+            if (!writer->Write(response)) return CallerLeft();
           }
           return absl::OkStatus();
         });
@@ -212,28 +175,9 @@ class Service final : public v1::GistService::Service {
   }
 
  private:
-  // Runs one call: what it throws, times, counts and logs. Neither text nor
-  // question is ever logged; messages of errors hold none of either.
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    const Clock::time_point start = Clock::now();
-    const Caller caller = CallerOf(context);
-    const absl::Status status =
-        Fence(rpc, [&]() -> absl::Status { return body(caller); });
-    const double seconds = SecondsSince(start);
-    const char* const code = CodeName(status.code());
-    metrics_.CountRequest(rpc, code, seconds);
-    if (IsOurs(status.code())) {
-      SPDLOG_ERROR("rpc={} code={} seconds={:.3f} error={:?}", rpc, code,
-                   seconds, Message(status));
-    } else {
-      SPDLOG_INFO("rpc={} code={} seconds={:.3f}", rpc, code, seconds);
-    }
-    return ToGrpc(status);
-  }
-
-  static absl::Status Left() {
-    return absl::CancelledError("the caller reads no more");
+    return ServeCall(rpc, context, metrics_, body);
   }
 
   absl::Status CompressInto(const CompressInput& input, const Caller& caller,
@@ -274,7 +218,7 @@ class Service final : public v1::GistService::Service {
     v1::CompressStreamResponse event;
     GIST_RETURN_IF_ERROR(
         CompressInto(input, caller, progress, event.mutable_result()));
-    return stream.Write(event) ? absl::OkStatus() : Left();
+    return stream.Write(event) ? absl::OkStatus() : CallerLeft();
   }
 
   absl::Status AskStreamed(const v1::AskRequest& request,
@@ -301,7 +245,7 @@ class Service final : public v1::GistService::Service {
         accounting.first_token_seconds, accounting.total_seconds);
     v1::AskResponse event;
     ToProto(accounting, event.mutable_accounting());
-    return writer.Write(event) ? absl::OkStatus() : Left();
+    return writer.Write(event) ? absl::OkStatus() : CallerLeft();
   }
 
   Pipeline& pipeline_;
@@ -314,6 +258,7 @@ class Service final : public v1::GistService::Service {
 struct GrpcServer::Impl {
   Impl(Pipeline& pipeline, Metrics& metrics) : service(pipeline, metrics) {}
   Service service;
+  std::unique_ptr<grpc::Service> training;
   std::string address;
   std::unique_ptr<grpc::Server> server;
 };
@@ -324,7 +269,8 @@ GrpcServer::~GrpcServer() { Shutdown(); }
 const std::string& GrpcServer::address() const { return impl_->address; }
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options) {
+    Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options,
+    std::unique_ptr<grpc::Service> training) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(pipeline, metrics);
@@ -338,6 +284,8 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.SetResourceQuota(
       grpc::ResourceQuota("gistd").SetMaxThreads(options.max_threads));
   builder.RegisterService(&impl->service);
+  impl->training = std::move(training);
+  if (impl->training != nullptr) builder.RegisterService(impl->training.get());
   std::vector<
       std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
       interceptors;
@@ -357,6 +305,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
       "{}:{}", options.listen.substr(0, options.listen.rfind(':')), port);
   auto* const health = impl->server->GetHealthCheckService();
   health->SetServingStatus(v1::GistService::service_full_name(), true);
+  if (impl->training != nullptr) {
+    health->SetServingStatus(v1::TrainingService::service_full_name(), true);
+  }
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }
 

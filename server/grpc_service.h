@@ -1,10 +1,12 @@
-// gist.v1.GistService on a port, with health and reflection.
+// gist.v1.GistService on a port, with health, reflection and, where there is one,
+// the training service.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "grpcpp/impl/codegen/service_type.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
 
@@ -18,9 +20,11 @@ struct GrpcServerOptions {
 class GrpcServer {
  public:
   // Serves until Shutdown. `pipeline` and `metrics` outlive the server.
+  // `training`: a second service; null: none.
   // kUnavailable: the port cannot be had.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options);
+      Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options,
+      std::unique_ptr<grpc::Service> training = nullptr);
   ~GrpcServer();
 
   // HOST:PORT with the real port.

@@ -11,11 +11,17 @@
 #include <variant>
 
 #include "core/base/status.h"
+#include "server/adapter_store.h"
 #include "server/config.h"
+#include "server/dataset_store.h"
 #include "server/grpc_service.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
+#include "server/promoter.h"
 #include "server/scheduler.h"
+#include "server/train_manager.h"
+#include "server/train_service.h"
+#include "server/train_sources.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "storage/gist_store.h"
@@ -62,6 +68,34 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
+// The training side: all of it works in folders of the data folder.
+struct Trainings {
+  Trainings(const Config& config, Scheduler& scheduler)
+      : datasets(config.data_dir + "/datasets",
+                 {.max_bytes = config.limits.max_dataset_bytes}),
+        adapters(config.data_dir + "/adapters"),
+        promoter(scheduler, adapters, config.adapter),
+        planner(RecipesIn(config.presets), Generators(), datasets, adapters) {}
+
+  absl::Status Start(const Config& config, Engine& engine, Metrics& metrics) {
+    if (config.promoted_adapter) GIST_RETURN_IF_ERROR(promoter.Restore());
+    TrainOptions options;
+    options.folder = config.data_dir + "/training";
+    options.max_queued = config.limits.max_queued_trainings;
+    GIST_ASSIGN_OR_RETURN(
+        manager, TrainManager::Start(
+                     options, datasets,
+                     {engine, planner, adapters, promoter, metrics}));
+    return absl::OkStatus();
+  }
+
+  DatasetStore datasets;
+  AdapterStore adapters;
+  Promoter promoter;
+  TrainPlanner planner;
+  std::unique_ptr<TrainManager> manager;
+};
+
 absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
@@ -78,10 +112,16 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   if (admin != "off") {
     GIST_ASSIGN_OR_RETURN(admin, metrics.Serve(config.admin));
   }
+  Trainings trainings(config, scheduler);
+  GIST_RETURN_IF_ERROR(trainings.Start(config, *engine, metrics));
   const int max_threads = std::min(config.limits.max_queue, 4096) * 2 + 64;
   GIST_ASSIGN_OR_RETURN(
       const auto server,
-      GrpcServer::Start(pipeline, metrics, {config.listen, max_threads}));
+      GrpcServer::Start(
+          pipeline, metrics, {config.listen, max_threads},
+          MakeTrainingService({*trainings.manager, trainings.datasets,
+                               trainings.adapters, trainings.promoter,
+                               metrics})));
   SPDLOG_INFO(
       "gistd ready listen={} admin={} model={:?} adapter={:?} contexts={}",
       server->address(), admin, engine->model().name, engine->adapter().name,
@@ -92,9 +132,11 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   SPDLOG_INFO("gistd stopping signal={} grace_seconds={}", signal_number,
               config.shutdown_grace_seconds);
   server->StopServing();
+  trainings.manager->BeginStop();
   scheduler.Drain(
       std::chrono::milliseconds(int64_t(config.shutdown_grace_seconds * 1000)));
   server->Shutdown();
+  trainings.manager->Stop();
   SPDLOG_INFO("gistd stopped");
   return absl::OkStatus();
 }

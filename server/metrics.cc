@@ -26,6 +26,12 @@ prometheus::Family<Counter>& AddCounters(prometheus::Registry& registry,
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
 
+Gauge& AddGauge(prometheus::Registry& registry, const char* name,
+                const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(
+      {});
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -51,11 +57,23 @@ struct Metrics::Impl {
       AddCounters(*registry, "gist_document_tokens_total",
                   "Tokens of documents whose gists were computed")
           .Add({});
-  Gauge& contexts = prometheus::BuildGauge()
-                        .Name("gist_contexts")
-                        .Help("Contexts in the store")
-                        .Register(*registry)
-                        .Add({});
+  Gauge& contexts =
+      AddGauge(*registry, "gist_contexts", "Contexts in the store");
+  Counter& train_steps =
+      AddCounters(*registry, "gist_train_steps_total", "Optimizer steps")
+          .Add({});
+  prometheus::Family<Counter>& ended_trainings =
+      AddCounters(*registry, "gist_trainings_ended_total",
+                  "Trainings that ended or were interrupted, by state");
+  Gauge& train_loss = AddGauge(*registry, "gist_train_loss",
+                               "Of the latest step, natural logarithm");
+  Gauge& train_tokens_per_second =
+      AddGauge(*registry, "gist_train_tokens_per_second",
+               "Tokens that training goes through, at the latest step");
+  Gauge& queued_trainings =
+      AddGauge(*registry, "gist_trainings_queued", "Trainings that wait");
+  Gauge& running_trainings =
+      AddGauge(*registry, "gist_trainings_running", "Trainings that run");
   std::unique_ptr<prometheus::Exposer> exposer;
 };
 
@@ -102,6 +120,22 @@ void Metrics::CountCompressed(int64_t document_tokens) {
 
 void Metrics::AddContexts(int64_t change) {
   impl_->contexts.Increment(double(change));
+}
+
+void Metrics::CountTrainStep(double loss, double tokens_per_second) {
+  impl_->train_steps.Increment();
+  impl_->train_loss.Set(loss);
+  impl_->train_tokens_per_second.Set(tokens_per_second);
+}
+
+void Metrics::CountTraining(std::string_view state) {
+  impl_->ended_trainings.Add({{"state", std::string(state)}}).Increment();
+}
+
+void Metrics::SetTrainings(int64_t queued, int64_t running) {
+  impl_->queued_trainings.Set(double(queued));
+  impl_->running_trainings.Set(double(running));
+  if (running == 0) impl_->train_tokens_per_second.Set(0);
 }
 
 }  // namespace gist

@@ -34,6 +34,12 @@ class Metrics {
   // Contexts that appeared, or went (negative).
   void AddContexts(int64_t change);
 
+  // One optimizer step of the training that runs.
+  void CountTrainStep(double loss, double tokens_per_second);
+  // A training ended, or was interrupted; `state`: "SUCCEEDED".
+  void CountTraining(std::string_view state);
+  void SetTrainings(int64_t queued, int64_t running);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

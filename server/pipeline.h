@@ -137,10 +137,14 @@ class Pipeline {
  private:
   struct Material;  // what an answer is made of
 
+  absl::StatusOr<CompressResult> CompressOnce(const CompressInput& input,
+                                              const Caller& caller,
+                                              const ProgressSink& progress);
   absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input) const;
   ContextRecord NameOf(const CompressWork& work, std::string_view text) const;
   absl::Status CheckDocument(std::string_view text) const;
-  absl::StatusOr<int> GistTokens(int requested) const;
+  absl::StatusOr<int> GistTokens(const AdapterInfo& adapter,
+                                 int requested) const;
   absl::StatusOr<bool> IsComputed(const ContextRecord& record,
                                   std::string_view text) const;
   absl::Status ComputeAndStore(CompressWork work, std::string_view text,

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -7,15 +6,11 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "server/pipeline.h"
+#include "server/unix_time.h"
 #include "storage/kv_codec.h"
 
 namespace gist {
 namespace {
-
-int64_t UnixMillis() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // A stored context that cannot be used, and can be made again from the text.
 bool IsMiss(const absl::Status& status) {
@@ -26,6 +21,15 @@ bool IsMiss(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<CompressResult> Pipeline::Compress(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
+  auto result = CompressOnce(input, caller, progress);
+  // A new adapter means other gists, under another id: from the start, once.
+  if (!absl::IsAborted(result.status())) return result;
+  return CompressOnce(input, caller, progress);
+}
+
+absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     const CompressInput& input, const Caller& caller,
     const ProgressSink& progress) {
   const Clock::time_point start = Clock::now();
@@ -63,7 +67,7 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
   ContextRecord record;
   record.document_id = DocumentId(/*tenant_salt=*/"", text);
   record.model_fingerprint = engine_.model().fingerprint;
-  record.adapter_fingerprint = engine_.adapter().fingerprint;
+  record.adapter_fingerprint = work.adapter_fingerprint;
   record.document_bytes = int64_t(text.size());
   record.document_tokens = int64_t(work.tokens.size());
   record.gist_tokens = work.groups * work.gists_per_group;
@@ -75,8 +79,11 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
 absl::StatusOr<CompressWork> Pipeline::PlanCompress(
     const CompressInput& input) const {
   GIST_RETURN_IF_ERROR(CheckDocument(input.text));
+  const AdapterInfo adapter = engine_.adapter();
   CompressWork work;
-  GIST_ASSIGN_OR_RETURN(work.gists_per_group, GistTokens(input.gist_tokens));
+  work.adapter_fingerprint = adapter.fingerprint;
+  GIST_ASSIGN_OR_RETURN(work.gists_per_group,
+                        GistTokens(adapter, input.gist_tokens));
   GIST_ASSIGN_OR_RETURN(work.tokens, engine_.Tokenize(input.text));
   const int64_t tokens = int64_t(work.tokens.size());
   if (tokens == 0) {
@@ -91,7 +98,7 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
   const ModelInfo& model = engine_.model();
   const int64_t room =
       model.max_context_tokens - model.prefix_tokens - work.gists_per_group;
-  const int64_t trained = engine_.adapter().max_document_tokens;
+  const int64_t trained = adapter.max_document_tokens;
   const int64_t group_tokens =
       std::max<int64_t>(1, trained > 0 ? std::min(trained, room) : room);
   const int64_t groups = (tokens + group_tokens - 1) / group_tokens;
@@ -127,8 +134,8 @@ absl::Status Pipeline::CheckDocument(std::string_view text) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> Pipeline::GistTokens(int requested) const {
-  const AdapterInfo& adapter = engine_.adapter();
+absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
+                                         int requested) const {
   const int limit =
       engine_.model().max_context_tokens - engine_.model().prefix_tokens;
   const int gists = requested == 0 ? adapter.gist_tokens : requested;

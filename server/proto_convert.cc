@@ -131,7 +131,7 @@ void ToProto(const Accounting& accounting, v1::Accounting* out) {
 
 void ToProto(const Pipeline& pipeline, v1::ServerInfo* out) {
   const ModelInfo& model = pipeline.engine().model();
-  const AdapterInfo& adapter = pipeline.engine().adapter();
+  const AdapterInfo adapter = pipeline.engine().adapter();
   const PipelineLimits& limits = pipeline.limits();
   out->set_version(GIST_VERSION);
   out->set_model_name(model.name);

@@ -1,6 +1,8 @@
 #include "server/scheduler.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <map>
 #include <utility>
 
 #include "core/base/status.h"
@@ -98,15 +100,15 @@ void Scheduler::StartWaiting() {
       return entry.job->lane() == lane;
     });
   };
-  auto ask_places = options_.max_running_asks - running(Job::Lane::kAsk);
-  auto compress_places =
-      options_.max_running_compressions - running(Job::Lane::kCompress);
+  std::map<Job::Lane, std::ptrdiff_t> places = {
+      {Job::Lane::kAsk,
+       options_.max_running_asks - running(Job::Lane::kAsk)},
+      {Job::Lane::kCompress,
+       options_.max_running_compressions - running(Job::Lane::kCompress)},
+      {Job::Lane::kAdapter, options_.max_jobs}};
   std::deque<Entry> still_waiting;
   for (Entry& entry : waiting_) {
-    auto& places =
-        entry.job->lane() == Job::Lane::kAsk ? ask_places : compress_places;
-    const bool starts = places > 0;
-    if (starts) --places;
+    const bool starts = places[entry.job->lane()]-- > 0;
     (starts ? running_ : still_waiting).push_back(std::move(entry));
   }
   waiting_ = std::move(still_waiting);

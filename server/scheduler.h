@@ -20,7 +20,8 @@ namespace gist {
 // destructor, runs on the scheduler's thread.
 class Job {
  public:
-  enum class Lane { kAsk, kCompress };
+  // kAdapter swaps the adapter: it holds no memory and waits for no place.
+  enum class Lane { kAsk, kCompress, kAdapter };
   // What it wants next: another Step, a token of prompt(), or nothing.
   enum class Next { kStep, kDecode, kDone };
 

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "CLI/CLI.hpp"
+#include "client/data/longbench.h"
 #include "client/data/niah.h"
 #include "client/help_formatter.h"
 #include "client/interrupt.h"
@@ -90,9 +91,9 @@ void AddKind(CLI::App* sub, NiahArguments* arguments) {
       ->type_name("SPLIT");
 }
 
-void AddNiah(CLI::App& app, const std::string& name, Command* command) {
+void AddNiah(CLI::App& app, Command* command) {
   CLI::App* sub = app.add_subcommand(
-      name, "Needles in a haystack: global_niah.jsonl and korean_niah.jsonl");
+      "niah", "Needles in a haystack: global_niah.jsonl and korean_niah.jsonl");
   sub->footer(
       "Example:\n  gist data niah --language ko --tokens 1024,4096 --depths "
       "fifths --filler debian\n\nFiller is cut into train, dev and test by its "
@@ -129,13 +130,45 @@ void AddNiah(CLI::App& app, const std::string& name, Command* command) {
   });
 }
 
+void AddLongBench(CLI::App& app, Command* command) {
+  CLI::App* sub = app.add_subcommand("longbench",
+                                     "Fetch LongBench's files and unpack them");
+  sub->footer(
+      "Example:\n  gist data longbench --url https://HOST/data.zip --sha256 "
+      "HEX "
+      "--out longbench\n\nNothing is unpacked before its SHA-256 is right; "
+      "without --sha256 it is printed.");
+  auto arguments = std::make_shared<LongBenchArguments>();
+  CLI::Option* url = sub->add_option("--url", arguments->url,
+                                     "Where the zip file is (http, https)")
+                         ->type_name("URL");
+  CLI::Option* from =
+      sub->add_option("--from", arguments->file, "A zip file that is here")
+          ->type_name("FILE")
+          ->excludes(url);
+  sub->add_option("--sha256", arguments->sha256, "64 hex digits, of the file")
+      ->type_name("HEX");
+  sub->add_option("--out", arguments->out, "Folder to unpack to")
+      ->required()
+      ->type_name("DIR");
+  sub->final_callback([command, arguments, url, from] {
+    if (url->count() + from->count() == 0) {
+      throw CLI::RequiredError("--url or --from");
+    }
+    *command = [arguments](std::stop_token stop) {
+      return RunLongBench(*arguments, stop);
+    };
+  });
+}
+
 int Main(int argc, char** argv) {
   Command command;
   CLI::App app(kAbout, "gist data");
   app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
   app.require_subcommand(1);
-  AddNiah(app, "niah", &command);
+  AddNiah(app, &command);
+  AddLongBench(app, &command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

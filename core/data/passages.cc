@@ -71,12 +71,12 @@ bool IsBlank(std::string_view line) {
 // Source: perlpod.
 class PodText {
  public:
-  explicit PodText(std::string_view pod) : pod_(pod) { Read(0); }
+  explicit PodText(std::string_view pod) : pod_(pod) { Read(0, 0); }
   const std::string& text() const { return text_; }
 
  private:
   // Reads up to the closing run of `angles` brackets, or to the end for 0.
-  void Read(size_t angles) {
+  void Read(size_t angles, int depth) {
     while (at_ < pod_.size()) {
       if (angles > 0 &&
           pod_.substr(at_).starts_with(std::string(angles, '>'))) {
@@ -84,8 +84,8 @@ class PodText {
         return;
       }
       const size_t open = OpeningAngles();
-      if (open > 0) {
-        ReadCode(open);
+      if (open > 0 && depth < kMostCodes) {
+        ReadCode(open, depth);
       } else {
         text_ += pod_[at_++];
       }
@@ -100,16 +100,18 @@ class PodText {
     return end - at_ - 1;
   }
 
-  void ReadCode(size_t angles) {
+  void ReadCode(size_t angles, int depth) {
     const char code = pod_[at_];
     const size_t start = text_.size();
     at_ += 1 + angles;
-    Read(angles);
+    Read(angles, depth + 1);
     if (code == 'X' || code == 'Z' || code == 'E') text_.resize(start);
     if (code != 'L') return;
     const size_t bar = text_.find('|', start);
     if (bar != text_.npos) text_.resize(bar);
   }
+
+  static constexpr int kMostCodes = 16;  // within each other; beyond: as text
 
   std::string_view pod_;
   size_t at_ = 0;

@@ -22,28 +22,6 @@ struct Lora {
   std::vector<Projection> targets;
 };
 
-struct ProjectionSpec {
-  std::string_view module;  // PEFT's name
-  std::string_view parent;
-  int64_t out;
-  int64_t in;
-};
-
-// By Projection.
-std::array<ProjectionSpec, kProjections> Specs(const ModelConfig& model) {
-  const int64_t hidden = model.hidden_size;
-  const int64_t query = int64_t(model.heads) * model.head_dim;
-  const int64_t kv = int64_t(model.kv_heads) * model.head_dim;
-  const int64_t mlp = model.mlp_size;
-  return {{{"q_proj", "self_attn", query, hidden},
-           {"k_proj", "self_attn", kv, hidden},
-           {"v_proj", "self_attn", kv, hidden},
-           {"o_proj", "self_attn", hidden, query},
-           {"gate_proj", "mlp", mlp, hidden},
-           {"up_proj", "mlp", mlp, hidden},
-           {"down_proj", "mlp", hidden, mlp}}};
-}
-
 absl::StatusOr<int> IntField(const Json& object, const char* key, int lowest) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number_integer() ||
@@ -60,7 +38,7 @@ absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
   GIST_ASSIGN_OR_RETURN(lora.r, IntField(json, "r", 1));
   GIST_ASSIGN_OR_RETURN(const int alpha, IntField(json, "lora_alpha", 1));
   lora.alpha = float(alpha);
-  const auto specs = Specs(model);
+  const auto specs = ProjectionSpecs(model);
   for (const Json& target : json.value("target_modules", Json::array())) {
     size_t i = 0;
     while (i < kProjections && target != specs[i].module) ++i;
@@ -137,13 +115,11 @@ absl::StatusOr<Adapter::Impl> TakeTensors(const SafeTensors& file,
       Take(file, "gist_embeddings", {config.gists_per_block, model.hidden_size},
            device));
   impl.layers.resize(size_t(model.layers));
-  const auto specs = Specs(model);
+  const auto specs = ProjectionSpecs(model);
   for (int layer = 0; layer < model.layers; ++layer) {
     for (const Projection target : lora.targets) {
       const ProjectionSpec& spec = specs[target];
-      const std::string stem =
-          fmt::format("base_model.model.model.layers.{}.{}.{}.lora_", layer,
-                      spec.parent, spec.module);
+      const std::string stem = LoraStem(layer, spec);
       LoraPair& pair = impl.layers[size_t(layer)][target];
       GIST_ASSIGN_OR_RETURN(pair.a,
                             Take(file, stem + "A.weight", {lora.r, spec.in}, device));
@@ -168,6 +144,25 @@ std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
 }
 
 }  // namespace
+
+std::array<ProjectionSpec, kProjections> ProjectionSpecs(const ModelConfig& model) {
+  const int64_t hidden = model.hidden_size;
+  const int64_t query = int64_t(model.heads) * model.head_dim;
+  const int64_t kv = int64_t(model.kv_heads) * model.head_dim;
+  const int64_t mlp = model.mlp_size;
+  return {{{"q_proj", "self_attn", query, hidden},
+           {"k_proj", "self_attn", kv, hidden},
+           {"v_proj", "self_attn", kv, hidden},
+           {"o_proj", "self_attn", hidden, query},
+           {"gate_proj", "mlp", mlp, hidden},
+           {"up_proj", "mlp", mlp, hidden},
+           {"down_proj", "mlp", hidden, mlp}}};
+}
+
+std::string LoraStem(int layer, const ProjectionSpec& spec) {
+  return fmt::format("base_model.model.model.layers.{}.{}.{}.lora_", layer,
+                     spec.parent, spec.module);
+}
 
 Adapter::Adapter(AdapterConfig config, std::string fingerprint,
                  std::unique_ptr<const Impl> impl)

@@ -114,7 +114,10 @@ Tensor QuantizedMatrix::Gathered(const Tensor& ids) const {
 }
 
 Tensor Product(const Tensor& x, const FrozenMatrix& matrix) {
-  if (matrix.values.defined()) return at::linear(x, matrix.values);
+  if (const Tensor& w = matrix.values; w.defined()) {
+    if (w.scalar_type() == x.scalar_type()) return at::linear(x, w);
+    return at::linear(x.to(w.scalar_type()), w).to(x.scalar_type());
+  }
   if (!at::GradMode::is_enabled() || !x.requires_grad()) {
     return Multiply(x, *matrix.quantized);
   }

@@ -43,7 +43,8 @@ struct FrozenMatrix {
   std::shared_ptr<const QuantizedMatrix> quantized;
 };
 
-// x W^T; x is [rows, columns of W]. Carries gradients to x alone: a quantized
+// x W^T; x is [rows, columns of W]. Computed in W's type: values may be bfloat16 in
+// training. Carries gradients to x alone: a quantized
 // matrix is dequantized again in the backward pass, nothing of it is kept.
 at::Tensor Product(const at::Tensor& x, const FrozenMatrix& matrix);
 // The rows `ids`, without gradient.

@@ -5,12 +5,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/model/adapter.h"
 #include "core/model/frozen_matrix.h"
 #include "core/model/kv_cache.h"
 #include "core/model/model_config.h"
+#include "core/model/transformer.h"
 
 namespace gist {
 
@@ -57,6 +61,7 @@ struct Weights {
   FrozenMatrix output;     // [vocab, hidden]; the embedding where they are tied
   std::vector<LayerWeights> layers;
   int64_t bytes = 0;  // as float32, or as stored
+  std::shared_ptr<const MappedFile> file;  // what quantized matrices lie in; or null
 };
 
 struct LoraPair {
@@ -64,10 +69,28 @@ struct LoraPair {
   at::Tensor b;  // [out, r]
 };
 
+struct ProjectionSpec {
+  std::string_view module;  // PEFT's name
+  std::string_view parent;
+  int64_t out = 0;
+  int64_t in = 0;
+};
+// By Projection.
+std::array<ProjectionSpec, kProjections> ProjectionSpecs(const ModelConfig& model);
+// A LoRA matrix's name in PEFT's files, up to "A.weight" or "B.weight".
+std::string LoraStem(int layer, const ProjectionSpec& spec);
+
 struct Adapter::Impl {
   at::Tensor embeddings;  // [slots, hidden]
   std::vector<std::array<LoraPair, kProjections>> layers;
   float scale = 0;  // alpha / r
+};
+
+struct Transformer::Parts {
+  ModelConfig config;
+  Weights weights;
+  at::Tensor frequencies;  // of RoPE: RopeFrequencies
+  at::Device device;
 };
 
 }  // namespace gist

@@ -38,13 +38,7 @@ struct GistRows {
 
 }  // namespace
 
-struct Transformer::Impl {
-  ModelConfig config;
-  Weights weights;
-  Tensor frequencies;  // of RoPE
-  at::Device device;
-  std::shared_ptr<const MappedFile> file;  // what quantized weights lie in; or null
-
+struct Transformer::Impl : Transformer::Parts {
   absl::StatusOr<std::vector<int64_t>> CheckedIds(
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
@@ -65,18 +59,18 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
   const at::NoGradGuard no_grad;
   GIST_ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromGguf(file));
   GIST_ASSIGN_OR_RETURN(Weights weights, LoadWeights(file, config, device_name,
-                                                     quantized != nullptr));
+                                                     std::move(quantized)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
     const at::Device device(device_name);
     Tensor frequencies = RopeFrequencies(config, device);
     return std::unique_ptr<Transformer>(new Transformer(std::make_unique<const Impl>(
-        Impl{std::move(config), std::move(weights), frequencies, device,
-             std::move(quantized)})));
+        Impl{{std::move(config), std::move(weights), frequencies, device}})));
   });
 }
 
 const ModelConfig& Transformer::config() const { return impl_->config; }
 int64_t Transformer::weight_bytes() const { return impl_->weights.bytes; }
+const Transformer::Parts& Transformer::parts() const { return *impl_; }
 
 KvCache Transformer::NewCache() const {
   return KvCache(std::make_unique<KvCache::Impl>(impl_->config, impl_->device));

@@ -65,6 +65,9 @@ class Transformer {
   // Appends gists to a rotated cache, at the positions after what it holds.
   absl::Status LoadGists(const GistKv& gists, KvCache* cache) const;
 
+  struct Parts;  // tensors: core/model/tensors.h
+  const Parts& parts() const;
+
  private:
   struct Impl;
   explicit Transformer(std::unique_ptr<const Impl> impl);

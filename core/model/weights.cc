@@ -114,9 +114,13 @@ class Loader {
 }  // namespace
 
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
-                                    const std::string& device, bool quantized) {
-  return Fence("loading weights",
-               [&] { return Loader(file, config, device, quantized).Load(); });
+                                    const std::string& device,
+                                    std::shared_ptr<const MappedFile> quantized) {
+  return Fence("loading weights", [&] {
+    auto weights = Loader(file, config, device, quantized != nullptr).Load();
+    if (weights.ok()) weights->file = std::move(quantized);
+    return weights;
+  });
 }
 
 }  // namespace gist

@@ -118,6 +118,15 @@ TEST_F(CliTest, PrintsAnAnswerThenWhatItTook) {
   EXPECT_EQ(server_.received->ask[0].mode(), v1::MODE_GIST);
 }
 
+TEST_F(CliTest, LeavesDataToAProgramOfItsOwn) {
+  const auto help = Gist({"data", "niah", "--help"});
+  EXPECT_EQ(help.exit_code, 0) << help.err;
+  EXPECT_THAT(help.out, HasSubstr("Usage: gist data niah"));
+  const auto wrong = Gist({"data", "niah", "--split", "none"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(Gist({"--json", "data"}).err, HasSubstr("comes first: gist data"));
+}
+
 TEST_F(CliTest, PassesTheSamplingOn) {
   const auto result =
       Gist({"ask", "--mode", "full", "--max-tokens", "9", "--temperature",

@@ -1,6 +1,7 @@
 """Writes the golden files under tests/data; README.md here lists them.
 
     make_golden.py tiny
+    make_golden.py train
     make_golden.py smollm2 --model SmolLM2-135M-Instruct.Q4_1.gguf
     make_golden.py passkey --model SmolLM2-135M-Instruct.Q4_1.gguf
 """
@@ -13,13 +14,14 @@ import torch
 import golden_passkey
 import golden_smollm2
 import golden_tiny
+import golden_train
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("tiny", "smollm2", "passkey"))
+    parser.add_argument("what", choices=("tiny", "train", "smollm2", "passkey"))
     parser.add_argument("--model", type=Path, help="the SmolLM2 GGUF file",
                         default=ROOT / "third_party/models"
                         / "SmolLM2-135M-Instruct.Q4_1.gguf")
@@ -29,6 +31,8 @@ def main():
     data = ROOT / "tests/data"
     if args.what == "tiny":
         golden_tiny.write(data / "tiny")
+    elif args.what == "train":
+        golden_train.write(data / "tiny")
     elif args.what == "smollm2":
         golden_smollm2.write(data / "smollm2", args.model)
     else:

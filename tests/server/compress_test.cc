@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/base/identity.h"
@@ -284,6 +288,133 @@ TEST_F(CompressTest, AnEngineErrorAtAnyCallLeavesNothingAndTheNextTryWorks) {
     ASSERT_THAT(server().pipeline.Delete(again->context.record.context_id),
                 IsOk());
   }
+}
+
+// Swaps the adapter on the scheduler's thread, as a promotion does.
+class UseAdapterJob : public Job {
+ public:
+  explicit UseAdapterJob(std::string folder) : folder_(std::move(folder)) {}
+  Lane lane() const override { return Lane::kAdapter; }
+  absl::StatusOr<Next> Step(Engine& engine) override {
+    GIST_RETURN_IF_ERROR(engine.UseAdapter(folder_));
+    return Next::kDone;
+  }
+  void End(const absl::Status& status) override { EXPECT_THAT(status, IsOk()); }
+
+ private:
+  const std::string folder_;
+};
+
+class SwapTest : public CompressTest {
+ protected:
+  // Writes fake adapters that count from 1.
+  std::string Adapter(int number) {
+    const std::string folder = dir_ / std::to_string(number);
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder + "/adapter_config.json")
+        << "{\"fake\": true, \"gist_tokens\": 4, \"n\": " << number << "}";
+    return folder;
+  }
+  // The `call`-th engine call finds a swap waiting, for each of `calls`.
+  void StartSwappingAt(std::vector<int> calls) {
+    HarnessOptions options;
+    options.engine.before_call = [this, calls](std::string_view name) {
+      if (name == "UseAdapter") return absl::OkStatus();
+      const auto found = std::ranges::find(calls, ++call_);
+      if (found == calls.end()) return absl::OkStatus();
+      return server().scheduler.Submit(
+          std::make_unique<UseAdapterJob>(Adapter(++adapters_)), Caller());
+    };
+    Start(options);
+  }
+  // Are the stored gists of the adapter that their record names?
+  void ExpectOwnGists(const absl::StatusOr<CompressResult>& result) {
+    ASSERT_THAT(result, IsOk());
+    const ContextRecord& record = result->context.record;
+    const auto gists = server().store->GetGists(record);
+    ASSERT_THAT(gists, IsOk());
+    EXPECT_EQ(gists->values[2],
+              FakeEngine::MarkOf(record.adapter_fingerprint));
+  }
+
+  TempDir dir_;
+  std::atomic<int> call_ = 0;
+  int adapters_ = 0;
+};
+
+TEST_F(SwapTest, ADocumentInFlightIsFinishedByTheAdapterThatBeganIt) {
+  StartSwappingAt({2});
+  const std::string before = server().engine.adapter().fingerprint;
+  const auto result = server().Compress(DocumentWith("ABC123"));
+  ExpectOwnGists(result);
+  EXPECT_EQ(result->context.record.adapter_fingerprint, before);
+  EXPECT_NE(server().engine.adapter().fingerprint, before);
+  const auto again = server().Compress(DocumentWith("ABC123"));
+  ExpectOwnGists(again);
+  EXPECT_FALSE(again->cached);
+  EXPECT_NE(again->context.record.context_id,
+            result->context.record.context_id);
+}
+
+TEST_F(SwapTest, ASwapBetweenPlanAndStartPlansAnew) {
+  // An ask holds the scheduler back until the compression has been planned.
+  std::atomic<bool> hold = true;
+  HarnessOptions options;
+  options.engine.before_call = [&](std::string_view name) {
+    while (name == "StartPrompt" && hold) std::this_thread::yield();
+    return absl::OkStatus();
+  };
+  Start(options);
+  const std::string id = server().IdOf("other text");
+  std::thread ask([&] {
+    EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
+  });
+  ASSERT_THAT(server().scheduler.Submit(
+                  std::make_unique<UseAdapterJob>(Adapter(1)), Caller()),
+              IsOk());
+  std::thread release([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    hold = false;
+  });
+  const auto result = server().Compress(DocumentWith("ABC123"));
+  ask.join();
+  release.join();
+  ExpectOwnGists(result);
+  EXPECT_EQ(result->context.record.adapter_fingerprint,
+            server().engine.adapter().fingerprint);
+}
+
+TEST_F(SwapTest, ADocumentOfSeveralGroupsIsOfOneAdapter) {
+  StartSwappingAt({5});
+  const auto result = server().Compress(DocumentWith("ABC123", 2500));
+  ExpectOwnGists(result);
+  EXPECT_EQ(result->context.record.gist_tokens, 12);
+  EXPECT_EQ(result->context.record.adapter_fingerprint,
+            server().engine.adapter().fingerprint);
+}
+
+TEST_F(SwapTest, AfterASecondSwapItIsForTheCallerToTryAgain) {
+  StartSwappingAt({5, 70, 135});
+  const std::string text = DocumentWith("ABC123", 2500);
+  EXPECT_THAT(server().Compress(text),
+              StatusIs(StatusCode::kAborted, HasSubstr("try again")));
+  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  ExpectOwnGists(server().Compress(text));
+}
+
+TEST_F(SwapTest, OldContextsKeepAnswering) {
+  Start();
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  ASSERT_THAT(server().scheduler.Submit(
+                  std::make_unique<UseAdapterJob>(Adapter(1)), Caller()),
+              IsOk());
+  Accounting accounting;
+  const auto answer =
+      server().Ask({.context_ids = {id}, .question = "Q"}, &accounting);
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(*answer, AnswerTo("ABC123", "Q"));
+  EXPECT_NE(accounting.adapter_fingerprints.front(),
+            server().engine.adapter().fingerprint);
 }
 
 // Flips a bit in the last byte of whatever `family` holds.

@@ -51,6 +51,7 @@ TEST(ConfigTest, ModelAndAdapterLieInTheInstallation) {
   EXPECT_EQ(Parsed({}).model,
             "/opt/gistd/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf");
   EXPECT_EQ(Parsed({}).adapter, "/opt/gistd/adapters/default");
+  EXPECT_EQ(Parsed({}).presets, "/opt/gistd/adapters/presets");
   ASSERT_EQ(unsetenv("GIST_HOME"), 0);
   EXPECT_NE(InstallationFolder(), "/opt/gistd");
 }
@@ -82,6 +83,11 @@ TEST(ConfigTest, WhatCheckConfigPrintsReadsBackToTheSame) {
   EXPECT_EQ(config.model, "a: b #c");
   EXPECT_EQ(config.weights, "quantized");
   EXPECT_EQ(ToYaml(config), yaml);
+}
+
+TEST(ConfigTest, TheAdapterFlagComesBeforeWhatWasPromoted) {
+  EXPECT_TRUE(Parsed({}).promoted_adapter);
+  EXPECT_FALSE(Parsed({"--adapter", "some/folder"}).promoted_adapter);
 }
 
 TEST(ConfigTest, AnEmptyFileChangesNothing) {
@@ -183,6 +189,9 @@ TEST(ConfigTest, NumbersOutOfRangeAreRefused) {
   EXPECT_THAT(CheckConfig(config), StatusIs(StatusCode::kInvalidArgument, _));
   config = Config();
   config.limits.max_running_asks = 0;
+  EXPECT_THAT(CheckConfig(config), StatusIs(StatusCode::kInvalidArgument, _));
+  config = Config();
+  config.limits.max_queued_trainings = 0;
   EXPECT_THAT(CheckConfig(config), StatusIs(StatusCode::kInvalidArgument, _));
 }
 

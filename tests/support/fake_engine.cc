@@ -43,9 +43,10 @@ std::vector<std::string> Facts(std::string_view text) {
   return facts;
 }
 
-// The first fact goes into every gist: keys hold its bytes, values the length
-// and whether this gist is the first of its document.
-GistKv GistsOf(const ModelInfo& model, std::string_view text, int gist_tokens) {
+// The first fact goes into every gist: keys hold its bytes, values the length,
+// whether this gist is the first of its document, and the adapter's mark.
+GistKv GistsOf(const ModelInfo& model, std::string_view text, int gist_tokens,
+               float mark) {
   GistKv gists{
       model.layers, model.kv_heads, gist_tokens, model.head_dim, {}, {}};
   gists.keys.resize(gists.Elements());
@@ -55,7 +56,8 @@ GistKv GistsOf(const ModelInfo& model, std::string_view text, int gist_tokens) {
     const size_t dim = i % size_t(model.head_dim);
     const size_t gist = i / size_t(model.head_dim) % size_t(gist_tokens);
     gists.keys[i] = dim < fact.size() ? float(uint8_t(fact[dim])) : 0.0f;
-    gists.values[i] = dim == 0 ? float(fact.size()) : gist == 0 ? 1.0f : 0.0f;
+    const float row[] = {float(fact.size()), gist == 0 ? 1.0f : 0.0f, mark};
+    gists.values[i] = dim < std::size(row) ? row[dim] : 0.0f;
   }
   return gists;
 }
@@ -87,10 +89,11 @@ std::vector<std::string> Words(std::string_view text) {
 
 class FakeSequence : public Sequence {
  public:
-  FakeSequence(bool document, int tokens, const Sampling& how,
+  FakeSequence(const Sampling* how, AdapterInfo its_adapter, int tokens,
                FakeEngineCounts& counts)
-      : is_document(document),
-        sampling(how),
+      : is_document(how == nullptr),
+        sampling(how == nullptr ? Sampling() : *how),
+        adapter(std::move(its_adapter)),
         held_tokens(tokens),
         counts_(counts) {
     ++counts_.live_sequences;
@@ -101,6 +104,7 @@ class FakeSequence : public Sequence {
 
   const bool is_document;
   const Sampling sampling;
+  const AdapterInfo adapter;  // of the document's start
   int held_tokens;
   std::vector<std::string> facts;  // of gists that were loaded
   std::string text;                // prefilled, before the question
@@ -184,6 +188,35 @@ FakeEngine::FakeEngine(FakeEngineOptions options)
 
 FakeEngine::~FakeEngine() = default;
 
+float FakeEngine::MarkOf(std::string_view adapter_fingerprint) {
+  return float(Hash(adapter_fingerprint) % 100);
+}
+
+AdapterInfo FakeEngine::adapter() const {
+  const std::scoped_lock lock(mutex_);
+  return adapter_;
+}
+
+absl::Status FakeEngine::UseAdapter(const std::string& folder) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("UseAdapter", false));
+  GIST_ASSIGN_OR_RETURN(const FakeAdapterFile file, ReadFakeAdapter(folder));
+  AdapterInfo info = FakeAdapter(options_);
+  if (file.is_fake) {
+    info.name = folder.substr(folder.rfind('/') + 1);
+    info.fingerprint = Fingerprint(file.text);
+    info.gist_tokens = file.gist_tokens;
+  }
+  const std::scoped_lock lock(mutex_);
+  adapter_ = std::move(info);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> FakeEngine::StartTraining(
+    TrainSpec spec) {
+  return MakeFakeTrainer(std::move(spec), options_.trainer);
+}
+
 absl::StatusOr<std::vector<int32_t>> FakeEngine::Tokenize(
     std::string_view text) const {
   if (options_.tokens == FakeEngineOptions::Tokens::kBytes) {
@@ -218,16 +251,16 @@ std::string FakeEngine::Piece(int32_t token) const {
 absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartDocument() {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("StartDocument", false));
-  return std::make_unique<FakeSequence>(true, model_.prefix_tokens, Sampling{},
-                                        counts_);
+  return std::make_unique<FakeSequence>(nullptr, adapter(),
+                                        model_.prefix_tokens, counts_);
 }
 
 absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartPrompt(
     const Sampling& sampling) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("StartPrompt", false));
-  return std::make_unique<FakeSequence>(false, model_.prefix_tokens, sampling,
-                                        counts_);
+  return std::make_unique<FakeSequence>(&sampling, AdapterInfo(),
+                                        model_.prefix_tokens, counts_);
 }
 
 absl::Status FakeEngine::Prefill(Sequence& sequence,
@@ -262,13 +295,15 @@ absl::StatusOr<GistKv> FakeEngine::MakeGists(Sequence& document,
   GIST_RETURN_IF_ERROR(call.Begin("MakeGists", true));
   const auto& fake = static_cast<FakeSequence&>(document);
   if (!fake.is_document || gist_tokens <= 0 ||
-      gist_tokens % adapter_.gists_per_block != 0) {
+      gist_tokens % fake.adapter.gists_per_block != 0) {
     return absl::InvalidArgumentError(fmt::format(
         "gists: {} of a {}, want a positive multiple of {}", gist_tokens,
-        fake.is_document ? "document" : "prompt", adapter_.gists_per_block));
+        fake.is_document ? "document" : "prompt",
+        fake.adapter.gists_per_block));
   }
   ++counts_.gist_passes;
-  return GistsOf(model_, fake.text, gist_tokens);
+  return GistsOf(model_, fake.text, gist_tokens,
+                 MarkOf(fake.adapter.fingerprint));
 }
 
 absl::Status FakeEngine::LoadGists(Sequence& prompt, const GistKv& gists) {

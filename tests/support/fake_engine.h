@@ -7,7 +7,7 @@
 //   "Found 123456, #a1b2c3. You asked: What is it?"
 // So an answer is right only if the right gists, in the right order, and the
 // right question arrived. Gists are small whole numbers: every encoding keeps
-// them exactly.
+// them exactly. Their values also carry a mark of the adapter that made them.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "tests/support/fake_trainer.h"
 
 namespace gist {
 
@@ -35,9 +36,10 @@ struct FakeEngineOptions {
   int segment_tokens = 32;
   int max_document_tokens = 1000;
   std::string model_seed = "fake";          // another seed: another fingerprint
+  FakeTrainerOptions trainer;
   std::chrono::microseconds step_delay{0};  // of Prefill, MakeGists, Decode
-  // Runs before each Prefill, MakeGists, LoadGists, Start* and Decode, on the
-  // engine's thread, with the call's name; an error becomes the call's result.
+  // Runs before each Prefill, MakeGists, LoadGists, Start{Document,Prompt},
+  // Decode and UseAdapter, on the engine's thread, with the call's name; an error becomes the call's result.
   std::function<absl::Status(std::string_view call)> before_call;
 };
 
@@ -60,7 +62,7 @@ class FakeEngine : public Engine {
   ~FakeEngine() override;
 
   const ModelInfo& model() const override { return model_; }
-  const AdapterInfo& adapter() const override { return adapter_; }
+  AdapterInfo adapter() const override;
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override;
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
@@ -76,6 +78,14 @@ class FakeEngine : public Engine {
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
+  // A folder that a fake trainer wrote, or a real one's, which stands for the
+  // adapter of the start.
+  absl::Status UseAdapter(const std::string& folder) override;
+  absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
+      TrainSpec spec) override;
+
+  // The mark that gists of the adapter with this fingerprint carry.
+  static float MarkOf(std::string_view adapter_fingerprint);
 
   FakeEngineCounts& counts() { return counts_; }
 
@@ -86,10 +96,10 @@ class FakeEngine : public Engine {
 
   FakeEngineOptions options_;
   ModelInfo model_;
-  AdapterInfo adapter_;
   FakeEngineCounts counts_;
   std::atomic<bool> in_call_{false};
-  mutable std::mutex mutex_;  // guards the two below
+  mutable std::mutex mutex_;  // guards all below
+  AdapterInfo adapter_;
   mutable std::vector<std::string> words_;
   mutable std::unordered_map<std::string, int32_t> word_ids_;
 };

@@ -1,0 +1,169 @@
+#include "client/training_client.h"
+
+#include "client/rpc.h"
+#include "client/training_convert.h"
+#include "core/base/status.h"
+#include "gist/v1/gist.grpc.pb.h"
+
+namespace gist::client {
+
+struct TrainingClient::Impl {
+  explicit Impl(const ClientOptions& client_options)
+      : options(client_options),
+        stub(v1::TrainingService::NewStub(Connect(options.target))) {}
+
+  // One request, one response. `method`: of the stub.
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Unary(grpc::Status (v1::TrainingService::Stub::*method)(
+                                     grpc::ClientContext*, const Request&,
+                                     Response*),
+                                 const Request& request) const {
+    Call call(options);
+    Response response;
+    GIST_RETURN_IF_ERROR(FromGrpc(
+        (stub.get()->*method)(call.get(), request, &response), options));
+    return response;
+  }
+
+  template <typename Reader>
+  absl::Status ReadEvents(Call& call, Reader& reader,
+                          const EventSink& sink) const {
+    absl::Status taken;
+    v1::TrainEvent event;
+    while (reader.Read(&event)) {
+      if (!taken.ok()) continue;
+      taken = sink(FromProto(event));
+      if (!taken.ok()) call.Cancel();
+    }
+    const absl::Status finished = FromGrpc(reader.Finish(), options);
+    GIST_RETURN_IF_ERROR(taken);
+    return finished;
+  }
+
+  const ClientOptions options;
+  const std::unique_ptr<v1::TrainingService::Stub> stub;
+};
+
+TrainingClient::TrainingClient(const ClientOptions& options)
+    : impl_(std::make_unique<const Impl>(options)) {}
+TrainingClient::~TrainingClient() = default;
+
+using Stub = v1::TrainingService::Stub;
+
+absl::Status TrainingClient::Train(const TrainingRequest& request,
+                                   const EventSink& sink) const {
+  for (const std::string& text :
+       {request.request_id, request.preset, request.name,
+        request.start_adapter}) {
+    GIST_RETURN_IF_ERROR(CheckUtf8("name", text));
+  }
+  Call call(impl_->options);
+  const auto reader = impl_->stub->Train(call.get(), ToProto(request));
+  return impl_->ReadEvents(call, *reader, sink);
+}
+
+absl::Status TrainingClient::Watch(std::string_view job_id,
+                                   const EventSink& sink) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("job id", job_id));
+  v1::WatchTrainingRequest request;
+  request.set_job_id(std::string(job_id));
+  Call call(impl_->options);
+  const auto reader = impl_->stub->WatchTraining(call.get(), request);
+  return impl_->ReadEvents(call, *reader, sink);
+}
+
+absl::StatusOr<Training> TrainingClient::Get(std::string_view job_id) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("job id", job_id));
+  v1::GetTrainingRequest request;
+  request.set_job_id(std::string(job_id));
+  GIST_ASSIGN_OR_RETURN(const v1::Training response,
+                        impl_->Unary(&Stub::GetTraining, request));
+  return FromProto(response);
+}
+
+absl::StatusOr<std::vector<Training>> TrainingClient::List() const {
+  GIST_ASSIGN_OR_RETURN(
+      const auto response,
+      impl_->Unary(&Stub::ListTrainings, v1::ListTrainingsRequest()));
+  std::vector<Training> trainings;
+  for (const auto& each : response.trainings()) {
+    trainings.push_back(FromProto(each));
+  }
+  return trainings;
+}
+
+absl::StatusOr<Training> TrainingClient::Cancel(std::string_view job_id) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("job id", job_id));
+  v1::CancelTrainingRequest request;
+  request.set_job_id(std::string(job_id));
+  GIST_ASSIGN_OR_RETURN(const v1::Training response,
+                        impl_->Unary(&Stub::CancelTraining, request));
+  return FromProto(response);
+}
+
+absl::StatusOr<Dataset> TrainingClient::UploadDataset(
+    const ByteSource& json_lines) const {
+  Call call(impl_->options);
+  v1::Dataset response;
+  const auto stream = impl_->stub->UploadDataset(call.get(), &response);
+  v1::UploadDatasetRequest request;
+  const absl::Status sent =
+      WriteSource(json_lines, [&](std::string_view chunk) {
+        request.set_chunk(chunk.data(), chunk.size());
+        return stream->Write(request);
+      });
+  if (!sent.ok()) call.Cancel();
+  stream->WritesDone();
+  const absl::Status finished = FromGrpc(stream->Finish(), impl_->options);
+  GIST_RETURN_IF_ERROR(sent);
+  GIST_RETURN_IF_ERROR(finished);
+  return FromProto(response);
+}
+
+absl::StatusOr<std::vector<Dataset>> TrainingClient::ListDatasets() const {
+  GIST_ASSIGN_OR_RETURN(
+      const auto response,
+      impl_->Unary(&Stub::ListDatasets, v1::ListDatasetsRequest()));
+  std::vector<Dataset> datasets;
+  for (const auto& each : response.datasets()) {
+    datasets.push_back(FromProto(each));
+  }
+  return datasets;
+}
+
+absl::Status TrainingClient::DeleteDataset(std::string_view dataset_id) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("dataset id", dataset_id));
+  v1::DeleteDatasetRequest request;
+  request.set_dataset_id(std::string(dataset_id));
+  return impl_->Unary(&Stub::DeleteDataset, request).status();
+}
+
+absl::StatusOr<std::vector<Adapter>> TrainingClient::ListAdapters() const {
+  GIST_ASSIGN_OR_RETURN(
+      const auto response,
+      impl_->Unary(&Stub::ListAdapters, v1::ListAdaptersRequest()));
+  std::vector<Adapter> adapters;
+  for (const auto& each : response.adapters()) {
+    adapters.push_back(FromProto(each));
+  }
+  return adapters;
+}
+
+absl::StatusOr<Adapter> TrainingClient::PromoteAdapter(
+    std::string_view adapter) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("adapter", adapter));
+  v1::PromoteAdapterRequest request;
+  request.set_adapter(std::string(adapter));
+  GIST_ASSIGN_OR_RETURN(const v1::Adapter response,
+                        impl_->Unary(&Stub::PromoteAdapter, request));
+  return FromProto(response);
+}
+
+absl::StatusOr<std::string> TrainingClient::RollbackAdapter() const {
+  GIST_ASSIGN_OR_RETURN(
+      const auto response,
+      impl_->Unary(&Stub::RollbackAdapter, v1::RollbackAdapterRequest()));
+  return response.adapter();
+}
+
+}  // namespace gist::client

@@ -1,0 +1,28 @@
+// Everything that a model file brings: weights, tokenizer, chat template.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
+#include "core/model/transformer.h"
+#include "core/text/chat_template.h"
+#include "core/text/tokenizer.h"
+
+namespace gist {
+
+struct BaseModel {
+  std::unique_ptr<Tokenizer> tokenizer;
+  ChatTemplate chat;
+  std::unique_ptr<Transformer> transformer;
+  std::string fingerprint;  // lower-case hex SHA-256 of the file
+};
+
+// `path`: a GGUF file. `device`: made ready by PrepareDevice. Errors name the file
+// and what is wrong with it: kNotFound, kUnimplemented, kDataLoss.
+absl::StatusOr<BaseModel> LoadBaseModel(const std::string& path,
+                                        const std::string& device,
+                                        WeightStorage weights = WeightStorage::kFloat32);
+
+}  // namespace gist

@@ -1,0 +1,189 @@
+#include "core/train/dev_set.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+
+#include "core/base/status.h"
+#include "core/model/ops.h"
+
+namespace gist {
+namespace {
+
+constexpr uint64_t kDevStream = 3;
+constexpr int kFreshSegments = 8;  // read in one go
+constexpr int kFillers = 32;
+constexpr int kExtraTokens = 4;  // an answer that goes on too long is wrong anyway
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
+}
+
+int32_t Likeliest(const std::vector<float>& logits) {
+  return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+}  // namespace
+
+void DevScore::Add(const DevScore& other) {
+  samples += other.samples;
+  exact += other.exact;
+  characters += other.characters;
+}
+
+DevScore ScoreAnswer(std::string_view answer, std::string_view wanted) {
+  const std::string_view got = Trimmed(answer);
+  size_t right = 0;
+  for (size_t i = 0; i < std::min(got.size(), wanted.size()); ++i) {
+    right += got[i] == wanted[i];
+  }
+  return {1, got == wanted, double(right) / double(std::max<size_t>(1, wanted.size()))};
+}
+
+GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
+                int64_t first_row, int count) {
+  GistKv kv{.layers = config.layers,
+            .kv_heads = config.kv_heads,
+            .gist_tokens = count,
+            .head_dim = config.head_dim,
+            .keys = {},
+            .values = {}};
+  kv.keys.resize(kv.Elements());
+  kv.values.resize(kv.Elements());
+  const size_t layer_size = kv.Elements() / size_t(config.layers);
+  for (size_t layer = 0; layer < gists.keys.size(); ++layer) {
+    const auto copy = [&](const at::Tensor& rows, std::vector<float>& out) {
+      CopyTo(SplitHeads(rows.detach().narrow(0, first_row, count), config.kv_heads),
+             out.data() + layer * layer_size);
+    };
+    copy(gists.keys[layer], kv.keys);
+    copy(gists.values[layer], kv.values);
+  }
+  return kv;
+}
+
+DevSet::DevSet(const BaseModel& base, const FrozenModel& model,
+               const GistLayout& layout, std::shared_ptr<const TaskSource> tasks,
+               int samples, uint64_t seed)
+    : base_(base),
+      model_(model),
+      layout_(layout),
+      tasks_(std::move(tasks)),
+      samples_(samples),
+      seed_(seed),
+      writer_(*tasks_, *base.tokenizer, layout.segment_tokens),
+      pool_(model, writer_,
+            {.seed = seed,
+             .segment_tokens = layout.segment_tokens,
+             .fresh_segments = kFreshSegments,
+             .cached_segments = kFreshSegments * (samples + kFillers),
+             .first_fillers = kFillers}) {}
+
+absl::Status DevSet::Prepare() {
+  int questions = 0;
+  for (int step = 0; questions < samples_; ++step) {
+    GIST_RETURN_IF_ERROR(pool_.MoveTo(step));
+    for (const Lesson* lesson : pool_.FreshLessons()) {
+      if (questions >= samples_) break;
+      questions += int(lesson->set.tasks.size());
+      lessons_.push_back(lesson);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
+                                        const Adapter::Impl& adapter) {
+  const at::NoGradGuard no_grad;
+  std::vector<TrainDocument> documents;
+  for (int i = begin; i < end; ++i) {
+    Rng rng = DerivedRng(seed_, kDevStream, uint64_t(i));
+    documents.push_back(
+        pool_.Assemble(*lessons_[size_t(i)], tokens, layout_.gist_tokens, rng)
+            .document);
+  }
+  const WrittenGists written =
+      WriteGists(MakeWritePlan(model_, layout_, documents), adapter);
+  std::vector<GistKv> gists;
+  std::vector<Task> tasks;
+  std::vector<std::string> languages;
+  for (int i = begin; i < end; ++i) {
+    const TaskSet& set = lessons_[size_t(i)]->set;
+    for (const Task& task : set.tasks) {
+      gists.push_back(ToGistKv(written, model_.config,
+                               int64_t(i - begin) * layout_.gist_tokens,
+                               layout_.gist_tokens));
+      tasks.push_back(task);
+      languages.push_back(set.language);
+    }
+  }
+  GIST_ASSIGN_OR_RETURN(const std::vector<std::string> answers, Answer(gists, tasks));
+  DevScores scores;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    scores[languages[i]].Add(ScoreAnswer(answers[i], tasks[i].answer));
+  }
+  return scores;
+}
+
+absl::StatusOr<std::vector<std::string>> DevSet::Answer(
+    std::span<const GistKv> gists, std::span<const Task> tasks) const {
+  std::vector<KvCache> caches;
+  std::vector<std::vector<int32_t>> questions;
+  std::vector<int> limits;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    caches.push_back(base_.transformer->NewCache());
+    questions.push_back(base_.chat.prefix());
+    GIST_ASSIGN_OR_RETURN(const auto answer, base_.tokenizer->Encode(tasks[i].answer));
+    limits.push_back(int(answer.size()) + kExtraTokens);
+  }
+  const auto forward = [&](LogitRows rows) {
+    std::vector<ForwardItem> items;
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      items.push_back({.cache = &caches[i], .ids = questions[i], .logits = rows});
+    }
+    return base_.transformer->Forward(items);
+  };
+  if (!base_.chat.prefix().empty()) {
+    GIST_RETURN_IF_ERROR(forward(LogitRows::kNone).status());
+  }
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    GIST_RETURN_IF_ERROR(base_.transformer->LoadGists(gists[i], &caches[i]));
+    GIST_ASSIGN_OR_RETURN(
+        questions[i], base_.chat.Question(tasks[i].question, *base_.tokenizer));
+  }
+  GIST_ASSIGN_OR_RETURN(auto logits, forward(LogitRows::kLast));
+  std::vector<std::string> answers(tasks.size());
+  GIST_RETURN_IF_ERROR(Decode(&caches, std::move(logits), limits, &answers));
+  return answers;
+}
+
+absl::Status DevSet::Decode(std::vector<KvCache>* caches,
+                            std::vector<std::vector<float>> logits,
+                            std::span<const int> limits,
+                            std::vector<std::string>* answers) const {
+  std::vector<int> made(limits.size(), 0);
+  while (true) {
+    std::vector<int32_t> next(limits.size());
+    std::vector<ForwardItem> items;
+    std::vector<size_t> running;
+    for (size_t i = 0; i < limits.size(); ++i) {
+      if (logits[i].empty()) continue;
+      next[i] = Likeliest(logits[i]);
+      logits[i].clear();
+      if (next[i] == base_.chat.end_of_turn() || made[i]++ >= limits[i]) continue;
+      (*answers)[i] += base_.tokenizer->Bytes(next[i]);
+      items.push_back({.cache = &(*caches)[i],
+                       .ids = {&next[i], 1},
+                       .logits = LogitRows::kLast});
+      running.push_back(i);
+    }
+    if (items.empty()) return absl::OkStatus();
+    GIST_ASSIGN_OR_RETURN(auto rows, base_.transformer->Forward(items));
+    for (size_t i = 0; i < running.size(); ++i) logits[running[i]] = std::move(rows[i]);
+  }
+}
+
+}  // namespace gist

@@ -1,0 +1,21 @@
+// What the gist pass is trained on: a document as a list of read segments.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <utility>
+#include <vector>
+
+namespace gist {
+
+// A document of `tokens` tokens. Nothing is copied: segment s, of the pool, holds
+// tokens s * segment_tokens and on; of the last one only the start may count.
+struct TrainDocument {
+  // Each half [layers, 2, kv_heads, segment tokens, head_dim], keys rotated to
+  // the positions right after the shared prefix.
+  std::vector<at::Tensor> segments;
+  int tokens = 0;
+  int gist_tokens = 0;  // to be written
+};
+
+}  // namespace gist

@@ -1,0 +1,24 @@
+// The write pass in training: Transformer::WriteGists for many documents, with
+// gradients to the adapter.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "core/train/block_attention.h"
+
+namespace gist {
+
+// Gists of a batch of documents, one after another: for each layer [rows,
+// kv_heads * head_dim], keys before RoPE.
+struct WrittenGists {
+  std::vector<at::Tensor> keys;
+  std::vector<at::Tensor> values;
+};
+
+WrittenGists WriteGists(const std::shared_ptr<const WritePlan>& plan,
+                        const Adapter::Impl& adapter);
+
+}  // namespace gist

@@ -1,0 +1,38 @@
+// The read pass in training: the frozen model answers from gists, and says how
+// far it is off.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/train/frozen_model.h"
+#include "core/train/gist_writer.h"
+
+namespace gist {
+
+// A question over one document of a batch.
+struct TrainQuestion {
+  std::vector<int32_t> question;  // of ChatTemplate::Question
+  std::vector<int32_t> answer;    // with the end-of-turn token
+  int64_t first_gist_row = 0;     // of the document's gists in the batch
+  int gist_tokens = 0;
+};
+
+// What the model says where it should say the answers.
+struct AnswerRows {
+  at::Tensor logits;   // [answer tokens of all questions, vocab]
+  at::Tensor targets;  // [answer tokens]: the right ones
+};
+
+// Gists stand at the positions right after the shared prefix, the question after
+// them. Differentiable in the gists.
+AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+                       std::span<const TrainQuestion> questions);
+
+// Cross entropy, the mean over all answer tokens (natural logarithm), a scalar.
+at::Tensor AnswerLoss(const AnswerRows& rows);
+
+}  // namespace gist

@@ -1,0 +1,496 @@
+#include "core/train/trainer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <filesystem>
+#include <numeric>
+#include <optional>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/model/adapter.h"
+#include "core/model/ops.h"
+#include "core/recipe.h"
+#include "core/train/adapter_files.h"
+#include "core/train/checkpoint.h"
+#include "core/train/dev_set.h"
+#include "core/train/optimizer.h"
+#include "core/train/reader.h"
+
+namespace gist {
+namespace {
+
+constexpr uint64_t kInitStream = 0;
+constexpr uint64_t kDrawStream = 2;
+constexpr int kDevBatch = 8;           // lessons that are scored in one call
+constexpr double kSmoothing = 0.97;    // of the loss that is reported at the end
+constexpr char kCheckpointName[] = "checkpoint.safetensors";
+// What gist embeddings start as: the end of a plain instruction.
+constexpr char kInstruction[] =
+    "\n\nThe secret passkey mentioned in the text above, with every important name, "
+    "number, code and fact, is the following text: ";
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// What one pass over the model learns from.
+struct Pass {
+  std::vector<TrainDocument> documents;
+  std::vector<TrainQuestion> questions;
+  int64_t answer_tokens = 0;
+  int64_t tokens = 0;  // of all kinds
+};
+
+enum class Chore { kCheckpoint, kEvaluate, kEndStage };
+
+class TorchTrainerImpl final : public TorchTrainer {
+ public:
+  TorchTrainerImpl(const BaseModel& base, TrainSpec spec, FrozenModel exact,
+                   FrozenModel training);
+
+  absl::Status Start();
+  absl::StatusOr<TrainEvent> Step() override;
+  bool done() const override { return done_; }
+  absl::Status ExportAdapter(const std::string& folder) const override {
+    return Export(folder, /*float32=*/false);
+  }
+  absl::Status ExportFloat32(const std::string& folder) const override {
+    return Export(folder, /*float32=*/true);
+  }
+  absl::Status Checkpoint() override;
+  absl::StatusOr<double> Evaluate(const std::string& folder,
+                                  const std::function<bool()>& go_on) override;
+
+ private:
+  const TrainRecipe& recipe() const { return spec_.recipe; }
+  int total_steps() const;
+  size_t StageAt(int step) const;  // index; the last one at the end
+  std::string CheckpointPath() const { return spec_.folder + "/" + kCheckpointName; }
+  TrainEvent Event(TrainEvent::Kind kind) const;
+  absl::Status Export(const std::string& folder, bool float32) const;
+  absl::Status InitEmbeddings();
+  absl::Status Resume();
+  void QueueChores(bool resumed);
+
+  absl::StatusOr<TrainEvent> NextEvent();
+  absl::StatusOr<TrainEvent> Train();
+  absl::StatusOr<TrainEvent> DoChore();
+  absl::StatusOr<TrainEvent> EvaluateSome();
+  TrainEvent EvaluationEvent();
+  absl::StatusOr<TrainEvent> EndStage();
+
+  absl::StatusOr<std::vector<Pass>> MakePasses();
+  absl::Status AddDocument(const Lesson& lesson, Rng& rng, Pass* pass);
+  absl::StatusOr<double> Backward(const std::vector<Pass>& passes);
+
+  const BaseModel& base_;
+  const TrainSpec spec_;
+  const FrozenModel exact_;     // for evaluation: as the model will be used
+  const FrozenModel training_;
+  LessonWriter writer_;
+  SegmentPool pool_;
+  std::optional<DevSet> dev_;
+  AdapterParameters parameters_;
+  std::string recipe_hash_;
+
+  int step_ = 0;  // optimizer steps done
+  double smooth_loss_ = 0;
+  double smooth_seconds_ = 0;  // of a step
+  std::deque<Chore> chores_;
+  bool done_ = false;
+  absl::Status failure_;
+
+  int dev_position_ = 0;  // lessons scored in the running evaluation
+  DevScores dev_scores_;
+  double last_accuracy_ = 0;
+};
+
+SegmentPool::Options PoolOptions(const TrainRecipe& recipe) {
+  return {.seed = recipe.seed,
+          .segment_tokens = recipe.layout.segment_tokens,
+          .fresh_segments = recipe.fresh_segments_per_step,
+          .cached_segments = recipe.cached_segments};
+}
+
+// Over all that the losses depend on: what comes after this recipe does not.
+std::string HashOf(TrainRecipe recipe, const std::string& model_fingerprint) {
+  recipe.next_recipe.clear();
+  return Sha256Hex(ToYaml(recipe) + model_fingerprint);
+}
+
+AdapterParameters MakeParameters(const FrozenModel& model, const TrainRecipe& recipe) {
+  Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
+  return AdapterParameters(model.config, recipe.layout, model.frequencies.device(),
+                           rng);
+}
+
+TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
+                                   FrozenModel exact, FrozenModel training)
+    : base_(base),
+      spec_(std::move(spec)),
+      exact_(std::move(exact)),
+      training_(std::move(training)),
+      writer_(*spec_.tasks, *base.tokenizer, spec_.recipe.layout.segment_tokens),
+      pool_(training_, writer_, PoolOptions(spec_.recipe)),
+      parameters_(MakeParameters(exact_, spec_.recipe)),
+      recipe_hash_(HashOf(spec_.recipe, base.fingerprint)) {
+  if (spec_.dev_tasks != nullptr) {
+    dev_.emplace(base_, exact_, spec_.recipe.layout, spec_.dev_tasks,
+                 spec_.recipe.dev_samples, spec_.recipe.seed);
+  }
+}
+
+int TorchTrainerImpl::total_steps() const {
+  int steps = 0;
+  for (const TrainStage& stage : recipe().stages) steps += stage.steps;
+  return steps;
+}
+
+size_t TorchTrainerImpl::StageAt(int step) const {
+  size_t stage = 0;
+  for (; stage + 1 < recipe().stages.size(); ++stage) {
+    step -= recipe().stages[stage].steps;
+    if (step < 0) break;
+  }
+  return stage;
+}
+
+absl::Status TorchTrainerImpl::InitEmbeddings() {
+  GIST_ASSIGN_OR_RETURN(const auto ids, base_.tokenizer->Encode(kInstruction));
+  const at::NoGradGuard no_grad;
+  const int64_t slots = recipe().layout.gists_per_block;
+  const int64_t have = int64_t(ids.size());
+  const int64_t first = (slots + have - 1) / have * have - slots;
+  std::vector<int64_t> rows;
+  for (int64_t i = 0; i < slots; ++i) rows.push_back(ids[size_t((first + i) % have)]);
+  parameters_.adapter().embeddings.detach().copy_(
+      Rows(exact_.weights.embedding, FromIds(rows, exact_.frequencies.device())));
+  return absl::OkStatus();
+}
+
+absl::Status TorchTrainerImpl::Resume() {
+  GIST_ASSIGN_OR_RETURN(
+      const TrainProgress progress,
+      LoadCheckpoint(CheckpointPath(), recipe_hash_, &parameters_));
+  step_ = progress.step;
+  smooth_loss_ = progress.smooth_loss;
+  QueueChores(/*resumed=*/true);
+  return absl::OkStatus();
+}
+
+absl::Status TorchTrainerImpl::Start() {
+  GIST_RETURN_IF_ERROR(InitEmbeddings());
+  if (!spec_.start_adapter.empty()) {
+    GIST_RETURN_IF_ERROR(ImportAdapterFolder(spec_.start_adapter, exact_.config,
+                                             base_.fingerprint, &parameters_));
+  }
+  if (!spec_.folder.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(spec_.folder, error);
+    if (std::filesystem::exists(CheckpointPath(), error)) {
+      GIST_RETURN_IF_ERROR(Resume());
+    }
+  }
+  if (dev_) GIST_RETURN_IF_ERROR(dev_->Prepare());
+  return pool_.MoveTo(step_);
+}
+
+absl::StatusOr<TrainEvent> TorchTrainerImpl::Step() {
+  if (!failure_.ok()) return failure_;
+  auto event = Fence("training", [&] { return NextEvent(); });
+  if (!event.ok()) failure_ = event.status();
+  return event;
+}
+
+TrainEvent TorchTrainerImpl::Event(TrainEvent::Kind kind) const {
+  TrainEvent event;
+  event.kind = kind;
+  event.stage = recipe().stages[StageAt(std::max(0, step_ - 1))].name;
+  event.step = step_;
+  event.steps = total_steps();
+  event.seconds_left = smooth_seconds_ * (total_steps() - step_);
+  return event;
+}
+
+absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
+  if (!chores_.empty()) return DoChore();
+  if (step_ >= total_steps()) {
+    done_ = true;
+    TrainEvent event = Event(TrainEvent::Kind::kDone);
+    event.message = fmt::format("{} steps done, running loss {:.3f}", step_,
+                                smooth_loss_);
+    if (dev_) event.dev_accuracy = last_accuracy_;
+    return event;
+  }
+  if (pool_.ReadFirstFiller()) {
+    TrainEvent event = Event(TrainEvent::Kind::kPreparing);
+    event.message = "reading filler text";
+    return event;
+  }
+  return Train();
+}
+
+absl::Status TorchTrainerImpl::AddDocument(const Lesson& lesson, Rng& rng,
+                                           Pass* pass) {
+  const TrainStage& stage = recipe().stages[StageAt(step_)];
+  const double low = std::log(stage.min_tokens), high = std::log(stage.max_tokens);
+  const int tokens = int(std::lround(std::exp(rng.Uniform(low, high))));
+  const int gists = recipe().gist_counts.empty()
+                        ? recipe().layout.gist_tokens
+                        : rng.Pick(std::span<const int>(recipe().gist_counts));
+  int64_t row = 0;
+  for (const TrainDocument& other : pass->documents) row += other.gist_tokens;
+  pass->documents.push_back(pool_.Assemble(lesson, tokens, gists, rng).document);
+  pass->tokens += pass->documents.back().tokens + gists;
+  for (const Task& task : lesson.set.tasks) {
+    TrainQuestion question;
+    question.first_gist_row = row;
+    question.gist_tokens = gists;
+    GIST_ASSIGN_OR_RETURN(question.question,
+                          base_.chat.Question(task.question, *base_.tokenizer));
+    GIST_ASSIGN_OR_RETURN(question.answer, base_.tokenizer->Encode(task.answer));
+    question.answer.push_back(base_.chat.end_of_turn());
+    pass->answer_tokens += int64_t(question.answer.size());
+    pass->tokens += int64_t(question.question.size() + question.answer.size());
+    pass->questions.push_back(std::move(question));
+  }
+  return absl::OkStatus();
+}
+
+// What was just made comes first; the rest is drawn from all that is alive.
+absl::StatusOr<std::vector<Pass>> TorchTrainerImpl::MakePasses() {
+  Rng rng = DerivedRng(recipe().seed, kDrawStream, uint64_t(step_));
+  const std::vector<const Lesson*> fresh = pool_.FreshLessons();
+  std::vector<Pass> passes(size_t(recipe().accumulate_passes));
+  size_t next = 0;
+  for (Pass& pass : passes) {
+    for (int i = 0; i < recipe().documents_per_step; ++i) {
+      const Lesson& lesson =
+          next < fresh.size() ? *fresh[next++] : pool_.AnyLesson(rng);
+      GIST_RETURN_IF_ERROR(AddDocument(lesson, rng, &pass));
+    }
+  }
+  return passes;
+}
+
+// Adds up the gradients of all passes as if they were one; returns its loss.
+absl::StatusOr<double> TorchTrainerImpl::Backward(const std::vector<Pass>& passes) {
+  int64_t answer_tokens = 0;
+  for (const Pass& pass : passes) answer_tokens += pass.answer_tokens;
+  double sum = 0;
+  for (const Pass& pass : passes) {
+    const WrittenGists gists =
+        WriteGists(MakeWritePlan(training_, recipe().layout, pass.documents),
+                   parameters_.adapter());
+    const double share = double(pass.answer_tokens) / double(answer_tokens);
+    const at::Tensor loss =
+        AnswerLoss(ReadAnswers(training_, gists, pass.questions)) * share;
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      return absl::InternalError(fmt::format(
+          "the loss of step {} is {}: lower learning_rate and go on from the last "
+          "checkpoint",
+          step_ + 1, value));
+    }
+    loss.backward();
+    sum += value;
+  }
+  return sum;
+}
+
+absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
+  const Clock::time_point start = Clock::now();
+  GIST_RETURN_IF_ERROR(pool_.MoveTo(step_));
+  GIST_ASSIGN_OR_RETURN(const std::vector<Pass> passes, MakePasses());
+  parameters_.gradients.zero_();
+  GIST_ASSIGN_OR_RETURN(const double loss, Backward(passes));
+  const double norm = ClipGradients(parameters_, recipe().clip_norm);
+  if (!std::isfinite(norm)) {
+    return absl::InternalError(fmt::format(
+        "the gradient's norm of step {} is {}: lower learning_rate and go on from "
+        "the last checkpoint",
+        step_ + 1, norm));
+  }
+  const double factor = LearningRateFactor(recipe(), step_, total_steps());
+  AdamWStep(parameters_, recipe(), step_ + 1, factor);
+  smooth_loss_ =
+      step_ == 0 ? loss : kSmoothing * smooth_loss_ + (1 - kSmoothing) * loss;
+  ++step_;
+  QueueChores(/*resumed=*/false);
+
+  const double seconds = SecondsSince(start);
+  smooth_seconds_ = smooth_seconds_ == 0 ? seconds
+                                         : 0.9 * smooth_seconds_ + 0.1 * seconds;
+  int64_t tokens = 0;
+  for (const Pass& pass : passes) tokens += pass.tokens;
+  TrainEvent event = Event(TrainEvent::Kind::kStep);
+  event.loss = loss;
+  event.gradient_norm = norm;
+  event.learning_rate = recipe().learning_rate * factor;
+  event.tokens_per_second = double(tokens) / seconds;
+  return event;
+}
+
+// What is due after the step that was just done.
+void TorchTrainerImpl::QueueChores(bool resumed) {
+  const auto due = [&](int every) { return every > 0 && step_ % every == 0; };
+  const bool stage_ends =
+      step_ == total_steps() || StageAt(step_) != StageAt(step_ - 1);
+  const bool saves = due(recipe().checkpoint_every_steps) || stage_ends;
+  if (saves && !resumed && !spec_.folder.empty()) {
+    chores_.push_back(Chore::kCheckpoint);
+  }
+  if (dev_ && (due(recipe().evaluate_every_steps) || stage_ends)) {
+    chores_.push_back(Chore::kEvaluate);
+  }
+  if (stage_ends) chores_.push_back(Chore::kEndStage);
+}
+
+absl::StatusOr<TrainEvent> TorchTrainerImpl::DoChore() {
+  if (chores_.front() == Chore::kEvaluate) return EvaluateSome();
+  const Chore chore = chores_.front();
+  chores_.pop_front();
+  if (chore == Chore::kEndStage) return EndStage();
+  GIST_RETURN_IF_ERROR(Checkpoint());
+  return Event(TrainEvent::Kind::kCheckpoint);
+}
+
+absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
+  TrainEvent event = Event(TrainEvent::Kind::kPreparing);
+  event.message = "reading dev text";
+  if (dev_->ReadOne()) return event;
+  const int tokens = recipe().stages[StageAt(step_ - 1)].max_tokens;
+  const int end = std::min(dev_->lessons(), dev_position_ + kDevBatch);
+  GIST_ASSIGN_OR_RETURN(
+      const DevScores scores,
+      dev_->Score(dev_position_, end, tokens, parameters_.adapter()));
+  for (const auto& [language, score] : scores) dev_scores_[language].Add(score);
+  dev_position_ = end;
+  if (end == dev_->lessons()) return EvaluationEvent();
+  event.message = fmt::format("scored {} of {} dev documents", end, dev_->lessons());
+  return event;
+}
+
+TrainEvent TorchTrainerImpl::EvaluationEvent() {
+  TrainEvent event = Event(TrainEvent::Kind::kEvaluated);
+  DevScore all;
+  event.message = fmt::format("{} tokens",
+                              recipe().stages[StageAt(step_ - 1)].max_tokens);
+  for (const auto& [language, score] : dev_scores_) {
+    event.message += fmt::format(
+        "; {}: exact {}/{} = {:.1f} %, characters {:.1f} %", language, score.exact,
+        score.samples, 100 * score.accuracy(),
+        100 * score.characters / std::max(1, score.samples));
+    all.Add(score);
+  }
+  last_accuracy_ = all.accuracy();
+  event.dev_accuracy = last_accuracy_;
+  dev_scores_.clear();
+  dev_position_ = 0;
+  chores_.pop_front();
+  return event;
+}
+
+absl::StatusOr<TrainEvent> TorchTrainerImpl::EndStage() {
+  const TrainStage& stage = recipe().stages[StageAt(step_ - 1)];
+  if (dev_ && last_accuracy_ < stage.gate_accuracy) {
+    return absl::FailedPreconditionError(fmt::format(
+        "stage {}: dev accuracy {:.1f} % at {} tokens, the gate is {:.1f} %: train "
+        "the stage longer, or with more gists than {}",
+        stage.name, 100 * last_accuracy_, stage.max_tokens, 100 * stage.gate_accuracy,
+        recipe().layout.gist_tokens));
+  }
+  TrainEvent event = Event(TrainEvent::Kind::kStageEnded);
+  event.message = fmt::format("stage {} done", stage.name);
+  if (dev_) {
+    event.dev_accuracy = last_accuracy_;
+    event.message += fmt::format(": dev accuracy {:.1f} %, the gate was {:.1f} %",
+                                 100 * last_accuracy_, 100 * stage.gate_accuracy);
+  }
+  return event;
+}
+
+// The same documents and questions, compressed as the other adapter lays its gists
+// out.
+absl::StatusOr<double> TorchTrainerImpl::Evaluate(
+    const std::string& folder, const std::function<bool()>& go_on) {
+  if (spec_.dev_tasks == nullptr) {
+    return absl::FailedPreconditionError("the training has no dev tasks");
+  }
+  GIST_ASSIGN_OR_RETURN(
+      const auto adapter,
+      Adapter::Load(folder, exact_.config, base_.fingerprint,
+                    exact_.frequencies.device().str()));
+  GistLayout layout = recipe().layout;
+  layout.gist_tokens = adapter->config().gist_tokens;
+  layout.gists_per_block = adapter->config().gists_per_block;
+  layout.block_overlap_tokens = adapter->config().block_overlap_tokens;
+  layout.segment_tokens = adapter->config().segment_tokens;
+  DevSet dev(base_, exact_, layout, spec_.dev_tasks, recipe().dev_samples,
+             recipe().seed);
+  GIST_RETURN_IF_ERROR(dev.Prepare());
+  const int tokens = recipe().stages.back().max_tokens;
+  DevScore all;
+  for (int begin = 0; begin < dev.lessons();) {
+    if (!go_on()) return absl::CancelledError("the evaluation was stopped");
+    if (dev.ReadOne()) continue;
+    const int end = std::min(dev.lessons(), begin + kDevBatch);
+    GIST_ASSIGN_OR_RETURN(const DevScores scores,
+                          dev.Score(begin, end, tokens, adapter->impl()));
+    for (const auto& [language, score] : scores) all.Add(score);
+    begin = end;
+  }
+  return all.accuracy();
+}
+
+absl::Status TorchTrainerImpl::Checkpoint() {
+  return SaveCheckpoint(CheckpointPath(), parameters_,
+                        {step_, recipe_hash_, smooth_loss_});
+}
+
+absl::Status TorchTrainerImpl::Export(const std::string& folder, bool float32) const {
+  return ExportAdapterFolder(folder, parameters_, recipe().layout,
+                             {.model_name = exact_.config.name,
+                              .model_fingerprint = base_.fingerprint,
+                              .recipe_name = recipe().name,
+                              .steps = step_,
+                              .float32 = float32});
+}
+
+absl::Status CheckSpec(const TrainSpec& spec) {
+  GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
+  if (spec.tasks == nullptr) {
+    return absl::InvalidArgumentError(
+        "nothing to learn from: give tasks or records");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(const BaseModel& base,
+                                                               TrainSpec spec) {
+  GIST_RETURN_IF_ERROR(CheckSpec(spec));
+  const auto& prefix = base.chat.prefix();
+  GIST_ASSIGN_OR_RETURN(
+      FrozenModel exact,
+      MakeFrozenModel(*base.transformer, prefix, /*bfloat16=*/false));
+  GIST_ASSIGN_OR_RETURN(
+      FrozenModel training,
+      MakeFrozenModel(*base.transformer, prefix, spec.recipe.bfloat16_base));
+  return Fence("trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
+    auto trainer = std::make_unique<TorchTrainerImpl>(
+        base, std::move(spec), std::move(exact), std::move(training));
+    GIST_RETURN_IF_ERROR(trainer->Start());
+    return trainer;
+  });
+}
+
+}  // namespace gist

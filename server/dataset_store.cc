@@ -1,0 +1,128 @@
+#include "server/dataset_store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/data/record_file.h"
+#include "nlohmann/json.hpp"
+#include "server/file_io.h"
+#include "server/names.h"
+#include "server/unix_time.h"
+
+namespace gist {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kPrefix[] = "ds_";
+constexpr size_t kIdDigits = 32;
+
+absl::Status CheckId(std::string_view id) {
+  const bool is_id = IsPlainName(id) && id.starts_with(kPrefix);
+  if (is_id) return absl::OkStatus();
+  return absl::NotFoundError(
+      fmt::format("no dataset has the id {:?}; ListDatasets names all",
+                  Shown(id)));
+}
+
+}  // namespace
+
+DatasetStore::DatasetStore(std::string folder, DatasetLimits limits)
+    : folder_(std::move(folder)), limits_(limits) {}
+
+std::string DatasetStore::PathOf(std::string_view dataset_id,
+                                 const char* suffix) const {
+  return fmt::format("{}/{}{}", folder_, dataset_id, suffix);
+}
+
+absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
+  if (int64_t(json_lines.size()) > limits_.max_bytes) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the dataset has {} bytes, the limit is {}; split it and "
+                    "train with several",
+                    json_lines.size(), limits_.max_bytes));
+  }
+  GIST_ASSIGN_OR_RETURN(const auto records, ParseRecords(json_lines, "dataset"));
+  Dataset dataset;
+  dataset.dataset_id = kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
+  if (auto known = Get(dataset.dataset_id); known.ok()) return known;
+  GIST_ASSIGN_OR_RETURN(const auto all, List());
+  if (int(all.size()) >= limits_.max_datasets) {
+    return absl::ResourceExhaustedError(
+        fmt::format("there are {} datasets, the limit is {}; delete some",
+                    all.size(), limits_.max_datasets));
+  }
+  dataset.bytes = int64_t(json_lines.size());
+  dataset.records = int64_t(records.size());
+  dataset.created_unix_ms = UnixMillis();
+  const nlohmann::ordered_json about = {
+      {"dataset_id", dataset.dataset_id},
+      {"bytes", dataset.bytes},
+      {"records", dataset.records},
+      {"created_unix_ms", dataset.created_unix_ms}};
+  GIST_RETURN_IF_ERROR(EnsureFolder(folder_));
+  GIST_RETURN_IF_ERROR(
+      WriteStateFile(PathOf(dataset.dataset_id, ".jsonl"), json_lines));
+  // Last: a dataset is there when its description is.
+  GIST_RETURN_IF_ERROR(
+      WriteStateFile(PathOf(dataset.dataset_id, ".json"), about.dump()));
+  return dataset;
+}
+
+absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id) const {
+  GIST_RETURN_IF_ERROR(CheckId(dataset_id));
+  const auto text = ReadStateFile(PathOf(dataset_id, ".json"));
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(
+        fmt::format("no dataset has the id {:?}; ListDatasets names all",
+                    Shown(dataset_id)));
+  }
+  GIST_RETURN_IF_ERROR(text.status());
+  return Fence("dataset", [&]() -> absl::StatusOr<Dataset> {
+    const auto about = nlohmann::json::parse(*text);
+    return Dataset{std::string(dataset_id), about.at("bytes"),
+                   about.at("records"), about.at("created_unix_ms")};
+  });
+}
+
+absl::StatusOr<std::vector<Record>> DatasetStore::Load(
+    std::string_view dataset_id) const {
+  GIST_RETURN_IF_ERROR(Get(dataset_id).status());
+  GIST_ASSIGN_OR_RETURN(const std::string text,
+                        ReadStateFile(PathOf(dataset_id, ".jsonl")));
+  return ParseRecords(text, dataset_id);
+}
+
+absl::StatusOr<std::vector<Dataset>> DatasetStore::List() const {
+  std::vector<Dataset> datasets;
+  std::error_code error;
+  for (fs::directory_iterator it(folder_, error), end; !error && it != end;
+       it.increment(error)) {
+    if (it->path().extension() != ".json") continue;
+    auto dataset = Get(it->path().stem().string());
+    if (absl::IsNotFound(dataset.status())) continue;  // deleted just now
+    GIST_RETURN_IF_ERROR(dataset.status());
+    datasets.push_back(*std::move(dataset));
+  }
+  std::ranges::sort(datasets, {}, &Dataset::dataset_id);
+  return datasets;
+}
+
+absl::Status DatasetStore::Delete(std::string_view dataset_id) {
+  GIST_RETURN_IF_ERROR(Get(dataset_id).status());
+  std::error_code error;
+  for (const char* suffix : {".json", ".jsonl"}) {
+    fs::remove(PathOf(dataset_id, suffix), error);
+    if (error) {
+      return absl::UnavailableError(
+          fmt::format("cannot delete {}: {}", dataset_id, error.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace gist

@@ -1,0 +1,27 @@
+// Small files that are there as a whole or not at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace gist {
+
+// kNotFound: no such file; kUnavailable: it cannot be read.
+absl::StatusOr<std::string> ReadStateFile(const std::string& path);
+
+// Written beside it, flushed to disk, renamed: after a crash the file holds the
+// old bytes or the new ones. kResourceExhausted: no space; kUnavailable: it
+// cannot be written.
+absl::Status WriteStateFile(const std::string& path,
+                                 std::string_view bytes);
+
+// Renames a folder and flushes the renaming. kUnavailable.
+absl::Status PublishFolder(const std::string& from, const std::string& to);
+
+// Creates it and its parents. kUnavailable.
+absl::Status EnsureFolder(const std::string& path);
+
+}  // namespace gist

@@ -1,0 +1,84 @@
+// What the handlers of all services share: callers, chunks, and the record of
+// each call.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/status.h"
+#include "grpcpp/server_context.h"
+#include "server/caller.h"
+#include "server/metrics.h"
+#include "server/proto_convert.h"
+#include "spdlog/spdlog.h"
+
+namespace gist {
+
+inline Caller CallerOf(grpc::ServerContext& context) {
+  Caller caller;
+  caller.has_left = [&context] { return context.IsCancelled(); };
+  if (context.deadline() != std::chrono::system_clock::time_point::max()) {
+    const auto left = context.deadline() - std::chrono::system_clock::now();
+    caller.deadline =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(left);
+  }
+  return caller;
+}
+
+// What went wrong here, and not at the client.
+inline bool IsOurs(absl::StatusCode code) {
+  return code == absl::StatusCode::kInternal ||
+         code == absl::StatusCode::kDataLoss ||
+         code == absl::StatusCode::kUnavailable ||
+         code == absl::StatusCode::kUnknown;
+}
+
+inline absl::Status CallerLeft() {
+  return absl::CancelledError("the caller reads no more");
+}
+
+// Reads a client's stream of chunks into one string; `first` sees the first
+// message. kResourceExhausted as soon as there are more than `max_bytes`.
+template <typename Message, typename Stream, typename First>
+absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
+                                       const Caller& caller, First first) {
+  std::string bytes;
+  bool is_first = true;
+  for (Message message; stream.Read(&message);) {
+    if (std::exchange(is_first, false)) first(message);
+    if (int64_t(bytes.size() + message.chunk().size()) > max_bytes) {
+      return absl::ResourceExhaustedError(fmt::format(
+          "more than {} bytes, the limit of this server", max_bytes));
+    }
+    bytes += message.chunk();
+  }
+  GIST_RETURN_IF_ERROR(caller.Check());  // the stream broke off: not all of it
+  return bytes;
+}
+
+// Runs one call: what it throws, times, counts and logs. Neither text nor
+// question is ever logged; messages of errors hold none of either.
+template <typename Body>
+grpc::Status ServeCall(const char* rpc, grpc::ServerContext& context,
+                       Metrics& metrics, Body body) {
+  const Clock::time_point start = Clock::now();
+  const Caller caller = CallerOf(context);
+  const absl::Status status =
+      Fence(rpc, [&]() -> absl::Status { return body(caller); });
+  const double seconds = SecondsSince(start);
+  const char* const code = CodeName(status.code());
+  metrics.CountRequest(rpc, code, seconds);
+  if (IsOurs(status.code())) {
+    SPDLOG_ERROR("rpc={} code={} seconds={:.3f} error={:?}", rpc, code, seconds,
+                 Message(status));
+  } else {
+    SPDLOG_INFO("rpc={} code={} seconds={:.3f}", rpc, code, seconds);
+  }
+  return ToGrpc(status);
+}
+
+}  // namespace gist

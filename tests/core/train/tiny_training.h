@@ -1,0 +1,41 @@
+// What train tests share: the tiny model, read documents, a small recipe.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base_model.h"
+#include "core/train/document.h"
+#include "core/train/frozen_model.h"
+#include "core/trainer.h"
+
+namespace gist {
+
+inline constexpr char kTinyModel[] = "tests/data/tiny/tiny.f32.gguf";
+
+inline BaseModel LoadTinyModel() {
+  auto model = LoadBaseModel(kTinyModel, "cpu");
+  EXPECT_TRUE(model.ok()) << model.status();
+  return *std::move(model);
+}
+
+// A document of exactly these tokens; what its last segment lacks is padded.
+inline TrainDocument ReadDocument(const FrozenModel& model, std::vector<int32_t> ids,
+                                  int segment_tokens, int gist_tokens,
+                                  at::ScalarType type = at::kHalf) {
+  TrainDocument document;
+  document.tokens = int(ids.size());
+  document.gist_tokens = gist_tokens;
+  const size_t size = size_t(segment_tokens);
+  ids.resize((ids.size() + size - 1) / size * size, 5);
+  for (size_t at = 0; at < ids.size(); at += size) {
+    document.segments.push_back(
+        ReadSegments(model, std::span(ids).subspan(at, size), segment_tokens, type)[0]);
+  }
+  return document;
+}
+
+}  // namespace gist

@@ -1,0 +1,302 @@
+// Whole trainings on the tiny model: the same losses again and after a stop, and
+// what happens when something goes wrong.
+#include "core/train/trainer.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/core/train/tiny_tasks.h"
+#include "tests/core/train/tiny_training.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist {
+namespace {
+
+constexpr int kSteps = 8;
+
+TrainRecipe Recipe() {
+  TrainRecipe recipe;
+  recipe.name = "tiny";
+  recipe.layout = {.gist_tokens = 4,
+                   .gists_per_block = 2,
+                   .block_overlap_tokens = 4,
+                   .segment_tokens = 32,
+                   .max_document_tokens = 256,
+                   .lora_r = 4,
+                   .lora_alpha = 8};
+  recipe.gist_counts = {2, 4};
+  recipe.stages = {{.name = "short", .steps = 3, .min_tokens = 20, .max_tokens = 64},
+                   {.name = "long", .steps = 5, .min_tokens = 32, .max_tokens = 200}};
+  recipe.documents_per_step = 3;
+  recipe.accumulate_passes = 2;
+  recipe.fresh_segments_per_step = 4;
+  recipe.cached_segments = 16;
+  recipe.evaluate_every_steps = 4;
+  recipe.dev_samples = 6;
+  recipe.checkpoint_every_steps = 3;
+  recipe.warmup_steps = 2;
+  return recipe;
+}
+
+TrainSpec Spec(const std::string& folder = "") {
+  TrainSpec spec;
+  spec.recipe = Recipe();
+  spec.tasks = std::make_shared<TinyTasks>();
+  spec.dev_tasks = std::make_shared<TinyTasks>();
+  spec.folder = folder;
+  return spec;
+}
+
+std::string FileBytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class TrainerTest : public testing::Test {
+ protected:
+  std::unique_ptr<TorchTrainer> Make(const TrainSpec& spec) const {
+    auto trainer = MakeTorchTrainer(base_, spec);
+    EXPECT_TRUE(trainer.ok()) << trainer.status();
+    return trainer.ok() ? *std::move(trainer) : nullptr;
+  }
+  // Losses by step, from 1 on, until `last_step` or the end.
+  static std::vector<double> Losses(TorchTrainer& trainer, int last_step = kSteps) {
+    std::vector<double> losses(size_t(kSteps) + 1, 0);
+    while (!trainer.done()) {
+      const auto event = trainer.Step();
+      EXPECT_TRUE(event.ok()) << event.status();
+      if (!event.ok()) break;
+      if (event->kind != TrainEvent::Kind::kStep) continue;
+      losses[size_t(event->step)] = event->loss;
+      if (event->step == last_step && last_step < kSteps) break;
+    }
+    return losses;
+  }
+  // The first error of a training.
+  static absl::Status Failure(TorchTrainer& trainer) {
+    while (!trainer.done()) {
+      const auto event = trainer.Step();
+      if (!event.ok()) return event.status();
+    }
+    return absl::OkStatus();
+  }
+  std::string Checkpoint() const {
+    return folder_.path() + "/checkpoint.safetensors";
+  }
+
+  const BaseModel base_ = LoadTinyModel();
+  TempDir folder_;
+};
+
+// A product's weights are dequantized anew in its backward pass.
+TEST_F(TrainerTest, QuantizedWeightsGiveTheLossesOfFloat32) {
+  std::vector<std::vector<double>> losses;
+  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+    const auto base = LoadBaseModel("tests/data/tiny/tiny.q4_1.gguf", "cpu", weights);
+    ASSERT_THAT(base, IsOk());
+    auto trainer = MakeTorchTrainer(*base, Spec());
+    ASSERT_THAT(trainer, IsOk());
+    losses.push_back(Losses(**trainer));
+  }
+  EXPECT_GT(losses[0].back(), 0);
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
+TEST_F(TrainerTest, TakesTheSameStepsFromTheSameSeed) {
+  const auto first = Make(Spec()), second = Make(Spec());
+  EXPECT_EQ(Losses(*first), Losses(*second));
+  TrainSpec other = Spec();
+  other.recipe.seed = 2;
+  EXPECT_NE(Losses(*Make(Spec())), Losses(*Make(other)));
+}
+
+TEST_F(TrainerTest, GoesOnAfterAStopToTheSameLosses) {
+  const std::vector<double> whole = Losses(*Make(Spec()));
+  for (int stop = 1; stop < kSteps; ++stop) {
+    const TempDir folder;
+    Losses(*Make(Spec(folder.path())), stop);  // and its process ends
+    const std::vector<double> rest = Losses(*Make(Spec(folder.path())));
+    const int saved = stop > 6 ? 6 : stop > 3 ? 3 : 0;
+    for (int step = saved + 1; step <= kSteps; ++step) {
+      EXPECT_EQ(rest[size_t(step)], whole[size_t(step)])
+          << "step " << step << " after a stop at " << stop;
+    }
+  }
+}
+
+TEST_F(TrainerTest, AStopThatWasAskedForLosesNoStep) {
+  const std::vector<double> whole = Losses(*Make(Spec()));
+  {
+    const auto trainer = Make(Spec(folder_.path()));
+    Losses(*trainer, 5);
+    ASSERT_TRUE(trainer->Checkpoint().ok());
+  }
+  const std::vector<double> rest = Losses(*Make(Spec(folder_.path())));
+  EXPECT_EQ(rest[5], 0);
+  EXPECT_EQ(rest[6], whole[6]);
+  EXPECT_EQ(rest[8], whole[8]);
+}
+
+TEST_F(TrainerTest, LearnsAndSaysHowItDoes) {
+  TrainSpec spec = Spec();
+  spec.recipe.stages = {{.name = "all", .steps = 40, .min_tokens = 20, .max_tokens = 64}};
+  spec.recipe.learning_rate = 0.01;
+  const auto trainer = Make(spec);
+  double first = 0, last = 0;
+  int evaluations = 0;
+  while (!trainer->done()) {
+    const auto event = trainer->Step();
+    ASSERT_TRUE(event.ok()) << event.status();
+    EXPECT_EQ(event->steps, 40);
+    if (event->kind == TrainEvent::Kind::kStep) {
+      (event->step <= 5 ? first : last) += event->loss / (event->step <= 5 ? 5 : 1);
+      if (event->step > 5) last *= event->step > 35 ? 1 : 0;
+    }
+    if (event->kind != TrainEvent::Kind::kEvaluated) continue;
+    ++evaluations;
+    EXPECT_TRUE(event->dev_accuracy.has_value());
+    EXPECT_NE(event->message.find("en: exact"), std::string::npos) << event->message;
+  }
+  EXPECT_EQ(evaluations, 10);
+  EXPECT_LT(last / 5, 0.7 * first);
+}
+
+TEST_F(TrainerTest, SeveralFactsAndAbsentOnesAreLearnedToo) {
+  for (const int keys : {0, 4}) {
+    TrainSpec spec = Spec();
+    spec.tasks = std::make_shared<TinyTasks>(keys);
+    const std::vector<double> losses = Losses(*Make(spec));
+    for (int step = 1; step <= kSteps; ++step) EXPECT_GT(losses[size_t(step)], 0);
+  }
+}
+
+TEST_F(TrainerTest, PassesAddUpToOneBigPass) {
+  TrainSpec one = Spec(), two = Spec();
+  one.recipe.documents_per_step = 6;
+  one.recipe.accumulate_passes = 1;
+  const std::vector<double> whole = Losses(*Make(one)), parts = Losses(*Make(two));
+  for (int step = 1; step <= kSteps; ++step) {
+    EXPECT_NEAR(whole[size_t(step)], parts[size_t(step)], 1e-3) << step;
+  }
+}
+
+TEST_F(TrainerTest, AMissedGateEndsTrainingWithFigures) {
+  TrainSpec spec = Spec();
+  spec.recipe.stages[0].gate_accuracy = 1.0;
+  const absl::Status status = Failure(*Make(spec));
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_NE(Message(status).find("stage short: dev accuracy"), std::string::npos)
+      << status;
+  EXPECT_NE(Message(status).find("the gate is 100.0 %"), std::string::npos) << status;
+}
+
+TEST_F(TrainerTest, ALossThatIsNoNumberKeepsTheLastCheckpoint) {
+  Losses(*Make(Spec(folder_.path())), 5);
+  const std::string before = FileBytes(Checkpoint());
+  TrainSpec spec = Spec(folder_.path());
+  const auto trainer = Make(spec);
+  ASSERT_FALSE(before.empty());
+
+  TrainSpec wild = Spec();
+  wild.recipe.learning_rate = 1e30;
+  wild.recipe.embedding_learning_rate = 1e30;
+  const auto diverging = Make(wild);
+  const absl::Status status = Failure(*diverging);
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  EXPECT_NE(Message(status).find("learning_rate"), std::string::npos) << status;
+  EXPECT_EQ(diverging->Step().status(), status);  // and it stays so
+  EXPECT_EQ(FileBytes(Checkpoint()), before);
+}
+
+// A file size limit stands in for a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit{bytes, old_.rlim_max};
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*handler_)(int) = nullptr;
+};
+
+TEST_F(TrainerTest, AFullDiskKeepsTheLastCheckpoint) {
+  const auto trainer = Make(Spec(folder_.path()));
+  Losses(*trainer, 5);
+  const std::string before = FileBytes(Checkpoint());
+  absl::Status status;
+  {
+    const FileSizeLimit limit(1000);
+    status = trainer->Checkpoint();
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_EQ(FileBytes(Checkpoint()), before);
+  EXPECT_FALSE(std::filesystem::exists(Checkpoint() + ".new"));
+  EXPECT_TRUE(trainer->Checkpoint().ok());  // there is room again
+}
+
+TEST_F(TrainerTest, EveryFlippedByteOfACheckpointIsFound) {
+  Losses(*Make(Spec(folder_.path())), 4);
+  const std::string whole = FileBytes(Checkpoint());
+  for (size_t at = 0; at < whole.size(); at += whole.size() / 61) {
+    std::string damaged = whole;
+    damaged[at] = char(damaged[at] ^ 0x10);
+    std::ofstream(Checkpoint(), std::ios::binary) << damaged;
+    const auto trainer = MakeTorchTrainer(base_, Spec(folder_.path()));
+    EXPECT_FALSE(trainer.ok()) << "byte " << at;
+  }
+}
+
+TEST_F(TrainerTest, ACheckpointOfAnotherRecipeIsRefused) {
+  Losses(*Make(Spec(folder_.path())), 4);
+  TrainSpec other = Spec(folder_.path());
+  other.recipe.learning_rate *= 2;
+  const auto trainer = MakeTorchTrainer(base_, other);
+  EXPECT_TRUE(absl::IsFailedPrecondition(trainer.status())) << trainer.status();
+}
+
+TEST_F(TrainerTest, NothingToLearnFromIsAnError) {
+  TrainSpec spec = Spec();
+  spec.tasks = nullptr;
+  EXPECT_TRUE(absl::IsInvalidArgument(MakeTorchTrainer(base_, spec).status()));
+  spec = Spec();
+  spec.recipe.stages.clear();
+  EXPECT_TRUE(absl::IsInvalidArgument(MakeTorchTrainer(base_, spec).status()));
+}
+
+TEST_F(TrainerTest, AnExportedAdapterIsWhereTheNextTrainingStarts) {
+  const auto trainer = Make(Spec());
+  Losses(*trainer, 5);
+  const std::string exact = folder_.path() + "/exact", half = folder_.path() + "/half";
+  ASSERT_TRUE(trainer->ExportFloat32(exact).ok());
+  ASSERT_TRUE(trainer->ExportAdapter(half).ok());
+  for (const std::string& folder : {exact, half}) {
+    const auto adapter = Adapter::Load(folder, base_.transformer->config(),
+                                       base_.fingerprint, "cpu");
+    ASSERT_TRUE(adapter.ok()) << adapter.status();
+    EXPECT_EQ((*adapter)->config().gists_per_block, 2);
+  }
+  TrainSpec next = Spec();
+  next.start_adapter = exact;
+  const auto further = Make(next);
+  const std::string again = folder_.path() + "/again";
+  ASSERT_TRUE(further->ExportFloat32(again).ok());
+  EXPECT_EQ(FileBytes(again + "/adapter_model.safetensors"),
+            FileBytes(exact + "/adapter_model.safetensors"));
+}
+
+}  // namespace
+}  // namespace gist
