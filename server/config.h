@@ -23,6 +23,8 @@ struct Config {
                                  // the flag --adapter sets it false
   std::string presets;           // a folder of training recipes, NAME.yaml
   std::string device = "cpu";    // "cpu", "cuda:0"
+  // "float32", or "quantized": kept as stored, less memory, slower.
+  std::string weights = "float32";
   int threads = 0;               // of the CPU engine; 0: one for each core
   double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
   struct Limits {
