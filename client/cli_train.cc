@@ -5,6 +5,7 @@
 
 #include "client/cli_parts.h"
 #include "client/train_commands.h"
+#include "fmt/format.h"
 
 namespace gist::client {
 namespace {
