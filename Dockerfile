@@ -23,7 +23,8 @@ COPY --from=build /opt/gistd/third_party /opt/gistd/third_party
 COPY --from=build /opt/gistd/adapters /opt/gistd/adapters
 COPY --from=build /opt/gistd/LICENSE /opt/gistd/
 COPY --from=build /opt/gistd/build/release/gistd /opt/gistd/build/release/gist \
-     /opt/gistd/build/release/gist-data /opt/gistd/build/release/
+    /opt/gistd/build/release/gist-data /opt/gistd/build/release/gist-plan \
+    /opt/gistd/build/release/
 ENV PATH=/opt/gistd/build/release:$PATH
 USER gistd
 VOLUME /var/lib/gistd

@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "client/cli_parts.h"
 #include "client/commands.h"
-#include "client/data_tool.h"
+#include "client/external_tool.h"
 #include "client/files.h"
 #include "client/help_formatter.h"
 #include "client/interrupt.h"
@@ -233,14 +235,20 @@ void AddMask(CLI::App& app, Command* command) {
   sub->parse_complete_callback([arguments] { CheckShape(arguments->shape); });
 }
 
-// For the help text: what begins with "gist data" is gist-data's to read, its
+// Programs beside gist, "gist-" in front of their names.
+constexpr std::pair<const char*, const char*> kTools[] = {
+    {"data", "Make samples to train and measure on; needs no server"},
+    {"plan", "What a model takes in memory; needs no server"},
+};
+
+// For the help text: what begins with a tool's name is the tool's to read, its
 // options and --help too, and never comes here.
-void AddData(CLI::App& app) {
-  app.add_subcommand("data",
-                     "Make samples to train and measure on; needs no server")
-      ->final_callback([] {
-        throw CLI::ValidationError("data", "comes first: gist data ...");
-      });
+void AddTools(CLI::App& app) {
+  for (const auto& [name, about] : kTools) {
+    app.add_subcommand(name, about)->final_callback([name = name] {
+      throw CLI::ValidationError(name, fmt::format("comes first: gist {} ...", name));
+    });
+  }
 }
 
 void AddGlobals(CLI::App& app, ClientOptions* options, bool* json) {
@@ -277,11 +285,17 @@ void PrintError(const absl::Status& status, Session& session) {
   session.reply["error"] = ToJson(status);
 }
 
-int BecomeDataTool(int argc, char** argv) {
-  const absl::Status status = RunDataTool({argv + 2, argv + argc});
-  fmt::print(stderr, "gist: {} [{}]\n", Message(status),
-             absl::StatusCodeToString(status.code()));
-  return kLocal;
+// Returns only where there is no tool of that name, or it does not run.
+std::optional<int> BecomeTool(int argc, char** argv) {
+  for (const auto& [name, about] : kTools) {
+    if (argc < 2 || std::string_view(argv[1]) != name) continue;
+    const absl::Status status =
+        RunTool(fmt::format("gist-{}", name), {argv + 2, argv + argc});
+    fmt::print(stderr, "gist: {} [{}]\n", Message(status),
+               absl::StatusCodeToString(status.code()));
+    return kLocal;
+  }
+  return std::nullopt;
 }
 
 // After lines of JSON only an error is left to say.
@@ -292,9 +306,7 @@ absl::Status WriteReply(const Session& session) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "data") {
-    return BecomeDataTool(argc, argv);
-  }
+  if (const auto exit_code = BecomeTool(argc, argv)) return *exit_code;
   ClientOptions options;
   bool json = false;
   Command command;
@@ -305,7 +317,7 @@ int Main(int argc, char** argv) {
   AddContexts(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
-  AddData(app);
+  AddTools(app);
   AddTraining(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
   try {

@@ -11,7 +11,8 @@
 
 namespace gist::client {
 
-inline constexpr int kMostTokens = 1'000'000'000;  // the server knows its limits
+inline constexpr int kMostTokens =
+    1'000'000'000;  // the server knows its limits
 
 // The command that was chosen, with its arguments.
 using Command = std::function<absl::Status(Session&)>;

@@ -5,6 +5,7 @@
 
 #include "client/cli_parts.h"
 #include "client/train_commands.h"
+#include "fmt/format.h"
 
 namespace gist::client {
 namespace {
@@ -28,30 +29,26 @@ void AddData(CLI::App* sub, TrainArguments* arguments) {
     return *request.generator;
   };
   CLI::Option* generate = sub->add_option_function<std::string>(
-      "--generate", [generator](const std::string& name) {
-        generator().name = name;
-      },
+      "--generate",
+      [generator](const std::string& name) { generator().name = name; },
       "Learn from generated samples: niah, needles in a haystack");
   generate->type_name("NAME");
   using Names = std::vector<std::string>;
   sub->add_option_function<Names>(
-         "--language", [generator](const Names& names) {
-           generator().languages = names;
-         },
+         "--language",
+         [generator](const Names& names) { generator().languages = names; },
          "Of generated samples: en, ko (default: both)")
       ->type_name("L")
       ->needs(generate);
   sub->add_option_function<Names>(
-         "--family", [generator](const Names& names) {
-           generator().families = names;
-         },
+         "--family",
+         [generator](const Names& names) { generator().families = names; },
          "Of generated samples: passkey (default), keyed, absent, overview")
       ->type_name("F")
       ->needs(generate);
   sub->add_option_function<int64_t>(
-         "--samples", [generator](int64_t samples) {
-           generator().samples = samples;
-         },
+         "--samples",
+         [generator](int64_t samples) { generator().samples = samples; },
          "Documents to generate (default: as --steps or the preset say)")
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("N")
@@ -113,15 +110,16 @@ void AddTrain(CLI::App& app, Command* command) {
     if (arguments->files.empty() && arguments->request.dataset_ids.empty() &&
         !arguments->request.generator) {
       throw CLI::ValidationError(
-          "train", "has nothing to learn from: --data, --dataset or --generate");
+          "train",
+          "has nothing to learn from: --data, --dataset or --generate");
     }
   });
 }
 
 // A subcommand of one argument.
 void AddOne(CLI::App& app, Command* command, const char* name,
-            const char* about, const std::string& example,
-            const char* argument, const char* argument_about,
+            const char* about, const std::string& example, const char* argument,
+            const char* argument_about,
             absl::Status (*run)(const std::string&, Session&)) {
   CLI::App* sub = AddSubcommand(app, name, about, example);
   auto value = std::make_shared<std::string>();
@@ -174,7 +172,8 @@ void AddTrainings(CLI::App& app, Command* command) {
 }
 
 void AddDatasets(CLI::App& app, Command* command) {
-  CLI::App* group = AddGroup(app, "datasets", "Upload, list and delete samples");
+  CLI::App* group =
+      AddGroup(app, "datasets", "Upload, list and delete samples");
   const std::string call = "gist datasets ";
   AddMany(*group, command, "upload", "Send JSON lines; print each one's id",
           call + "upload mine.jsonl", "FILE",

@@ -25,11 +25,6 @@ absl::Status Local(absl::Status status) {
   return status;
 }
 
-// `what` with errno's meaning.
-absl::Status LocalErrno(const std::string& what) {
-  return Local(absl::ErrnoToStatus(errno, what));
-}
-
 absl::Status Exists(const std::string& path) {
   return Local(absl::AlreadyExistsError(fmt::format(
       "{} exists already; choose another name, or --force to replace it",
@@ -44,6 +39,10 @@ mode_t NewFileMode() {
 }
 
 }  // namespace
+
+absl::Status LocalErrno(const std::string& what) {
+  return Local(absl::ErrnoToStatus(errno, what));
+}
 
 bool IsLocal(const absl::Status& status) {
   return status.GetPayload(kLocalMark).has_value();

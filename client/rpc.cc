@@ -35,9 +35,9 @@ absl::Status FromGrpc(const grpc::Status& status,
   if (code != absl::StatusCode::kUnavailable) {
     return absl::Status(code, status.error_message());
   }
-  return absl::UnavailableError(
-      fmt::format("{} (tried {}; is gistd running?)", status.error_message(),
-                  options.target));
+  return absl::UnavailableError(fmt::format("{} (tried {}; is gistd running?)",
+                                            status.error_message(),
+                                            options.target));
 }
 
 absl::Status CheckUtf8(std::string_view what, std::string_view text) {

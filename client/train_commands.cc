@@ -198,7 +198,8 @@ absl::Status RunDatasetDelete(const std::vector<std::string>& dataset_ids,
   for (const std::string& id : dataset_ids) {
     GIST_RETURN_IF_ERROR(session.trainings.DeleteDataset(id));
     deleted.push_back(id);
-    if (!session.json) GIST_RETURN_IF_ERROR(WriteStdout("deleted " + id + "\n"));
+    if (!session.json)
+      GIST_RETURN_IF_ERROR(WriteStdout("deleted " + id + "\n"));
   }
   return absl::OkStatus();
 }
@@ -221,9 +222,9 @@ absl::Status RunAdapterRollback(Session& session) {
                         session.trainings.RollbackAdapter());
   session.reply["adapter"] = adapter;
   if (session.json) return absl::OkStatus();
-  return WriteStdout((adapter.empty() ? "the server's configured adapter"
-                                      : adapter) +
-                     " is in use\n");
+  return WriteStdout(
+      (adapter.empty() ? "the server's configured adapter" : adapter) +
+      " is in use\n");
 }
 
 }  // namespace gist::client

@@ -12,13 +12,14 @@ namespace gist::client {
 
 struct TrainArguments {
   TrainingRequest request;
-  std::vector<std::string> files;      // to upload; "-": standard input
+  std::vector<std::string> files;  // to upload; "-": standard input
   std::vector<std::string> dev_files;
   bool detach = false;  // print the job's id and leave
 };
 // Uploads, starts and watches; prints the adapter's name at its end. Ctrl-C
-// detaches, and within two seconds another one cancels the training. With --json
-// each event is a line. kFailedPrecondition, kCancelled: how the training ended.
+// detaches, and within two seconds another one cancels the training. With
+// --json each event is a line. kFailedPrecondition, kCancelled: how the
+// training ended.
 absl::Status RunTrain(const TrainArguments& arguments, Session& session);
 absl::Status RunTrainingWatch(const std::string& job_id, Session& session);
 absl::Status RunTrainingList(Session& session);

@@ -116,11 +116,10 @@ std::string Details(const Training& training) {
       Line("training", training.job_id) + Line("state", training.state) +
       Line("adapter",
            training.adapter.empty() ? training.name : training.adapter) +
-      Line("recipe",
-           training.recipe == training.preset
-               ? training.preset
-               : fmt::format("{}, asked for {}", training.recipe,
-                             training.preset)) +
+      Line("recipe", training.recipe == training.preset
+                         ? training.preset
+                         : fmt::format("{}, asked for {}", training.recipe,
+                                       training.preset)) +
       Line("steps", fmt::format("{} {}", Steps(training), training.stage)) +
       Line("loss", fmt::format("{:.4f}", training.loss)) +
       Line("dev accuracy",
@@ -152,10 +151,9 @@ std::string TableHeaderOf(const Dataset&) {
   return fmt::format(kDatasetRow, "DATASET", "SAMPLES", "SIZE", "CREATED");
 }
 std::string TableRow(const Dataset& dataset) {
-  return fmt::format(kDatasetRow, dataset.dataset_id,
-                     FormatCount(dataset.records),
-                     FormatBytes(dataset.dataset_bytes),
-                     FormatTime(dataset.created_unix_ms));
+  return fmt::format(
+      kDatasetRow, dataset.dataset_id, FormatCount(dataset.records),
+      FormatBytes(dataset.dataset_bytes), FormatTime(dataset.created_unix_ms));
 }
 
 std::string TableHeaderOf(const Adapter&) {

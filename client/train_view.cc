@@ -40,7 +40,9 @@ std::string Pace(const TrainingEvent& step) {
   return text;
 }
 
-std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
+std::string Percent(double share) {
+  return fmt::format("{:.1f} %", 100 * share);
+}
 
 }  // namespace
 
@@ -127,8 +129,8 @@ void TrainView::ShowStep(const TrainingEvent& event) {
   losses_.push_back(event.loss);
   if (losses_.size() > kMaxLosses) losses_.erase(losses_.begin());
   const auto now = Clock::now();
-  const Clock::duration pause = redraws_ ? Clock::duration(kRedraw)
-                                         : Clock::duration(kPlainLine);
+  const Clock::duration pause =
+      redraws_ ? Clock::duration(kRedraw) : Clock::duration(kPlainLine);
   if (last_drawn_ && now - *last_drawn_ < pause) return;
   last_drawn_ = now;
   if (!redraws_) {

@@ -13,19 +13,19 @@
 namespace gist::client {
 
 // At most `columns` block characters, the first value to the left; the largest
-// value is a whole block, the smallest the lowest one. Where there are more values
-// than columns each column is their mean.
+// value is a whole block, the smallest the lowest one. Where there are more
+// values than columns each column is their mean.
 std::string Sparkline(std::span<const double> values, int columns);
 
-// "short 120/6,000 [##....] loss 1.234 dev 45 % 8,400 tokens/s, 2 h 3 min left",
-// with a sparkline of the losses where there is room: what fits in `columns`, the
-// most important first.
+// "short 120/6,000 [##....] loss 1.234 dev 45 % 8,400 tokens/s, 2 h 3 min
+// left", with a sparkline of the losses where there is room: what fits in
+// `columns`, the most important first.
 std::string TrainLine(const TrainingEvent& step, std::optional<double> accuracy,
                       std::span<const double> losses, int columns);
 
-// Follows the events of one training: on a terminal one line that redraws itself,
-// and lines that stay for what matters; elsewhere plain lines, of steps one in ten
-// seconds. All on standard error.
+// Follows the events of one training: on a terminal one line that redraws
+// itself, and lines that stay for what matters; elsewhere plain lines, of steps
+// one in ten seconds. All on standard error.
 class TrainView {
  public:
   TrainView();

@@ -14,10 +14,11 @@ struct TrainingClient::Impl {
 
   // One request, one response. `method`: of the stub.
   template <typename Response, typename Request>
-  absl::StatusOr<Response> Unary(grpc::Status (v1::TrainingService::Stub::*method)(
-                                     grpc::ClientContext*, const Request&,
-                                     Response*),
-                                 const Request& request) const {
+  absl::StatusOr<Response> Unary(
+      grpc::Status (v1::TrainingService::Stub::*method)(grpc::ClientContext*,
+                                                        const Request&,
+                                                        Response*),
+      const Request& request) const {
     Call call(options);
     Response response;
     GIST_RETURN_IF_ERROR(FromGrpc(
@@ -52,9 +53,8 @@ using Stub = v1::TrainingService::Stub;
 
 absl::Status TrainingClient::Train(const TrainingRequest& request,
                                    const EventSink& sink) const {
-  for (const std::string& text :
-       {request.request_id, request.preset, request.name,
-        request.start_adapter}) {
+  for (const std::string& text : {request.request_id, request.preset,
+                                  request.name, request.start_adapter}) {
     GIST_RETURN_IF_ERROR(CheckUtf8("name", text));
   }
   Call call(impl_->options);

@@ -85,7 +85,7 @@ struct TrainingEvent {
   double seconds_left = 0;
   std::optional<double> dev_accuracy;
   std::string message;
-  std::optional<Training> training;             // SNAPSHOT, STATE
+  std::optional<Training> training;            // SNAPSHOT, STATE
   std::vector<std::pair<int, double>> losses;  // SNAPSHOT: step and loss
 };
 
@@ -116,8 +116,8 @@ class TrainingClient {
   explicit TrainingClient(const ClientOptions& options);
   ~TrainingClient();
 
-  // Both return when the training is over, however it ended; the last event says
-  // how.
+  // Both return when the training is over, however it ended; the last event
+  // says how.
   absl::Status Train(const TrainingRequest& request,
                      const EventSink& sink) const;
   absl::Status Watch(std::string_view job_id, const EventSink& sink) const;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
 #include "core/model/transformer.h"
 #include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
@@ -21,6 +22,7 @@ struct BaseModel {
 // `path`: a GGUF file. `device`: made ready by PrepareDevice. Errors name the file
 // and what is wrong with it: kNotFound, kUnimplemented, kDataLoss.
 absl::StatusOr<BaseModel> LoadBaseModel(const std::string& path,
-                                        const std::string& device);
+                                        const std::string& device,
+                                        WeightStorage weights = WeightStorage::kFloat32);
 
 }  // namespace gist

@@ -269,8 +269,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options) {
   GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
   SetThreads(options.threads);
-  GIST_ASSIGN_OR_RETURN(BaseModel model,
-                         LoadBaseModel(options.model_path, options.device));
+  GIST_ASSIGN_OR_RETURN(
+      BaseModel model,
+      LoadBaseModel(options.model_path, options.device, options.weights));
   auto engine = std::make_unique<TorchEngine>(std::move(model));
   GIST_RETURN_IF_ERROR(engine->Start(options));
   return engine;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
 #include "core/engine.h"
 
 namespace gist {
@@ -14,6 +15,7 @@ struct TorchEngineOptions {
   std::string adapter_path;  // PEFT-style folder
   std::string device = "cpu";
   int threads = 0;  // of one matrix product; 0: one a core
+  WeightStorage weights = WeightStorage::kFloat32;
 };
 
 // Loads and checks everything, and reads the shared prefix. Errors name the file

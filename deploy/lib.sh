@@ -75,17 +75,19 @@ jobs_for_machine() {
   echo "${GIST_JOBS:-$jobs}"
 }
 
-# start_server FOLDER LOG: starts build/release/gistd on a free loopback port with its
-# data in FOLDER, and returns when it is ready; if it ends instead, shows why. Sets
-# server_pid, and GIST_SERVER for gist.
+# start_server FOLDER LOG [FLAG...]: starts build/release/gistd on a free loopback port
+# with its data in FOLDER, and returns when it is ready; if it ends instead, shows why.
+# Sets server_pid, and GIST_SERVER for gist.
 server_pid=
 server_log=
 start_server() {
-  local start=$SECONDS log=$2
+  local start=$SECONDS folder=$1 log=$2
+  shift 2
   server_log=$log
-  mkdir -p "$1" "$(dirname "$log")"
+  mkdir -p "$folder" "$(dirname "$log")"
   : >"$log"
-  build/release/gistd --listen 127.0.0.1:0 --admin off --data-dir "$1" >"$log" 2>&1 &
+  build/release/gistd --listen 127.0.0.1:0 --admin off --data-dir "$folder" "$@" \
+    >"$log" 2>&1 &
   server_pid=$!
   until grep -q 'gistd ready' "$log"; do
     if ! kill -0 "$server_pid" 2>/dev/null; then

@@ -21,9 +21,8 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kMaxHistory = 100;
 
 absl::Status NoSuchAdapter(std::string_view title) {
-  return absl::NotFoundError(
-      fmt::format("no adapter is called {:?}; ListAdapters names all",
-                  Shown(title)));
+  return absl::NotFoundError(fmt::format(
+      "no adapter is called {:?}; ListAdapters names all", Shown(title)));
 }
 
 // A positive number that fits.

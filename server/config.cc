@@ -76,7 +76,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 // The flags; each is empty until it is given.
 struct Flags {
   std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
-  std::optional<std::string> device;
+  std::optional<std::string> device, weights;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   bool insecure_listen = false;
@@ -100,6 +100,8 @@ struct Flags {
         defaults.adapter);
     add("--presets", presets, "folder of training recipes", defaults.presets);
     add("--device", device, "cpu or cuda:N", defaults.device);
+    add("--weights", weights,
+        "float32, or quantized: as stored, less memory, slower", defaults.weights);
     add("--threads", threads, "of the CPU; 0: all cores", defaults.threads);
     add("--max-document-bytes", max_document_bytes, "limit of a document",
         defaults.limits.max_document_bytes);
@@ -123,6 +125,7 @@ struct Flags {
     if (adapter) config.promoted_adapter = false;
     apply(presets, config.presets);
     apply(device, config.device);
+    apply(weights, config.weights);
     apply(threads, config.threads);
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
@@ -169,6 +172,10 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError(fmt::format(
         "admin is \"{}\", want HOST:PORT, say 127.0.0.1:9090, or off",
         config.admin));
+  }
+  if (config.weights != "float32" && config.weights != "quantized") {
+    return absl::InvalidArgumentError(fmt::format(
+        "weights is \"{}\", want float32 or quantized", config.weights));
   }
   const Config::Limits& limits = config.limits;
   GIST_RETURN_IF_ERROR(CheckAtLeast("threads", config.threads, 0));

@@ -17,13 +17,15 @@ struct Config {
   std::string admin = "127.0.0.1:9090";    // HTTP for /metrics; "off": none
   bool insecure_listen = false;  // allow `listen` beyond loopback without TLS
   std::string data_dir = "./gistd-data";
-  std::string model;           // a GGUF file
-  std::string adapter;         // a PEFT-style folder
+  std::string model;             // a GGUF file
+  std::string adapter;           // a PEFT-style folder
   bool promoted_adapter = true;  // in place of `adapter`, if one was promoted;
                                  // the flag --adapter sets it false
-  std::string presets;         // a folder of training recipes, NAME.yaml
-  std::string device = "cpu";  // "cpu", "cuda:0"
-  int threads = 0;             // of the CPU engine; 0: one for each core
+  std::string presets;           // a folder of training recipes, NAME.yaml
+  std::string device = "cpu";    // "cpu", "cuda:0"
+  // "float32", or "quantized": kept as stored, less memory, slower.
+  std::string weights = "float32";
+  int threads = 0;               // of the CPU engine; 0: one for each core
   double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
   struct Limits {
     int64_t max_document_bytes = int64_t{64} << 20;
@@ -36,8 +38,8 @@ struct Config {
   } limits;
 };
 
-// The defaults, `model`, `adapter` and `presets` below `home`, the folder of the
-// installation.
+// The defaults, `model`, `adapter` and `presets` below `home`, the folder of
+// the installation.
 Config DefaultConfig(std::string_view home);
 
 // GIST_HOME, or the folder three above the executable: ROOT of

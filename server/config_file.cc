@@ -51,6 +51,7 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("promoted_adapter", "true or false", config.promoted_adapter),
           MakeKey("presets", "a string", config.presets),
           MakeKey("device", "a string", config.device),
+          MakeKey("weights", "a string", config.weights),
           MakeKey("threads", "an integer", config.threads),
           MakeKey("shutdown_grace_seconds", "a number",
                   config.shutdown_grace_seconds)};

@@ -24,9 +24,8 @@ constexpr size_t kIdDigits = 32;
 absl::Status CheckId(std::string_view id) {
   const bool is_id = IsPlainName(id) && id.starts_with(kPrefix);
   if (is_id) return absl::OkStatus();
-  return absl::NotFoundError(
-      fmt::format("no dataset has the id {:?}; ListDatasets names all",
-                  Shown(id)));
+  return absl::NotFoundError(fmt::format(
+      "no dataset has the id {:?}; ListDatasets names all", Shown(id)));
 }
 
 }  // namespace
@@ -46,7 +45,8 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
                     "train with several",
                     json_lines.size(), limits_.max_bytes));
   }
-  GIST_ASSIGN_OR_RETURN(const auto records, ParseRecords(json_lines, "dataset"));
+  GIST_ASSIGN_OR_RETURN(const auto records,
+                        ParseRecords(json_lines, "dataset"));
   Dataset dataset;
   dataset.dataset_id = kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
   if (auto known = Get(dataset.dataset_id); known.ok()) return known;

@@ -34,7 +34,8 @@ absl::Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
     if (written < 0) return Failed("cannot write", path, errno);
     bytes.remove_prefix(size_t(written));
   }
-  return fsync(fd) == 0 ? absl::OkStatus() : Failed("cannot flush", path, errno);
+  return fsync(fd) == 0 ? absl::OkStatus()
+                        : Failed("cannot flush", path, errno);
 }
 
 // So that a renaming in it outlives a crash.
@@ -58,11 +59,10 @@ absl::StatusOr<std::string> ReadStateFile(const std::string& path) {
   return std::move(text).str();
 }
 
-absl::Status WriteStateFile(const std::string& path,
-                                 std::string_view bytes) {
+absl::Status WriteStateFile(const std::string& path, std::string_view bytes) {
   const std::string partial = path + ".partial";
-  const int fd = open(partial.c_str(),
-                      O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int fd =
+      open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return Failed("cannot create", partial, errno);
   absl::Status status = WriteAll(fd, bytes, partial);
   close(fd);

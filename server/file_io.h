@@ -15,8 +15,7 @@ absl::StatusOr<std::string> ReadStateFile(const std::string& path);
 // Written beside it, flushed to disk, renamed: after a crash the file holds the
 // old bytes or the new ones. kResourceExhausted: no space; kUnavailable: it
 // cannot be written.
-absl::Status WriteStateFile(const std::string& path,
-                                 std::string_view bytes);
+absl::Status WriteStateFile(const std::string& path, std::string_view bytes);
 
 // Renames a folder and flushes the renaming. kUnavailable.
 absl::Status PublishFolder(const std::string& from, const std::string& to);

@@ -1,5 +1,5 @@
-// gist.v1.GistService on a port, with health, reflection and, where there is one,
-// the training service.
+// gist.v1.GistService on a port, with health, reflection and, where there is
+// one, the training service.
 #pragma once
 
 #include <memory>

@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   options.adapter_path = config.adapter;
   options.device = config.device;
   options.threads = config.threads;
+  if (config.weights == "quantized") options.weights = WeightStorage::kQuantized;
   return MakeTorchEngine(options);
 #else
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
@@ -82,9 +83,9 @@ struct Trainings {
     options.folder = config.data_dir + "/training";
     options.max_queued = config.limits.max_queued_trainings;
     GIST_ASSIGN_OR_RETURN(
-        manager, TrainManager::Start(
-                     options, datasets,
-                     {engine, planner, adapters, promoter, metrics}));
+        manager,
+        TrainManager::Start(options, datasets,
+                            {engine, planner, adapters, promoter, metrics}));
     return absl::OkStatus();
   }
 

@@ -31,9 +31,8 @@ inline std::string Shown(std::string_view text) {
 inline absl::Status CheckPlainName(std::string_view what,
                                    std::string_view name) {
   if (IsPlainName(name)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("{} is {:?}, want 1 to 64 of a-z, 0-9, _ and -", what,
-                  Shown(name)));
+  return absl::InvalidArgumentError(fmt::format(
+      "{} is {:?}, want 1 to 64 of a-z, 0-9, _ and -", what, Shown(name)));
 }
 
 }  // namespace gist

@@ -23,15 +23,17 @@ class Promoter {
   // Uses what was in use when the server stopped. Without it the configured
   // adapter stays in use until the first Promote.
   absl::Status Restore();
-  // Uses "NAME@VERSION", or the latest version of "NAME". The history is written
-  // after the engine has taken it; after an error the old one stays in use.
-  // kNotFound, kDataLoss, kFailedPrecondition (the adapter is of another model).
+  // Uses "NAME@VERSION", or the latest version of "NAME". The history is
+  // written after the engine has taken it; after an error the old one stays in
+  // use. kNotFound, kDataLoss, kFailedPrecondition (the adapter is of another
+  // model).
   absl::StatusOr<AdapterVersion> Promote(std::string_view title);
-  // The same, unless another one than `expected` (InUse) came into use: kAborted.
+  // The same, unless another one than `expected` (InUse) came into use:
+  // kAborted.
   absl::StatusOr<AdapterVersion> PromoteOver(std::string_view expected,
                                              std::string_view title);
-  // Goes back to what was in use before; the title that is in use then, as InUse
-  // says. kFailedPrecondition: nothing was.
+  // Goes back to what was in use before; the title that is in use then, as
+  // InUse says. kFailedPrecondition: nothing was.
   absl::StatusOr<std::string> Rollback();
 
   // Title of the version in use; empty: the configured adapter.

@@ -101,8 +101,7 @@ void Scheduler::StartWaiting() {
     });
   };
   std::map<Job::Lane, std::ptrdiff_t> places = {
-      {Job::Lane::kAsk,
-       options_.max_running_asks - running(Job::Lane::kAsk)},
+      {Job::Lane::kAsk, options_.max_running_asks - running(Job::Lane::kAsk)},
       {Job::Lane::kCompress,
        options_.max_running_compressions - running(Job::Lane::kCompress)},
       {Job::Lane::kAdapter, options_.max_jobs}};

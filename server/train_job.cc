@@ -140,7 +140,8 @@ absl::Status TrainJob::Watch(const Caller& caller,
       news.assign(first, updates_.end());
       if (news.empty() && closed_) {
         return absl::UnavailableError(
-            "the server is shutting down; the training goes on when it is back");
+            "the server is shutting down; the training goes on when it is "
+            "back");
       }
     }
     GIST_RETURN_IF_ERROR(caller.Check());

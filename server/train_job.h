@@ -37,9 +37,9 @@ class TrainJob {
   void RequestCancel() { cancel_requested_ = true; }
   bool cancel_requested() const { return cancel_requested_; }
 
-  // A snapshot, then updates as they come, until the job is over, the caller has
-  // left or Close. Who is slow misses steps, then other updates, never the last.
-  // kUnavailable: closed; the job itself may go on.
+  // A snapshot, then updates as they come, until the job is over, the caller
+  // has left or Close. Who is slow misses steps, then other updates, never the
+  // last. kUnavailable: closed; the job itself may go on.
   absl::Status Watch(const Caller& caller, const UpdateSink& sink) const;
   // The server is going: ends all watches.
   void Close();
@@ -47,7 +47,7 @@ class TrainJob {
  private:
   static constexpr size_t kMaxUpdates = 256;
 
-  void Push(TrainingUpdate update);  // wants mutex_
+  void Push(TrainingUpdate update);     // wants mutex_
   void AddLoss(int step, double loss);  // wants mutex_
 
   const std::string id_;

@@ -223,6 +223,19 @@ absl::StatusOr<Training> TrainManager::Cancel(std::string_view job_id) {
 absl::Status TrainManager::Watch(std::string_view job_id, const Caller& caller,
                                  const TrainJob::UpdateSink& sink) const {
   GIST_ASSIGN_OR_RETURN(const JobPtr job, Find(job_id));
+  struct Place {
+    explicit Place(std::atomic<int>& taken) : count(taken), number(++taken) {}
+    ~Place() { --count; }
+    std::atomic<int>& count;
+    const int number;
+  };
+  const Place place(watchers_);
+  if (place.number > options_.max_watchers) {
+    return absl::ResourceExhaustedError(
+        fmt::format("{} callers watch trainings, the limit is {}; {} goes on: "
+                    "watch it later",
+                    place.number - 1, options_.max_watchers, job->id()));
+  }
   return job->Watch(caller, sink);
 }
 

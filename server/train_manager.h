@@ -23,11 +23,12 @@
 namespace gist {
 
 struct TrainOptions {
-  std::string folder;    // of records (JOB.json) and checkpoints (JOB/RECIPE/)
-  int max_queued = 8;    // trainings that wait
-  int max_kept = 100;    // records of trainings that are over
-  int nice = 10;         // of the thread, and of those that its work starts
-  int max_crashes = 3;   // of the server between two checkpoints of a training
+  std::string folder;     // of records (JOB.json) and checkpoints (JOB/RECIPE/)
+  int max_queued = 8;     // trainings that wait
+  int max_kept = 100;     // records of trainings that are over
+  int nice = 10;          // of the thread, and of those that its work starts
+  int max_crashes = 3;    // of the server between two checkpoints of a training
+  int max_watchers = 32;  // at a time: each holds a thread of the server
 };
 
 // Every record is on disk before a call returns, so that a restart finds all
@@ -50,7 +51,8 @@ class TrainManager {
   // A training that waits is cancelled at once, one that runs after its step.
   // One that is over stays as it is.
   absl::StatusOr<Training> Cancel(std::string_view job_id);
-  // As TrainJob::Watch.
+  // As TrainJob::Watch. kResourceExhausted: too many watch already; the
+  // training goes on.
   absl::Status Watch(std::string_view job_id, const Caller& caller,
                      const TrainJob::UpdateSink& sink) const;
   // kFailedPrecondition: a training that is not over needs it.
@@ -92,6 +94,7 @@ class TrainManager {
   std::deque<JobPtr> queue_;
   JobPtr running_;
   std::atomic<bool> stopping_ = false;
+  mutable std::atomic<int> watchers_ = 0;
   std::thread thread_;  // the last member: it uses all the others
 };
 

@@ -125,7 +125,8 @@ absl::Status ApplyOverrides(const TrainRequest& request, TrainRecipe& recipe) {
   const int64_t samples = request.generator ? request.generator->samples : 0;
   if (request.steps > 0 && samples > 0) {
     return absl::InvalidArgumentError(
-        "steps and samples are both set, and each says how long; leave one out");
+        "steps and samples are both set, and each says how long; leave one "
+        "out");
   }
   const int64_t per_step = std::max<int64_t>(
       1, int64_t(recipe.documents_per_step) * recipe.accumulate_passes);

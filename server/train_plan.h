@@ -28,7 +28,8 @@ struct GeneratedTasks {
 using GeneratorSource =
     std::function<absl::StatusOr<GeneratedTasks>(const GeneratorRequest&)>;
 
-// Makes plans out of names alone: no file's path is ever a caller's. Thread-safe.
+// Makes plans out of names alone: no file's path is ever a caller's.
+// Thread-safe.
 class TrainPlanner {
  public:
   // All outlive the planner.

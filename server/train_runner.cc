@@ -113,14 +113,13 @@ absl::Status TrainRunner::StepUntilDone(Trainer& trainer, TrainJob& job) {
       }
       return absl::CancelledError("the server is stopping");
     }
-    GIST_ASSIGN_OR_RETURN(const TrainEvent event, Fence("training", [&] {
-                            return trainer.Step();
-                          }));
+    GIST_ASSIGN_OR_RETURN(const TrainEvent event,
+                          Fence("training", [&] { return trainer.Step(); }));
     job.Post(event);
     Log(job, event);
     if (event.kind == TrainEvent::Kind::kStep) {
       parts_.metrics.CountTrainStep(event.loss, event.tokens_per_second);
-    } else {
+    } else if (event.kind != TrainEvent::Kind::kPreparing) {
       save_(job);
     }
   }
@@ -146,14 +145,13 @@ absl::Status TrainRunner::Judge(Trainer& trainer, const TrainJob& job,
   GIST_ASSIGN_OR_RETURN(const std::string folder,
                         parts_.promoter.FolderInUse());
   GIST_ASSIGN_OR_RETURN(training.baseline_accuracy, Fence("evaluation", [&] {
-                          return trainer.Evaluate(
-                              folder, [&] { return GoesOn(job); });
+                          return trainer.Evaluate(folder,
+                                                  [&] { return GoesOn(job); });
                         }));
   const double mine = version.dev_accuracy.value_or(0);
   const double theirs = *training.baseline_accuracy;
-  training.message =
-      fmt::format("dev accuracy {:.3f}; {} has {:.3f}", mine,
-                  TitleOrConfigured(in_use), theirs);
+  training.message = fmt::format("dev accuracy {:.3f}; {} has {:.3f}", mine,
+                                 TitleOrConfigured(in_use), theirs);
   if (!training.request.promote_if_better || mine <= theirs) {
     return absl::OkStatus();
   }
@@ -177,8 +175,7 @@ TrainRunner::Outcome TrainRunner::Finish(Trainer& trainer, TrainJob& job) {
     training.message = fmt::format("{} is there, but not in use: {}",
                                    training.adapter, Message(judged));
   }
-  return {TrainState::kSucceeded, training.message,
-          [training](Training& all) {
+  return {TrainState::kSucceeded, training.message, [training](Training& all) {
             all.adapter = training.adapter;
             all.baseline_accuracy = training.baseline_accuracy;
             all.promoted = training.promoted;

@@ -49,8 +49,8 @@ class TrainRunner {
   Outcome Train(TrainJob& job, const std::string& folder);
   absl::StatusOr<TrainSpec> Plan(const TrainJob& job,
                                  const std::string& folder) const;
-  // OK: done. kCancelled: a caller or the server wants it to end, which leaves a
-  // checkpoint.
+  // OK: done. kCancelled: a caller or the server wants it to end, which leaves
+  // a checkpoint.
   absl::Status StepUntilDone(Trainer& trainer, TrainJob& job);
   bool GoesOn(const TrainJob& job) const {
     return !job.cancel_requested() && !stopping_();

@@ -120,29 +120,29 @@ class TrainService final : public v1::TrainingService::Service {
   grpc::Status PromoteAdapter(grpc::ServerContext* context,
                               const v1::PromoteAdapterRequest* request,
                               v1::Adapter* response) override {
-    return Serve(
-        "PromoteAdapter", *context, [&](const Caller&) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(const std::string title,
-                                TitleOf(request->adapter()));
-          GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
-                                parts_.promoter.Promote(title));
-          SPDLOG_INFO("promoted adapter={}", version.Title());
-          ToProto(version, version.Title(), response);
-          return absl::OkStatus();
-        });
+    return Serve("PromoteAdapter", *context,
+                 [&](const Caller&) -> absl::Status {
+                   GIST_ASSIGN_OR_RETURN(const std::string title,
+                                         TitleOf(request->adapter()));
+                   GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
+                                         parts_.promoter.Promote(title));
+                   SPDLOG_INFO("promoted adapter={}", version.Title());
+                   ToProto(version, version.Title(), response);
+                   return absl::OkStatus();
+                 });
   }
 
   grpc::Status RollbackAdapter(grpc::ServerContext* context,
                                const v1::RollbackAdapterRequest*,
                                v1::RollbackAdapterResponse* response) override {
-    return Serve(
-        "RollbackAdapter", *context, [&](const Caller&) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(const std::string title,
-                                parts_.promoter.Rollback());
-          SPDLOG_INFO("rolled back adapter={:?}", title);
-          response->set_adapter(title);
-          return absl::OkStatus();
-        });
+    return Serve("RollbackAdapter", *context,
+                 [&](const Caller&) -> absl::Status {
+                   GIST_ASSIGN_OR_RETURN(const std::string title,
+                                         parts_.promoter.Rollback());
+                   SPDLOG_INFO("rolled back adapter={:?}", title);
+                   response->set_adapter(title);
+                   return absl::OkStatus();
+                 });
   }
 
  private:
@@ -168,9 +168,8 @@ class TrainService final : public v1::TrainingService::Service {
     if (absl::IsNotFound(training.status())) return text;  // so may an adapter
     GIST_RETURN_IF_ERROR(training.status());
     if (!training->adapter.empty()) return training->adapter;
-    return absl::FailedPreconditionError(
-        fmt::format("{} has made no adapter: it is {}", text,
-                    NameOf(training->state)));
+    return absl::FailedPreconditionError(fmt::format(
+        "{} has made no adapter: it is {}", text, NameOf(training->state)));
   }
 
   const TrainServiceParts parts_;

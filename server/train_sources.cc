@@ -30,8 +30,8 @@ absl::Status NoSuchPreset(const std::string& folder, const std::string& name) {
     }
   }
   std::ranges::sort(known);
-  return absl::NotFoundError(fmt::format("no preset is called {:?}; there are {}",
-                                         name, fmt::join(known, ", ")));
+  return absl::NotFoundError(fmt::format(
+      "no preset is called {:?}; there are {}", name, fmt::join(known, ", ")));
 }
 
 std::vector<Weighted> EquallyWeighted(const std::vector<std::string>& names,
@@ -61,8 +61,7 @@ RecipeSource RecipesIn(std::string folder) {
 }
 
 GeneratorSource Generators() {
-  return [](const GeneratorRequest& request)
-             -> absl::StatusOr<GeneratedTasks> {
+  return [](const GeneratorRequest& request) -> absl::StatusOr<GeneratedTasks> {
     if (request.name != "niah") {
       return absl::InvalidArgumentError(fmt::format(
           "no generator is called {:?}; there is niah", Shown(request.name)));
@@ -72,7 +71,8 @@ GeneratorSource Generators() {
     options.families = EquallyWeighted(request.families, options.families);
     GeneratedTasks generated;
     options.split = Split::kTrain;
-    GIST_ASSIGN_OR_RETURN(generated.tasks, NiahSource::Create(options, nullptr));
+    GIST_ASSIGN_OR_RETURN(generated.tasks,
+                          NiahSource::Create(options, nullptr));
     options.split = Split::kDev;
     GIST_ASSIGN_OR_RETURN(generated.dev_tasks,
                           NiahSource::Create(options, nullptr));

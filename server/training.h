@@ -21,7 +21,8 @@ struct GeneratorRequest {
   std::string name;                    // "niah"
   std::vector<std::string> languages;  // "en", "ko"; empty: both
   std::vector<std::string> families;   // of Task; empty: "passkey"
-  int64_t samples = 0;  // documents to learn from; 0: as the preset's steps take
+  int64_t samples =
+      0;  // documents to learn from; 0: as the preset's steps take
 };
 
 struct TrainRequest {
@@ -31,7 +32,8 @@ struct TrainRequest {
   std::vector<std::string> dataset_ids;
   std::vector<std::string> dev_dataset_ids;  // empty: a part of the datasets
   std::optional<GeneratorRequest> generator;
-  std::string start_adapter;  // to go on from: NAME or NAME@VERSION; empty: none
+  std::string
+      start_adapter;  // to go on from: NAME or NAME@VERSION; empty: none
   bool promote_if_better = false;
 
   // In place of the preset's; 0: the preset's.
@@ -82,7 +84,7 @@ struct Training {
   int64_t created_unix_ms = 0;
   int64_t started_unix_ms = 0;  // 0: not yet
   int64_t ended_unix_ms = 0;    // 0: not yet
-  int crashes = 0;  // of the server since the last checkpoint
+  int crashes = 0;              // of the server since the last checkpoint
   std::vector<std::pair<int, double>> losses;  // step and loss, thinned out
 };
 

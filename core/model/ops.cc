@@ -82,12 +82,7 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
   return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
 }
 
-Tensor Product(const Tensor& x, const Tensor& weight) {
-  if (weight.scalar_type() == x.scalar_type()) return at::linear(x, weight);
-  return at::linear(x.to(weight.scalar_type()), weight).to(x.scalar_type());
-}
-
-Tensor Project(const Tensor& x, const Tensor& weight, const Adapter::Impl* adapter,
+Tensor Project(const Tensor& x, const FrozenMatrix& weight, const Adapter::Impl* adapter,
                int layer, Projection projection) {
   const Tensor y = Product(x, weight);
   if (adapter == nullptr) return y;

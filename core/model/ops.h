@@ -43,10 +43,8 @@ at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
 // x: [rows, hidden].
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, float epsilon);
 
-// x W^T, computed in W's type: the frozen weights may be bfloat16 in training.
-at::Tensor Product(const at::Tensor& x, const at::Tensor& weight);
-// The product, and the delta of `adapter` (null: none) for that layer and projection.
-at::Tensor Project(const at::Tensor& x, const at::Tensor& weight,
+// x W^T, and the delta of `adapter` (null: none) for that layer and projection.
+at::Tensor Project(const at::Tensor& x, const FrozenMatrix& weight,
                    const Adapter::Impl* adapter, int layer, Projection projection);
 // x + MLP(x), SwiGLU.
 at::Tensor Mlp(const at::Tensor& x, const LayerWeights& weights, float epsilon,

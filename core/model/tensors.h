@@ -5,11 +5,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/model/adapter.h"
+#include "core/model/frozen_matrix.h"
 #include "core/model/kv_cache.h"
 #include "core/model/model_config.h"
 #include "core/model/transformer.h"
@@ -43,22 +45,23 @@ enum Projection { kQuery, kKey, kValue, kOutput, kGate, kUp, kDown, kProjections
 // y = x W^T; W is [out, in].
 struct LayerWeights {
   at::Tensor attention_norm;  // [hidden]
-  at::Tensor query;           // [heads * head_dim, hidden], rows in Hugging Face order
-  at::Tensor key;             // [kv_heads * head_dim, hidden], likewise
-  at::Tensor value;           // [kv_heads * head_dim, hidden]
-  at::Tensor output;          // [hidden, heads * head_dim]
+  FrozenMatrix query;         // [heads * head_dim, hidden], rows in Hugging Face order
+  FrozenMatrix key;           // [kv_heads * head_dim, hidden], likewise
+  FrozenMatrix value;         // [kv_heads * head_dim, hidden]
+  FrozenMatrix output;        // [hidden, heads * head_dim]
   at::Tensor mlp_norm;        // [hidden]
-  at::Tensor gate;            // [mlp, hidden]
-  at::Tensor up;              // [mlp, hidden]
-  at::Tensor down;            // [hidden, mlp]
+  FrozenMatrix gate;          // [mlp, hidden]
+  FrozenMatrix up;            // [mlp, hidden]
+  FrozenMatrix down;          // [hidden, mlp]
 };
 
 struct Weights {
-  at::Tensor embedding;    // [vocab, hidden]
+  FrozenMatrix embedding;  // [vocab, hidden]
   at::Tensor output_norm;  // [hidden]
-  at::Tensor output;       // [vocab, hidden]; the embedding where they are tied
+  FrozenMatrix output;     // [vocab, hidden]; the embedding where they are tied
   std::vector<LayerWeights> layers;
-  int64_t bytes = 0;
+  int64_t bytes = 0;  // as float32, or as stored
+  std::shared_ptr<const MappedFile> file;  // what quantized matrices lie in; or null
 };
 
 struct LoraPair {

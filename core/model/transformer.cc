@@ -3,8 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/embedding.h>
-#include <ATen/ops/linear.h>
 
 #include <limits>
 
@@ -56,10 +54,12 @@ Transformer::Transformer(std::unique_ptr<const Impl> impl)
 Transformer::~Transformer() = default;
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
-    const Gguf& file, const std::string& device_name) {
+    const Gguf& file, const std::string& device_name,
+    std::shared_ptr<const MappedFile> quantized) {
   const at::NoGradGuard no_grad;
   GIST_ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromGguf(file));
-  GIST_ASSIGN_OR_RETURN(Weights weights, LoadWeights(file, config, device_name));
+  GIST_ASSIGN_OR_RETURN(Weights weights, LoadWeights(file, config, device_name,
+                                                     std::move(quantized)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
     const at::Device device(device_name);
     Tensor frequencies = RopeFrequencies(config, device);
@@ -125,10 +125,10 @@ Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
                                         const std::vector<Plan>& plans) const {
   const LayerWeights& w = weights.layers[size_t(layer)];
   const Tensor query =
-      Rotate(SplitHeads(at::linear(h, w.query), config.heads), rotation);
-  const Tensor plain_key = SplitHeads(at::linear(h, w.key), config.kv_heads);
+      Rotate(SplitHeads(Product(h, w.query), config.heads), rotation);
+  const Tensor plain_key = SplitHeads(Product(h, w.key), config.kv_heads);
   const Tensor key = Rotate(plain_key, rotation);
-  const Tensor value = SplitHeads(at::linear(h, w.value), config.kv_heads);
+  const Tensor value = SplitHeads(Product(h, w.value), config.kv_heads);
   std::vector<Tensor> attended;
   for (const Plan& plan : plans) {
     KvCache::Impl& cache = plan.item.cache->impl();
@@ -140,7 +140,7 @@ Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
     attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
                               cache.Values(layer, tokens), plan.mask));
   }
-  return at::linear(at::cat(attended), w.output);
+  return Product(at::cat(attended), w.output);
 }
 
 Logits Transformer::Impl::LogitsOf(const Tensor& x,
@@ -152,7 +152,7 @@ Logits Transformer::Impl::LogitsOf(const Tensor& x,
     const int64_t rows = plan.item.logits == LogitRows::kAll ? plan.rows : 1;
     const Tensor last = x.narrow(0, plan.first_row + plan.rows - rows, rows);
     const Tensor h = RmsNorm(last, weights.output_norm, config.rms_norm_epsilon);
-    const Tensor row_logits = at::linear(h, weights.output);
+    const Tensor row_logits = Product(h, weights.output);
     logits[i].resize(size_t(row_logits.numel()));
     CopyTo(row_logits, logits[i].data());
   }
@@ -170,7 +170,7 @@ absl::StatusOr<Logits> Transformer::Forward(
     bool wants_logits = false;
     for (const Plan& plan : plans) wants_logits |= plan.item.logits != LogitRows::kNone;
 
-    Tensor x = at::embedding(impl_->weights.embedding, FromIds(ids, impl_->device));
+    Tensor x = Rows(impl_->weights.embedding, FromIds(ids, impl_->device));
     for (int layer = 0; layer < config.layers; ++layer) {
       const LayerWeights& w = impl_->weights.layers[size_t(layer)];
       const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);

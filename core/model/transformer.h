@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/gist_kv.h"
 #include "core/format/gguf.h"
+#include "core/format/mapped_file.h"
 #include "core/gist/mask.h"
 #include "core/model/adapter.h"
 #include "core/model/kv_cache.h"
@@ -34,9 +35,12 @@ struct ForwardItem {
 // Errors: kInvalidArgument (ids, shapes), kInternal (LibTorch threw).
 class Transformer {
  public:
-  // `device`: made ready by PrepareDevice.
-  static absl::StatusOr<std::unique_ptr<Transformer>> Load(const Gguf& file,
-                                                           const std::string& device);
+  // `device`: made ready by PrepareDevice. With `quantized`, the file that `file`
+  // was parsed from, matrices stay as they are stored in it and are dequantized one
+  // at a time on use: the same results, less memory, more time.
+  static absl::StatusOr<std::unique_ptr<Transformer>> Load(
+      const Gguf& file, const std::string& device,
+      std::shared_ptr<const MappedFile> quantized = nullptr);
   ~Transformer();
 
   const ModelConfig& config() const;

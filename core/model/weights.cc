@@ -9,8 +9,9 @@ namespace {
 
 class Loader {
  public:
-  Loader(const Gguf& file, const ModelConfig& config, const std::string& device)
-      : file_(file), config_(config), device_(device) {}
+  Loader(const Gguf& file, const ModelConfig& config, const std::string& device,
+         bool quantized)
+      : file_(file), config_(config), device_(device), quantized_(quantized) {}
 
   absl::StatusOr<Weights> Load() {
     Weights weights;
@@ -42,12 +43,11 @@ class Loader {
     LayerWeights layer;
     GIST_ASSIGN_OR_RETURN(layer.attention_norm,
                           Vector(blk + "attn_norm.weight", hidden));
-    GIST_ASSIGN_OR_RETURN(at::Tensor query,
-                          Matrix(blk + "attn_q.weight", query_rows, hidden));
-    GIST_ASSIGN_OR_RETURN(at::Tensor key,
-                          Matrix(blk + "attn_k.weight", kv_rows, hidden));
-    layer.query = ToHalves(query, config_.heads);
-    layer.key = ToHalves(key, config_.kv_heads);
+    GIST_ASSIGN_OR_RETURN(
+        layer.query,
+        Matrix(blk + "attn_q.weight", query_rows, hidden, config_.head_dim));
+    GIST_ASSIGN_OR_RETURN(
+        layer.key, Matrix(blk + "attn_k.weight", kv_rows, hidden, config_.head_dim));
     GIST_ASSIGN_OR_RETURN(layer.value,
                           Matrix(blk + "attn_v.weight", kv_rows, hidden));
     GIST_ASSIGN_OR_RETURN(layer.output,
@@ -62,47 +62,65 @@ class Loader {
     return layer;
   }
 
-  // Rows of each head: pairs (2i, 2i+1) become (i, i + head_dim / 2).
-  at::Tensor ToHalves(const at::Tensor& rows, int heads) const {
-    return rows.view({heads, config_.head_dim / 2, 2, rows.size(1)})
+  // `interleaved_head_rows`: of a head, where its rows are pairs (2i, 2i + 1) that
+  // become (i, i + half); else 0.
+  absl::StatusOr<FrozenMatrix> Matrix(const std::string& name, int64_t rows,
+                                      int64_t columns, int interleaved_head_rows = 0) {
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {columns, rows}));
+    if (quantized_) {
+      bytes_ += int64_t(tensor->data.size());
+      return FrozenMatrix{.values = {},
+                          .quantized = std::make_shared<const QuantizedMatrix>(
+                              *tensor, interleaved_head_rows, device_)};
+    }
+    at::Tensor values = Read(*tensor, {rows, columns});
+    if (interleaved_head_rows > 0) values = ToHalves(values, interleaved_head_rows);
+    return FrozenMatrix{.values = values.to(device_), .quantized = nullptr};
+  }
+  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {size}));
+    return Read(*tensor, {size}).to(device_);
+  }
+
+  static at::Tensor ToHalves(const at::Tensor& rows, int head_rows) {
+    return rows.view({-1, head_rows / 2, 2, rows.size(1)})
         .transpose(1, 2)
         .reshape_as(rows);
   }
 
-  absl::StatusOr<at::Tensor> Matrix(const std::string& name, int64_t rows,
-                                    int64_t columns) {
-    return Read(name, {columns, rows}, {rows, columns});
-  }
-  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
-    return Read(name, {size}, {size});
+  absl::StatusOr<const GgufTensor*> Find(const std::string& name,
+                                         const std::vector<int64_t>& want_dims) {
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
+    if (tensor->dims == want_dims) return tensor;
+    return absl::DataLossError(
+        fmt::format("tensor {} has dims [{}], want [{}]", name,
+                    fmt::join(tensor->dims, ", "), fmt::join(want_dims, ", ")));
   }
 
-  absl::StatusOr<at::Tensor> Read(const std::string& name,
-                                  const std::vector<int64_t>& want_dims,
-                                  at::IntArrayRef shape) {
-    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
-    if (tensor->dims != want_dims) {
-      return absl::DataLossError(
-          fmt::format("tensor {} has dims [{}], want [{}]", name,
-                      fmt::join(tensor->dims, ", "), fmt::join(want_dims, ", ")));
-    }
+  at::Tensor Read(const GgufTensor& tensor, at::IntArrayRef shape) {
     at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
-    Dequantize(*tensor, values.mutable_data_ptr<float>());
+    Dequantize(tensor, values.mutable_data_ptr<float>());
     bytes_ += int64_t(values.nbytes());
-    return values.to(at::Device(device_));
+    return values;
   }
 
   const Gguf& file_;
   const ModelConfig& config_;
-  const std::string device_;
+  const at::Device device_;
+  const bool quantized_;
   int64_t bytes_ = 0;
 };
 
 }  // namespace
 
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
-                                    const std::string& device) {
-  return Fence("loading weights", [&] { return Loader(file, config, device).Load(); });
+                                    const std::string& device,
+                                    std::shared_ptr<const MappedFile> quantized) {
+  return Fence("loading weights", [&] {
+    auto weights = Loader(file, config, device, quantized != nullptr).Load();
+    if (weights.ok()) weights->file = std::move(quantized);
+    return weights;
+  });
 }
 
 }  // namespace gist

@@ -1,18 +1,22 @@
 // A model file's tensors, ready for use. Torch types: for this folder only.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "core/format/gguf.h"
+#include "core/format/mapped_file.h"
 #include "core/model/tensors.h"
 
 namespace gist {
 
-// Dequantizes to float32 on `device`. GGUF keeps the rows of query and key for
-// interleaved RoPE; they are put back into the Hugging Face order (halves).
+// Dequantizes to float32 on `device`; with `quantized`, the file that `file` was
+// parsed from, matrices only when they are used. GGUF keeps the rows of query and key
+// for interleaved RoPE; they are put back into the Hugging Face order (halves).
 // kNotFound, kDataLoss: a tensor is missing or has another shape; both named.
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
-                                    const std::string& device);
+                                    const std::string& device,
+                                    std::shared_ptr<const MappedFile> quantized);
 
 }  // namespace gist

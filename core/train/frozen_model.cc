@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/zeros.h>
@@ -17,10 +16,13 @@ namespace {
 using at::Tensor;
 
 void ToBfloat16(Weights* weights) {
-  const auto narrow = [](Tensor& matrix) { matrix = matrix.to(at::kBFloat16); };
+  const auto narrow = [](FrozenMatrix& matrix) {
+    if (!matrix.values.defined()) return;  // quantized is smaller still
+    matrix.values = matrix.values.to(at::kBFloat16);
+  };
   narrow(weights->output);
   for (LayerWeights& layer : weights->layers) {
-    for (Tensor* matrix : {&layer.query, &layer.key, &layer.value, &layer.output,
+    for (FrozenMatrix* matrix : {&layer.query, &layer.key, &layer.value, &layer.output,
                            &layer.gate, &layer.up, &layer.down}) {
       narrow(*matrix);
     }
@@ -119,9 +121,8 @@ Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
   Tensor kv = at::empty({batch.segments, config.layers, 2, config.kv_heads,
                          segment_tokens, config.head_dim},
                         at::TensorOptions(type).device(model.frequencies.device()));
-  Tensor x = at::embedding(
-      model.weights.embedding,
-      FromIds({ids.begin(), ids.end()}, model.frequencies.device()));
+  Tensor x = Rows(model.weights.embedding,
+                  FromIds({ids.begin(), ids.end()}, model.frequencies.device()));
   for (int layer = 0; layer < config.layers; ++layer) {
     const LayerWeights& w = model.weights.layers[size_t(layer)];
     const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);

@@ -29,7 +29,7 @@ struct Flags {
                                                          families = {"passkey:1"};
   double mission_share = 0.2;
   int steps = 0, threads = 0, log_every = 10;
-  std::string device = "cpu";
+  std::string device = "cpu", weights = "float32";
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -49,6 +49,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--steps", flags.steps, "leave after so many steps; 0: all");
   app.add_option("--threads", flags.threads, "0: one a core");
   app.add_option("--device", flags.device, "cpu or cuda:N");
+  app.add_option("--weights", flags.weights,
+                 "float32, or quantized: as stored, less memory, slower")
+      ->check(CLI::IsMember({"float32", "quantized"}));
   app.add_option("--log-every", flags.log_every, "steps from line to line");
 }
 
@@ -183,7 +186,10 @@ absl::Status Run(const Flags& flags) {
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
   GIST_ASSIGN_OR_RETURN(const BaseModel model,
-                        LoadBaseModel(flags.model, flags.device));
+                        LoadBaseModel(flags.model, flags.device,
+                                      flags.weights == "quantized"
+                                          ? WeightStorage::kQuantized
+                                          : WeightStorage::kFloat32));
   GIST_ASSIGN_OR_RETURN(const auto trainer, MakeTorchTrainer(model, std::move(spec)));
   const std::string adapter = flags.out + "/adapter";
   Log log(flags.log_every);

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
@@ -188,7 +187,7 @@ AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
   const ModelConfig& config = model.config;
   const ReadPlan plan =
       ReadPlanner(model, gists.keys[0].size(0), questions).Finish();
-  Tensor x = at::embedding(model.weights.embedding, plan.ids);
+  Tensor x = Rows(model.weights.embedding, plan.ids);
   for (int layer = 0; layer < config.layers; ++layer) {
     const LayerWeights& w = model.weights.layers[size_t(layer)];
     const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);

@@ -167,8 +167,8 @@ absl::Status TorchTrainerImpl::InitEmbeddings() {
   const int64_t first = (slots + have - 1) / have * have - slots;
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < slots; ++i) rows.push_back(ids[size_t((first + i) % have)]);
-  parameters_.adapter().embeddings.detach().copy_(exact_.weights.embedding.index_select(
-      0, FromIds(rows, exact_.frequencies.device())));
+  parameters_.adapter().embeddings.detach().copy_(
+      Rows(exact_.weights.embedding, FromIds(rows, exact_.frequencies.device())));
   return absl::OkStatus();
 }
 

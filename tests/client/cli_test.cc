@@ -385,5 +385,18 @@ TEST_F(CliTest, ExplainsItsExitCodes) {
               HasSubstr("Exit codes: 0 done; 1 the server refused"));
 }
 
+TEST_F(CliTest, HandsPlanToItsToolWithAllThatFollows) {
+  const auto help = RunGist({"plan", "--help"});
+  EXPECT_EQ(help.exit_code, 0) << help.err;
+  EXPECT_THAT(help.out, HasSubstr("--device-memory"));
+  const auto plan = RunGist(
+      {"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf", "--device-memory", "1GiB"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("fits in 1.00 GiB"));
+  const auto missing = RunGist({"plan", "--model", folder_ / "none"});
+  EXPECT_EQ(missing.exit_code, 4);
+  EXPECT_THAT(missing.err, HasSubstr("none"));
+}
+
 }  // namespace
 }  // namespace gist::client

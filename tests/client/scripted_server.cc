@@ -15,6 +15,7 @@ ScriptedServer::ScriptedServer() {
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
                            &port);
   builder.RegisterService(this);
+  builder.RegisterService(&training);
   server_ = builder.BuildAndStart();
   target_ = "127.0.0.1:" + std::to_string(port);
 }

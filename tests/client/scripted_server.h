@@ -12,6 +12,8 @@
 
 #include "gist/v1/gist.grpc.pb.h"
 #include "grpcpp/server.h"
+#include "tests/client/guarded.h"
+#include "tests/client/scripted_training.h"
 
 namespace gist::client {
 
@@ -49,29 +51,6 @@ struct Received {
   }
 };
 
-// A value that calls and the test share: `guarded->member` locks it for the
-// whole expression, so that what one side wrote before the other's access is
-// seen by it.
-template <typename Value>
-class Guarded {
- public:
-  class Access {
-   public:
-    explicit Access(Guarded& owner)
-        : lock_(owner.mutex_), value_(&owner.value_) {}
-    Value* operator->() const { return value_; }
-
-   private:
-    std::unique_lock<std::mutex> lock_;
-    Value* value_;
-  };
-  Access operator->() { return Access(*this); }
-
- private:
-  std::mutex mutex_;
-  Value value_;
-};
-
 class ScriptedServer final : public v1::GistService::Service {
  public:
   ScriptedServer();
@@ -84,6 +63,7 @@ class ScriptedServer final : public v1::GistService::Service {
 
   Guarded<Script> script;
   Guarded<Received> received;
+  ScriptedTraining training;
 
  private:
   using Context = grpc::ServerContext;

@@ -75,4 +75,12 @@ std::string GistdProcess::Log() const {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+int64_t GistdProcess::PeakBytes() const {
+  std::ifstream in("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6)) * 1024;
+  }
+  throw std::runtime_error("no VmHWM of gistd");
+}
+
 }  // namespace gist

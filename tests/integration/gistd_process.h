@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ class GistdProcess {
   // Waits for its end: the exit code, or 128 + the signal that ended it.
   int Wait();
   std::string Log() const;
+  // Most memory that it had resident so far (VmHWM).
+  int64_t PeakBytes() const;
 
  private:
   bool HasEnded();

@@ -61,6 +61,25 @@ INSTANTIATE_TEST_SUITE_P(Prompts, LogitsTest,
                          testing::Values("chatml", "plain", "korean", "code", "long"),
                          [](const auto& test) { return test.param; });
 
+TEST(QuantizedWeightsTest, GiveTheLogitsOfFloat32BitForBit) {
+  const Golden golden("smollm2/logits.safetensors");
+  const Ids ids = golden.Ids("korean.input_ids");
+  std::vector<std::vector<float>> logits;
+  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+    const auto model = LoadModel(kModel, weights).transformer;
+    ASSERT_NE(model, nullptr);
+    KvCache cache = model->NewCache();
+    for (const auto part : {std::span(ids), std::span(ids).first(1)}) {
+      const ForwardItem item{.cache = &cache, .ids = part, .logits = LogitRows::kAll};
+      auto read = model->Forward({&item, 1});
+      ASSERT_TRUE(read.ok()) << read.status();
+      logits.push_back(std::move((*read)[0]));
+    }
+  }
+  EXPECT_TRUE(logits[0] == logits[2]);
+  EXPECT_TRUE(logits[1] == logits[3]);
+}
+
 class DefaultAdapterTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {

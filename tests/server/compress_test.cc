@@ -333,8 +333,7 @@ class SwapTest : public CompressTest {
     const ContextRecord& record = result->context.record;
     const auto gists = server().store->GetGists(record);
     ASSERT_THAT(gists, IsOk());
-    EXPECT_EQ(gists->values[2],
-              FakeEngine::MarkOf(record.adapter_fingerprint));
+    EXPECT_EQ(gists->values[2], FakeEngine::MarkOf(record.adapter_fingerprint));
   }
 
   TempDir dir_;

@@ -73,13 +73,15 @@ TEST(ConfigTest, FlagsOverrideTheFileAndTheFileTheDefaults) {
 
 TEST(ConfigTest, WhatCheckConfigPrintsReadsBackToTheSame) {
   const auto printed = Parse({"--check-config", "--admin", "off", "--model",
-                              "a: b #c", "--threads", "7"});
+                              "a: b #c", "--threads", "7", "--weights",
+                              "quantized"});
   ASSERT_THAT(printed, IsOk());
   const std::string yaml = std::get<std::string>(*printed);
   EXPECT_THAT(yaml, AllOf(HasSubstr("admin: off"), HasSubstr("threads: 7")));
   Config config;
   ASSERT_THAT(ApplyYaml(yaml, "printed", config), IsOk());
   EXPECT_EQ(config.model, "a: b #c");
+  EXPECT_EQ(config.weights, "quantized");
   EXPECT_EQ(ToYaml(config), yaml);
 }
 
@@ -176,6 +178,8 @@ TEST(ConfigTest, NumbersOutOfRangeAreRefused) {
   EXPECT_THAT(Parse({"--max-queue", "0"}),
               StatusIs(StatusCode::kInvalidArgument,
                        HasSubstr("max_queue is 0, want 1 or more")));
+  EXPECT_THAT(Parse({"--weights", "int4"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("int4")));
   EXPECT_THAT(Parse({"--threads", "-1"}),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("threads")));
   EXPECT_THAT(Parse({"--max-document-bytes", "many"}),

@@ -18,13 +18,13 @@
 
 namespace gist {
 
-// Presets "gist_10" (whose gate hands on to "gist_25"), "gist_25" (the last one)
-// and "long" (10,000 steps): 20 steps of two stages with a gate of 0.6.
+// Presets "gist_10" (whose gate hands on to "gist_25"), "gist_25" (the last
+// one) and "long" (10,000 steps): 20 steps of two stages with a gate of 0.6.
 inline absl::StatusOr<TrainRecipe> TestRecipe(const std::string& name) {
   TrainRecipe recipe;
   recipe.name = name;
-  recipe.evaluate_every_steps = 5;
-  recipe.checkpoint_every_steps = 5;
+  recipe.evaluate_every_steps = name == "long" ? 500 : 5;
+  recipe.checkpoint_every_steps = recipe.evaluate_every_steps;
   recipe.layout.gist_tokens = name == "gist_25" ? 25 : 10;
   const int steps = name == "long" ? 5000 : 10;
   recipe.stages = {{"short", steps, 256, 1024, 0},
@@ -62,9 +62,9 @@ class TrainHarness {
     std::ofstream(folder + "/configured/adapter_config.json") << "{}";
     EXPECT_THAT(promoter.Restore(), IsOk());
     setup.options.folder = folder + "/training";
-    manager = TrainManager::Start(setup.options, datasets,
-                                  {harness.engine, planner, adapters, promoter,
-                                   metrics})
+    manager = TrainManager::Start(
+                  setup.options, datasets,
+                  {harness.engine, planner, adapters, promoter, metrics})
                   .value();
   }
 

@@ -71,9 +71,8 @@ TEST_F(TrainManagerTest, AMissedGateGoesOnWithTheNextRecipeAndSaysWhy) {
   for (const TrainingUpdate& update : server().WatchAll(id)) {
     if (update.kind == Kind::kRecipeChanged) message = update.message;
   }
-  EXPECT_THAT(message,
-              AllOf(HasSubstr("0.40 is below its gate of 0.60"),
-                    HasSubstr("goes on with gist_25")));
+  EXPECT_THAT(message, AllOf(HasSubstr("0.40 is below its gate of 0.60"),
+                             HasSubstr("goes on with gist_25")));
   const Training training = server().WaitUntilOver(id);
   EXPECT_EQ(training.state, TrainState::kSucceeded);
   EXPECT_EQ(training.recipe, "gist_25");
@@ -119,8 +118,8 @@ TEST_F(TrainManagerTest, OneRunsAndTheOthersWaitInOrder) {
   manager().Stop();  // what ended is counted a moment after it is told
   const std::string page = server().metrics.Render();
   EXPECT_THAT(page, HasSubstr("gist_trainings_running 0\n"));
-  EXPECT_THAT(page, HasSubstr(
-                        "gist_trainings_ended_total{state=\"SUCCEEDED\"} 2\n"));
+  EXPECT_THAT(page,
+              HasSubstr("gist_trainings_ended_total{state=\"SUCCEEDED\"} 2\n"));
 }
 
 TEST_F(TrainManagerTest, ATrainingIsCancelledInEveryState) {
@@ -248,6 +247,24 @@ TEST_F(TrainManagerTest, ATrainingOutlivesItsWatcher) {
             TrainState::kSucceeded);
 }
 
+TEST_F(TrainManagerTest, TooManyWatchersAreTurnedAwayAndTheTrainingGoesOn) {
+  TrainSetup setup = Slowly();
+  setup.options.max_watchers = 1;
+  Start(setup);
+  const std::string id = server().Submit(Request());
+  const auto reads_all = [](const TrainingUpdate&) { return true; };
+  EXPECT_THAT(manager().Watch(id, Caller(),
+                              [&](const TrainingUpdate&) {
+                                EXPECT_THAT(
+                                    manager().Watch(id, Caller(), reads_all),
+                                    StatusIs(StatusCode::kResourceExhausted,
+                                             HasSubstr("watch it later")));
+                                return true;
+                              }),
+              IsOk());
+  EXPECT_THAT(manager().Watch(id, Caller(), reads_all), IsOk());
+}
+
 TEST_F(TrainManagerTest, LossesAreThinnedOutAndKeepTheFirst) {
   Start();
   TrainRequest request = Request("long");
@@ -285,8 +302,7 @@ TEST_F(TrainManagerTest, AStopLeavesACheckpointAndTheNextStartGoesOn) {
   server().WaitForStep(id, stopped.step + 1);
   EXPECT_EQ(first_step, stopped.step + 1);
   EXPECT_EQ(manager().Get(id)->state, TrainState::kRunning);
-  EXPECT_EQ(manager().Get(id)->losses.size(),
-            size_t(manager().Get(id)->step));
+  EXPECT_EQ(manager().Get(id)->losses.size(), size_t(manager().Get(id)->step));
   EXPECT_EQ(manager().Get(waiting)->state, TrainState::kQueued);
 }
 
@@ -295,9 +311,9 @@ void LeaveRunning(const std::string& path) {
   Training training;
   {
     std::ifstream file(path);
-    training = TrainingFromJson(std::string(
-                                    std::istreambuf_iterator<char>(file), {}))
-                   .value();
+    training =
+        TrainingFromJson(std::string(std::istreambuf_iterator<char>(file), {}))
+            .value();
   }
   training.state = TrainState::kRunning;
   std::ofstream(path) << ToJson(training);
@@ -335,8 +351,7 @@ TEST_F(TrainManagerTest, ADamagedRecordIsLeftAloneAndTheOthersAreThere) {
   Start();
   EXPECT_EQ(manager().List().size(), 1u);
   EXPECT_EQ(manager().Get(id)->state, TrainState::kSucceeded);
-  EXPECT_TRUE(
-      std::filesystem::exists(folder() + "/training/job_bad.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder() + "/training/job_bad.json"));
 }
 
 TEST_F(TrainManagerTest, ADamagedCheckpointFailsAndSaysSo) {
@@ -359,8 +374,8 @@ TEST_F(TrainManagerTest, TheOldestThatAreOverAreForgotten) {
   for (int i = 0; i < 4; ++i) {
     ids.push_back(server().Submit(Request()));
     server().WaitUntilOver(ids.back());
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  manager().Stop();
   EXPECT_EQ(manager().List().size(), 2u);
   EXPECT_THAT(manager().Get(ids[0]), StatusIs(StatusCode::kNotFound, _));
   EXPECT_FALSE(

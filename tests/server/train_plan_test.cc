@@ -22,9 +22,10 @@ class TrainPlanTest : public TrainTest {
   std::string AddDocuments(int count, int questions = 1) {
     std::string lines;
     for (int i = 0; i < count * questions; ++i) {
-      lines += fmt::format("{{\"context\": \"document {}\", \"question\": \"q"
-                           "{}\", \"answer\": \"a\"}}\n",
-                           i / questions, i);
+      lines += fmt::format(
+          "{{\"context\": \"document {}\", \"question\": \"q"
+          "{}\", \"answer\": \"a\"}}\n",
+          i / questions, i);
     }
     return server().datasets.Add(lines)->dataset_id;
   }
@@ -32,18 +33,20 @@ class TrainPlanTest : public TrainTest {
 
 TEST_F(TrainPlanTest, NamesThatCouldBePathsAreRefused) {
   for (const char* name :
-       {"", "..", "../x", "a/b", "/etc/passwd", "a.b", "A", "a b", "a\n", "\xff",
-        "niah@1", "a\\b",
+       {"", "..", "../x", "a/b", "/etc/passwd", "a.b", "A", "a b", "a\n",
+        "\xff", "niah@1", "a\\b",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}) {
     TrainRequest request = Request();
     request.name = name;
-    EXPECT_THAT(manager().Submit(request),
-                StatusIs(StatusCode::kInvalidArgument, HasSubstr("want 1 to 64")))
+    EXPECT_THAT(
+        manager().Submit(request),
+        StatusIs(StatusCode::kInvalidArgument, HasSubstr("want 1 to 64")))
         << name;
     request = Request();
     request.preset = name;
-    EXPECT_THAT(manager().Submit(request),
-                StatusIs(StatusCode::kInvalidArgument, HasSubstr("want 1 to 64")))
+    EXPECT_THAT(
+        manager().Submit(request),
+        StatusIs(StatusCode::kInvalidArgument, HasSubstr("want 1 to 64")))
         << name;
     request = Request();
     request.dataset_ids = {name};

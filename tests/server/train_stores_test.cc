@@ -15,13 +15,13 @@ using testing::_;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr char kLine[] =
-    R"({"context": "c", "question": "q", "answer": "a"})";
+constexpr char kLine[] = R"({"context": "c", "question": "q", "answer": "a"})";
 
 class DatasetStoreTest : public testing::Test {
  protected:
   TempDir dir_;
-  DatasetStore store_{dir_ / "datasets", {.max_bytes = 1000, .max_datasets = 2}};
+  DatasetStore store_{dir_ / "datasets",
+                      {.max_bytes = 1000, .max_datasets = 2}};
 };
 
 TEST_F(DatasetStoreTest, KeepsADatasetUnderTheNameOfItsContent) {
@@ -63,13 +63,14 @@ TEST_F(DatasetStoreTest, NamesTheLineOfAMistake) {
        "dataset:1: \"context\" is number, wanted a string"},
       {R"({"context": "c", "question": "", "answer": "a"})",
        "dataset:1: \"question\" is empty"},
-      {good + R"({"context": "c", "question": "q", "answer": "a", "tokens": "7"})",
+      {good +
+           R"({"context": "c", "question": "q", "answer": "a", "tokens": "7"})",
        "dataset:2: \"tokens\" is string, wanted a number"},
       {good + "{\"context\": \"\xff\"}", "dataset:2: is not JSON in UTF-8"},
   };
   for (const auto& [lines, message] : bad) {
-    EXPECT_THAT(store_.Add(lines), StatusIs(StatusCode::kInvalidArgument,
-                                            HasSubstr(message)));
+    EXPECT_THAT(store_.Add(lines),
+                StatusIs(StatusCode::kInvalidArgument, HasSubstr(message)));
   }
   EXPECT_FALSE(std::filesystem::exists(dir_ / "datasets"));
 }
@@ -79,8 +80,9 @@ TEST_F(DatasetStoreTest, HasLimits) {
               StatusIs(StatusCode::kResourceExhausted, HasSubstr("1000")));
   ASSERT_THAT(store_.Add(kLine), IsOk());
   ASSERT_THAT(store_.Add(std::string(kLine) + "\n"), IsOk());
-  EXPECT_THAT(store_.Add(std::string(kLine) + "\n\n"),
-              StatusIs(StatusCode::kResourceExhausted, HasSubstr("delete some")));
+  EXPECT_THAT(
+      store_.Add(std::string(kLine) + "\n\n"),
+      StatusIs(StatusCode::kResourceExhausted, HasSubstr("delete some")));
 }
 
 TEST_F(DatasetStoreTest, TakesNoPathForAnId) {
@@ -162,7 +164,8 @@ TEST_F(PromoterTest, ARefusedAdapterLeavesTheOldOneInUse) {
 TEST_F(PromoterTest, WhereTheHistoryCannotBeWrittenTheEngineGoesBack) {
   StartWith(2);
   ASSERT_THAT(promoter().Promote("niah@1"), IsOk());
-  std::filesystem::create_directory(folder() + "/adapters/current.json.partial");
+  std::filesystem::create_directory(folder() +
+                                    "/adapters/current.json.partial");
   EXPECT_THAT(promoter().Promote("niah@2"),
               StatusIs(StatusCode::kUnavailable, HasSubstr("cannot create")));
   EXPECT_EQ(InEngine(), "niah@1");
@@ -195,8 +198,8 @@ TEST_F(PromoterTest, AskingGoesOnWhileAdaptersAreSwapped) {
     }
   });
   for (int i = 0; i < 50; ++i) {
-    const auto result =
-        server().harness.Compress(DocumentWith("KEY1" + std::to_string(10 + i)));
+    const auto result = server().harness.Compress(
+        DocumentWith("KEY1" + std::to_string(10 + i)));
     if (absl::IsAborted(result.status())) continue;  // two swaps at a time
     ASSERT_THAT(result, IsOk());
     const ContextRecord& record = result->context.record;

@@ -42,8 +42,8 @@ class FakeTrainer final : public Trainer {
     if (end != text->c_str() && *end == 0 && step_ <= steps_) {
       return absl::OkStatus();
     }
-    return absl::DataLossError(fmt::format(
-        "checkpoint {}: {:?}, want a step", CheckpointFile(), *text));
+    return absl::DataLossError(fmt::format("checkpoint {}: {:?}, want a step",
+                                           CheckpointFile(), *text));
   }
 
   absl::StatusOr<TrainEvent> Step() override {
@@ -82,9 +82,8 @@ class FakeTrainer final : public Trainer {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<double> Evaluate(
-      const std::string& folder,
-      const std::function<bool()>& go_on) override {
+  absl::StatusOr<double> Evaluate(const std::string& folder,
+                                  const std::function<bool()>& go_on) override {
     if (!go_on()) return absl::CancelledError("evaluation was stopped");
     GIST_ASSIGN_OR_RETURN(const FakeAdapterFile file, ReadFakeAdapter(folder));
     return file.is_fake ? file.accuracy : options_.base_accuracy;

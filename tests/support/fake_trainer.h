@@ -1,8 +1,8 @@
 // A trainer without a model, for tests and for builds without LibTorch.
 //
 // Losses fall by a formula of seed and step alone. What it "trains" is a folder
-// whose adapter_config.json says which accuracy the adapter has; FakeEngine uses
-// such folders. Its checkpoint is the number of steps done.
+// whose adapter_config.json says which accuracy the adapter has; FakeEngine
+// uses such folders. Its checkpoint is the number of steps done.
 #pragma once
 
 #include <atomic>

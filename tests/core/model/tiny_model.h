@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/identity.h"
+#include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
 #include "core/format/mapped_file.h"
 #include "core/model/transformer.h"
@@ -18,18 +19,21 @@ struct LoadedModel {
   std::string fingerprint;
 };
 
-inline LoadedModel LoadModel(const std::string& path) {
-  auto file = MappedFile::Open(path);
-  if (!file.ok()) {
-    ADD_FAILURE() << file.status();
+inline LoadedModel LoadModel(const std::string& path,
+                             WeightStorage weights = WeightStorage::kFloat32) {
+  auto opened = MappedFile::Open(path);
+  if (!opened.ok()) {
+    ADD_FAILURE() << opened.status();
     return {};
   }
+  const auto file = std::make_shared<const MappedFile>(*std::move(opened));
   auto gguf = Gguf::Parse(file->bytes());
   if (!gguf.ok()) {
     ADD_FAILURE() << gguf.status();
     return {};
   }
-  auto transformer = Transformer::Load(*gguf, "cpu");
+  auto transformer = Transformer::Load(
+      *gguf, "cpu", weights == WeightStorage::kQuantized ? file : nullptr);
   if (!transformer.ok()) {
     ADD_FAILURE() << transformer.status();
     return {};

@@ -94,6 +94,20 @@ class TrainerTest : public testing::Test {
   TempDir folder_;
 };
 
+// A product's weights are dequantized anew in its backward pass.
+TEST_F(TrainerTest, QuantizedWeightsGiveTheLossesOfFloat32) {
+  std::vector<std::vector<double>> losses;
+  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+    const auto base = LoadBaseModel("tests/data/tiny/tiny.q4_1.gguf", "cpu", weights);
+    ASSERT_THAT(base, IsOk());
+    auto trainer = MakeTorchTrainer(*base, Spec());
+    ASSERT_THAT(trainer, IsOk());
+    losses.push_back(Losses(**trainer));
+  }
+  EXPECT_GT(losses[0].back(), 0);
+  EXPECT_EQ(losses[0], losses[1]);
+}
+
 TEST_F(TrainerTest, TakesTheSameStepsFromTheSameSeed) {
   const auto first = Make(Spec()), second = Make(Spec());
   EXPECT_EQ(Losses(*first), Losses(*second));

@@ -1,0 +1,83 @@
+// The memory ledger: what compressing, asking and training take, by arithmetic
+// over a model's sizes. Nothing is loaded.
+//
+// Bytes throughout. The formulas follow the code of core/model and core/train;
+// two terms were measured (kProgramBytes, kWorkspaceBytes in plan.cc).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
+#include "core/format/gguf.h"
+#include "core/model/model_config.h"
+
+namespace gist {
+
+struct PlanModel {
+  ModelConfig config;
+  bool tied_output = false;   // the embedding is the output matrix too
+  std::string stored_type;    // of most of the bytes: "Q4_0"
+  int64_t stored_bytes = 0;   // of all tensors, as in the file
+  int64_t mapped_bytes = 0;   // of the file while it is read
+
+  // Errors are ModelConfig::FromGguf's.
+  static absl::StatusOr<PlanModel> FromGguf(const Gguf& file, int64_t file_bytes);
+  // `json`: config.json of a Hugging Face folder, of architecture
+  // LlamaForCausalLM. Its weights are planned as if converted to Q4_0 (4.5 bits).
+  // kInvalidArgument: no JSON; kDataLoss: a size is missing or out of range;
+  // kUnimplemented: another architecture.
+  static absl::StatusOr<PlanModel> FromHuggingFace(std::string_view json);
+
+  int64_t LayerParameters() const;
+  int64_t Parameters() const;
+};
+
+struct PlanRequest {
+  WeightStorage weights = WeightStorage::kFloat32;
+  int document_tokens = 4096;
+  int gist_tokens = 10;
+  int gists_per_block = 5;
+  int block_overlap_tokens = 32;
+  int segment_tokens = 256;
+  int prefix_tokens = 32;          // of the chat template
+  int max_group_tokens = 8192;     // a longer document is written in groups
+  int question_tokens = 40;        // and answer
+  int answer_tokens = 16;          // of them, that count in the loss
+  int lora_r = 16;
+  bool lora_mlp = false;
+  int documents_per_step = 4;      // a question each
+  int fresh_segments_per_step = 8;
+  // Of context KV kept; 0: as many as one step uses.
+  int cached_segments = 0;
+};
+
+struct LedgerLine {
+  std::string what;     // "context keys and values"
+  std::string formula;  // "layers x 2 x KV heads x head size x tokens x 4"
+  int64_t bytes = 0;
+};
+
+struct Ledger {
+  std::vector<LedgerLine> lines;  // held at the same time
+  int64_t load_bytes = 0;         // at the peak of loading, before the work begins
+
+  int64_t PeakBytes() const;
+};
+
+Ledger PlanCompress(const PlanModel& model, const PlanRequest& request);
+Ledger PlanAskGists(const PlanModel& model, const PlanRequest& request);
+// In full-context mode: the document is prefilled whole.
+Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request);
+Ledger PlanTrain(const PlanModel& model, const PlanRequest& request);
+
+// The largest n up to `most` for which `peak_bytes(n)`, which grows with n, is
+// within `memory_bytes`; 0: not even 1.
+int LargestThatFits(int64_t memory_bytes, int most,
+                    const std::function<int64_t(int)>& peak_bytes);
+
+}  // namespace gist
