@@ -7,8 +7,6 @@
 #include <cmath>
 #include <deque>
 #include <filesystem>
-#include <numeric>
-#include <optional>
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
@@ -20,13 +18,12 @@
 #include "core/train/dev_set.h"
 #include "core/train/optimizer.h"
 #include "core/train/reader.h"
-#include "core/train/record_set.h"
+#include "core/train/train_data.h"
 
 namespace gist {
 namespace {
 
 constexpr uint64_t kInitStream = 0;
-constexpr uint64_t kDrawStream = 2;
 constexpr double kSmoothing = 0.97;    // of the loss that is reported at the end
 constexpr char kCheckpointName[] = "checkpoint.safetensors";
 // What gist embeddings start as: the end of a plain instruction.
@@ -39,14 +36,6 @@ using Clock = std::chrono::steady_clock;
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// What one pass over the model learns from.
-struct Pass {
-  std::vector<TrainDocument> documents;
-  std::vector<TrainQuestion> questions;
-  int64_t answer_tokens = 0;
-  int64_t tokens = 0;  // of all kinds
-};
 
 enum class Chore { kCheckpoint, kEvaluate, kEndStage };
 
@@ -91,23 +80,14 @@ class TorchTrainerImpl final : public TorchTrainer {
   TrainEvent EvaluationEvent();
   absl::StatusOr<TrainEvent> EndStage();
 
-  std::vector<size_t> RecordsAt(int step);
-  bool ReadForNextStep(std::string* what);
-  absl::StatusOr<std::vector<Pass>> MakePasses();
-  int DrawGists(Rng& rng) const;
-  TrainDocument Assemble(const Lesson& lesson, Rng& rng);
-  absl::Status AddDocument(TrainDocument document, const TaskSet& set, Pass* pass);
   absl::StatusOr<double> Backward(const std::vector<Pass>& passes);
 
   const BaseModel& base_;
   const TrainSpec spec_;
   const FrozenModel exact_;     // for evaluation: as the model will be used
   const FrozenModel training_;
-  std::optional<LessonWriter> writer_;  // where there are tasks
-  std::optional<SegmentPool> pool_;
-  std::unique_ptr<RecordSet> records_;  // where there are records
-  std::optional<RecordOrder> record_order_;
-  std::unique_ptr<DevSet> dev_;          // where there are dev records or tasks
+  std::unique_ptr<TrainData> data_;
+  std::unique_ptr<DevSet> dev_;  // where there are dev records or tasks
   AdapterParameters parameters_;
   std::string recipe_hash_;
 
@@ -122,13 +102,6 @@ class TorchTrainerImpl final : public TorchTrainer {
   DevScores dev_scores_;
   double last_accuracy_ = 0;
 };
-
-SegmentPool::Options PoolOptions(const TrainRecipe& recipe) {
-  return {.seed = recipe.seed,
-          .segment_tokens = recipe.layout.segment_tokens,
-          .fresh_segments = recipe.fresh_segments_per_step,
-          .cached_segments = recipe.cached_segments};
-}
 
 AdapterParameters MakeParameters(const FrozenModel& model, const TrainRecipe& recipe) {
   Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
@@ -226,21 +199,10 @@ absl::Status TorchTrainerImpl::Start() {
 }
 
 absl::Status TorchTrainerImpl::StartData() {
-  const GistLayout& layout = recipe().layout;
-  if (!spec_.records.empty()) {
-    GIST_ASSIGN_OR_RETURN(
-        records_, RecordSet::Create(training_, *base_.tokenizer, layout, spec_.records,
-                                    recipe().cached_segments));
-    record_order_.emplace(recipe().seed, records_->size());
-  }
-  const bool only_records = records_ != nullptr && recipe().epochs > 0;
-  if (spec_.tasks != nullptr && !only_records) {
-    writer_.emplace(*spec_.tasks, *base_.tokenizer, layout.segment_tokens);
-    pool_.emplace(training_, *writer_, PoolOptions(recipe()));
-    GIST_RETURN_IF_ERROR(pool_->MoveTo(step_));
-  }
+  GIST_ASSIGN_OR_RETURN(data_, TrainData::Create(base_, training_, spec_));
+  GIST_RETURN_IF_ERROR(data_->MoveTo(step_));
   if (HasDev()) {
-    GIST_ASSIGN_OR_RETURN(dev_, MakeDevSet(layout));
+    GIST_ASSIGN_OR_RETURN(dev_, MakeDevSet(recipe().layout));
   }
   return absl::OkStatus();
 }
@@ -284,97 +246,8 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
     return event;
   }
   TrainEvent event = Event(TrainEvent::Kind::kPreparing);
-  if (ReadForNextStep(&event.message)) return event;
+  if (data_->ReadForStep(step_, &event.message)) return event;
   return Train();
-}
-
-// Does a part of the reading that the next step needs, and says what; false: a step
-// is possible.
-bool TorchTrainerImpl::ReadForNextStep(std::string* what) {
-  *what = "reading filler text";
-  if (pool_ && pool_->ReadFirstFiller()) return true;
-  if (!records_) return false;
-  const std::vector<size_t> records = RecordsAt(step_);
-  records_->MakeRoomFor(records);
-  *what = "reading documents";
-  return records_->ReadOne(records);
-}
-
-// Records that a step learns from: all of its documents, or every second one where
-// there are tasks too.
-std::vector<size_t> TorchTrainerImpl::RecordsAt(int step) {
-  const uint64_t documents =
-      uint64_t(recipe().documents_per_step) * uint64_t(recipe().accumulate_passes);
-  const uint64_t begin = documents * uint64_t(step);
-  std::vector<size_t> records;
-  for (uint64_t i = begin; i < begin + documents; ++i) {
-    if (!pool_) records.push_back(record_order_->At(i));
-    if (pool_ && i % 2 == 1) records.push_back(record_order_->At(i / 2));
-  }
-  return records;
-}
-
-int TorchTrainerImpl::DrawGists(Rng& rng) const {
-  if (recipe().gist_counts.empty()) return recipe().layout.gist_tokens;
-  return rng.Pick(std::span<const int>(recipe().gist_counts));
-}
-
-TrainDocument TorchTrainerImpl::Assemble(const Lesson& lesson, Rng& rng) {
-  const TrainStage& stage = recipe().stages[StageAt(step_)];
-  const double low = std::log(stage.min_tokens), high = std::log(stage.max_tokens);
-  const int tokens = int(std::lround(std::exp(rng.Uniform(low, high))));
-  const int gists = DrawGists(rng);
-  return pool_->Assemble(lesson, tokens, gists, rng).document;
-}
-
-absl::Status TorchTrainerImpl::AddDocument(TrainDocument document, const TaskSet& set,
-                                           Pass* pass) {
-  int64_t row = 0;
-  for (const TrainDocument& other : pass->documents) row += other.gist_tokens;
-  pass->tokens += document.tokens + document.gist_tokens;
-  for (const Task& task : set.tasks) {
-    TrainQuestion question;
-    question.first_gist_row = row;
-    question.gist_tokens = document.gist_tokens;
-    GIST_ASSIGN_OR_RETURN(question.question,
-                          base_.chat.Question(task.question, *base_.tokenizer));
-    GIST_ASSIGN_OR_RETURN(question.answer, base_.tokenizer->Encode(task.answer));
-    question.answer.push_back(base_.chat.end_of_turn());
-    pass->answer_tokens += int64_t(question.answer.size());
-    pass->tokens += int64_t(question.question.size() + question.answer.size());
-    pass->questions.push_back(std::move(question));
-  }
-  pass->documents.push_back(std::move(document));
-  return absl::OkStatus();
-}
-
-// Of the lessons, what was just made comes first; the rest is drawn from all that
-// are alive.
-absl::StatusOr<std::vector<Pass>> TorchTrainerImpl::MakePasses() {
-  Rng rng = DerivedRng(recipe().seed, kDrawStream, uint64_t(step_));
-  std::vector<size_t> records;
-  if (records_) records = RecordsAt(step_);
-  std::vector<const Lesson*> fresh;
-  if (pool_) fresh = pool_->FreshLessons();
-  const uint64_t documents = uint64_t(recipe().documents_per_step);
-  std::vector<Pass> passes(size_t(recipe().accumulate_passes));
-  uint64_t number =
-      documents * uint64_t(recipe().accumulate_passes) * uint64_t(step_);
-  size_t next_record = 0, next_lesson = 0;
-  for (Pass& pass : passes) {
-    for (uint64_t i = 0; i < documents; ++i, ++number) {
-      if (records_ && (!pool_ || number % 2 == 1)) {
-        const size_t record = records[next_record++];
-        GIST_RETURN_IF_ERROR(AddDocument(records_->Document(record, DrawGists(rng)),
-                                         records_->Tasks(record), &pass));
-        continue;
-      }
-      const Lesson& lesson = next_lesson < fresh.size() ? *fresh[next_lesson++]
-                                                        : pool_->AnyLesson(rng);
-      GIST_RETURN_IF_ERROR(AddDocument(Assemble(lesson, rng), lesson.set, &pass));
-    }
-  }
-  return passes;
 }
 
 // Adds up the gradients of all passes as if they were one; returns its loss.
@@ -404,8 +277,9 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(const std::vector<Pass>& passe
 
 absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
   const Clock::time_point start = Clock::now();
-  if (pool_) GIST_RETURN_IF_ERROR(pool_->MoveTo(step_));
-  GIST_ASSIGN_OR_RETURN(const std::vector<Pass> passes, MakePasses());
+  GIST_RETURN_IF_ERROR(data_->MoveTo(step_));
+  GIST_ASSIGN_OR_RETURN(const std::vector<Pass> passes,
+                        data_->Passes(step_, recipe().stages[StageAt(step_)]));
   parameters_.gradients.zero_();
   GIST_ASSIGN_OR_RETURN(const double loss, Backward(passes));
   const double norm = ClipGradients(parameters_, recipe().clip_norm);

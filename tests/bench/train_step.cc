@@ -28,7 +28,7 @@
 namespace gist {
 namespace {
 
-constexpr int kPooledSegments = 40;
+constexpr int kPooledSegments = 16;
 constexpr int kQuestionTokens = 14;
 constexpr int kAnswerTokens = 8;
 

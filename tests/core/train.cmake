@@ -1,4 +1,7 @@
+gist_test(core/recipe_test.cc LABELS unit LINK gist::recipe gist::test_support)
 if(GIST_TORCH)
-  gist_test(core/train/gradients_test.cc LABELS model LINK gist::train LibTorch::cpu)
-  gist_test(core/train/trainer_test.cc LABELS model LINK gist::train LibTorch::cpu)
+  foreach(name IN ITEMS gradients lesson trainer writer)
+    gist_test(core/train/${name}_test.cc LABELS model
+      LINK gist::train gist::test_support LibTorch::cpu)
+  endforeach()
 endif()

@@ -8,7 +8,6 @@ import gguf
 import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from llama import Config, Llama
 
@@ -131,6 +130,8 @@ def load(path):
 
 def in_transformers(model):
     """The same weights in transformers' own implementation: eager, float32."""
+    from transformers import LlamaConfig, LlamaForCausalLM  # only wanted here
+
     c = model.config
     tied = "lm_head.weight" not in model.weights
     config = LlamaConfig(

@@ -1,0 +1,71 @@
+// The write pass of training against the one that serves.
+#include <gtest/gtest.h>
+
+#include "core/model/adapter.h"
+#include "core/train/dev_set.h"
+#include "core/train/gist_writer.h"
+#include "tests/core/golden.h"
+#include "tests/core/train/tiny_training.h"
+
+namespace gist {
+namespace {
+
+constexpr float kTolerance = 1e-4f;
+
+GistLayout BlocksLayout() {
+  GistLayout layout;
+  layout.gist_tokens = 6;
+  layout.gists_per_block = 2;
+  layout.block_overlap_tokens = 4;
+  layout.segment_tokens = 16;
+  return layout;
+}
+
+TEST(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
+  const BaseModel base = LoadTinyModel();
+  const auto adapter =
+      Adapter::Load("tests/data/tiny/adapter_blocks", base.transformer->config(),
+                    base.fingerprint, "cpu");
+  ASSERT_TRUE(adapter.ok()) << adapter.status();
+  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix(), false);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const GistLayout layout = BlocksLayout();
+  const std::vector<TrainDocument> documents = {
+      ReadDocument(*model, golden.Ids("context_ids"), 16, 6, at::kFloat),
+      ReadDocument(*model, golden.Ids("other_context_ids"), 16, 6, at::kFloat)};
+  const WrittenGists gists =
+      WriteGists(MakeWritePlan(*model, layout, documents), (*adapter)->impl());
+  const GistKv first = ToGistKv(gists, model->config, 0, 6);
+  const GistKv second = ToGistKv(gists, model->config, 6, 6);
+  EXPECT_LT(MaxDifference(first.keys, golden.Floats("keys")), kTolerance);
+  EXPECT_LT(MaxDifference(first.values, golden.Floats("values")), kTolerance);
+  EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")), kTolerance);
+  EXPECT_LT(MaxDifference(second.values, golden.Floats("other_values")), kTolerance);
+}
+
+TEST(WriterTest, Bfloat16ProductsMoveGistsLittle) {
+  const BaseModel base = LoadTinyModel();
+  const auto adapter =
+      Adapter::Load("tests/data/tiny/adapter_blocks", base.transformer->config(),
+                    base.fingerprint, "cpu");
+  ASSERT_TRUE(adapter.ok()) << adapter.status();
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix(), true);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const std::vector<TrainDocument> documents = {
+      ReadDocument(*model, golden.Ids("context_ids"), 16, 6)};
+  const GistKv gists =
+      ToGistKv(WriteGists(MakeWritePlan(*model, BlocksLayout(), documents),
+                          (*adapter)->impl()),
+               model->config, 0, 6);
+  // In the first layer nothing has added up yet; values reach 4.
+  const std::vector<float> want = golden.Floats("values");
+  const size_t layer = want.size() / 3;
+  EXPECT_LT(MaxDifference(std::span(gists.values).first(layer),
+                          std::span(want).first(layer)),
+            0.05f);
+}
+
+}  // namespace
+}  // namespace gist
