@@ -143,10 +143,20 @@ void TrainView::ShowStep(const TrainingEvent& event) {
   drawn_ = true;
 }
 
+// Between two steps: what takes the time.
+void TrainView::ShowWork(const TrainingEvent& event) {
+  if (!redraws_ || event.message.empty()) return;
+  const std::string line = WithoutControls(event.message);
+  fmt::print(stderr, "{}{}", kEraseLine,
+             line.substr(0, size_t(std::max(0, Columns() - 1))));
+  drawn_ = true;
+}
+
 void TrainView::Show(const TrainingEvent& event) {
   if (event.dev_accuracy) accuracy_ = event.dev_accuracy;
   if (event.kind == "SNAPSHOT" && event.training) return ShowSnapshot(event);
   if (event.kind == "STEP") return ShowStep(event);
+  if (event.kind == "PREPARING") return ShowWork(event);
   if (event.kind == "EVALUATED" && event.dev_accuracy) {
     Say(fmt::format("step {}: dev accuracy {}{}{}", FormatCount(event.step),
                     Percent(*event.dev_accuracy),

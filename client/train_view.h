@@ -42,6 +42,7 @@ class TrainView {
 
   void ShowSnapshot(const TrainingEvent& event);
   void ShowStep(const TrainingEvent& event);
+  void ShowWork(const TrainingEvent& event);
   void Say(const std::string& line);
 
   const bool redraws_;

@@ -17,7 +17,7 @@ std::string TitleOrConfigured(const std::string& title) {
 
 void Log(const TrainJob& job, const TrainEvent& event) {
   using Kind = TrainEvent::Kind;
-  if (event.kind == Kind::kStep) return;
+  if (event.kind == Kind::kStep || event.kind == Kind::kPreparing) return;
   if (event.kind == Kind::kEvaluated) {
     SPDLOG_INFO(
         "training job={} stage={:?} step={} steps={} loss={:.4f} "
