@@ -58,7 +58,7 @@ struct TrainRecipe {
   double adam_epsilon = 1e-8;
   double weight_decay = 0;
   double clip_norm = 1.0;
-  bool bfloat16_base = false;  // the frozen model's products; LoRA stays float32
+  bool bfloat16_base = false;  // products of the frozen model, where that is faster
   int fresh_segments_per_step = 8;  // prefilled anew; the rest is reused
   int cached_segments = 1024;       // at most, of context KV kept in memory
   int evaluate_every_steps = 100;

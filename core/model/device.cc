@@ -48,6 +48,10 @@ absl::Status PrepareDevice(const std::string& device) {
   return LoadCuda(index);
 }
 
+bool HasFastBfloat16(const std::string& device) {
+  return device != "cpu" || __builtin_cpu_supports("avx512bf16") != 0;
+}
+
 void SetThreads(int threads) {
   if (threads > 0) at::set_num_threads(threads);
 }

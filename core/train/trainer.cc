@@ -11,6 +11,7 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/model/adapter.h"
+#include "core/model/device.h"
 #include "core/model/ops.h"
 #include "core/recipe.h"
 #include "core/train/adapter_files.h"
@@ -451,9 +452,10 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(const BaseModel& 
   GIST_ASSIGN_OR_RETURN(
       FrozenModel exact,
       MakeFrozenModel(*base.transformer, prefix, /*bfloat16=*/false));
-  GIST_ASSIGN_OR_RETURN(
-      FrozenModel training,
-      MakeFrozenModel(*base.transformer, prefix, spec.recipe.bfloat16_base));
+  const bool bfloat16 = spec.recipe.bfloat16_base &&
+                        HasFastBfloat16(base.transformer->parts().device.str());
+  GIST_ASSIGN_OR_RETURN(FrozenModel training,
+                        MakeFrozenModel(*base.transformer, prefix, bfloat16));
   return Fence("trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
     auto trainer = std::make_unique<TorchTrainerImpl>(
         base, std::move(spec), std::move(exact), std::move(training));
