@@ -1,5 +1,5 @@
-// gist-train: trains a gist adapter from generated tasks on this machine, without a
-// server.
+// gist-train: trains a gist adapter on this machine, without a server, from
+// generated tasks or from files of samples.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -14,6 +14,7 @@
 #include "CLI/CLI.hpp"
 #include "core/base/status.h"
 #include "core/data/niah_source.h"
+#include "core/data/record_file.h"
 #include "core/model/device.h"
 #include "core/recipe.h"
 #include "core/train/trainer.h"
@@ -25,6 +26,7 @@ std::atomic<bool> stop_wanted = false;
 
 struct Flags {
   std::string preset, out, model, start;
+  std::vector<std::string> records, dev_records;
   std::vector<std::string> filler, dev_filler, settings, languages = {"en:7", "ko:3"},
                                                          families = {"passkey:1"};
   double mission_share = 0.2;
@@ -37,6 +39,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--out", flags.out, "folder of checkpoint and adapter")->required();
   app.add_option("--model", flags.model, "GGUF file");
   app.add_option("--start", flags.start, "adapter folder to start from");
+  app.add_option("--records", flags.records,
+                 "JSON Lines of samples to learn from instead of generated tasks");
+  app.add_option("--dev-records", flags.dev_records, "likewise, to be scored by");
   app.add_option("--filler", flags.filler,
                  "files or folders of text, or \"debian\"; none: the built-in essays");
   app.add_option("--dev-filler", flags.dev_filler,
@@ -106,6 +111,15 @@ absl::Status AddTasks(const Flags& flags, TrainSpec* spec) {
   GIST_ASSIGN_OR_RETURN(spec->tasks, NiahSource::Create(options, filler));
   options.split = Split::kDev;
   GIST_ASSIGN_OR_RETURN(spec->dev_tasks, NiahSource::Create(options, dev_filler));
+  return absl::OkStatus();
+}
+
+absl::Status AppendRecords(const std::vector<std::string>& paths,
+                           std::vector<Record>* records) {
+  for (const std::string& path : paths) {
+    GIST_ASSIGN_OR_RETURN(std::vector<Record> more, ReadRecords(path));
+    std::move(more.begin(), more.end(), std::back_inserter(*records));
+  }
   return absl::OkStatus();
 }
 
@@ -182,7 +196,9 @@ absl::Status Run(const Flags& flags) {
   SetThreads(flags.threads);
   TrainSpec spec;
   GIST_ASSIGN_OR_RETURN(spec.recipe, ReadRecipe(flags));
-  GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
+  GIST_RETURN_IF_ERROR(AppendRecords(flags.records, &spec.records));
+  GIST_RETURN_IF_ERROR(AppendRecords(flags.dev_records, &spec.dev_records));
+  if (spec.records.empty()) GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
   GIST_ASSIGN_OR_RETURN(const BaseModel model,

@@ -436,6 +436,11 @@ absl::Status TorchTrainerImpl::Export(const std::string& folder, bool float32) c
 
 absl::Status CheckSpec(const TrainSpec& spec) {
   GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
+  if (spec.recipe.layout.lora_everywhere) {
+    return absl::UnimplementedError(
+        "recipe: layout.lora_everywhere is set, but the adapter acts at gist positions "
+        "only: leave it out");
+  }
   if (spec.tasks == nullptr && spec.records.empty()) {
     return absl::InvalidArgumentError(
         "nothing to learn from: give tasks or records");

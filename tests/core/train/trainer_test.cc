@@ -325,6 +325,9 @@ TEST_F(TrainerTest, NothingToLearnFromIsAnError) {
   spec.tasks = nullptr;
   EXPECT_TRUE(absl::IsInvalidArgument(MakeTorchTrainer(base_, spec).status()));
   spec = Spec();
+  spec.recipe.layout.lora_everywhere = true;
+  EXPECT_TRUE(absl::IsUnimplemented(MakeTorchTrainer(base_, spec).status()));
+  spec = Spec();
   spec.recipe.stages.clear();
   EXPECT_TRUE(absl::IsInvalidArgument(MakeTorchTrainer(base_, spec).status()));
 }
