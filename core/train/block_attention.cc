@@ -180,10 +180,19 @@ void BlockPass::Backward(const BlockMemory& memory, const Tensor& out_gradient,
                      gradient));
 }
 
-// Calls `work(block)` for every block, spread over the threads.
+// Pairs of gist and token below which a second thread costs more than it saves.
+constexpr int64_t kParallelPairs = 4096;
+
+// Calls `work(block)` for every block, spread over the threads where it is worth it.
 template <typename Work>
 void ForEachBlock(const WritePlan& plan, Work&& work) {
-  at::parallel_for(0, int64_t(plan.blocks.size()), 1, [&](int64_t begin, int64_t end) {
+  int64_t pairs = 0;
+  for (const BlockPlan& block : plan.blocks) {
+    for (const BlockTile& tile : block.tiles) pairs += block.rows * tile.tokens;
+  }
+  const int64_t blocks = int64_t(plan.blocks.size());
+  const int64_t at_once = pairs < kParallelPairs ? blocks : 1;
+  at::parallel_for(0, blocks, at_once, [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_grad;
     for (int64_t i = begin; i < end; ++i) work(size_t(i));
   });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base_model.h"
+#include "core/model/device.h"
 #include "core/train/document.h"
 #include "core/train/frozen_model.h"
 #include "core/trainer.h"
@@ -16,7 +17,10 @@ namespace gist {
 
 inline constexpr char kTinyModel[] = "tests/data/tiny/tiny.f32.gguf";
 
+// On one thread: for a model this small a second one only costs, and on a busy
+// machine a lot.
 inline BaseModel LoadTinyModel() {
+  SetThreads(1);
   auto model = LoadBaseModel(kTinyModel, "cpu");
   EXPECT_TRUE(model.ok()) << model.status();
   return *std::move(model);
