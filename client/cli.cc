@@ -35,8 +35,8 @@ constexpr char kFooter[] = R"(Example:
   gist ask $id "Who wrote the report?"
 
 With --json, standard output is one JSON object (of a training, a line for each
-event), {"error": {"code", "message"}} after an error. Without it, results go to standard output, remarks and errors
-to standard error.
+event), {"error": {"code", "message"}} after an error. Without it, results go to
+standard output, remarks and errors to standard error.
 
 Exit codes: 0 done; 1 the server refused; 2 wrong usage; 3 no server there;
 4 a local file or stream; 130 Ctrl-C.)";
