@@ -52,8 +52,9 @@ def score(records, name):
                 sum(characters(a, k) for a, k in answers) / count, 3)}
 
 
-def run(reader, vocabulary, adapter, record):
-    """Answers of one context by every path, and its gists."""
+def run(reader, vocabulary, adapter, record, full=None):
+    """Answers of one context by every path, and its gists. `full`: the answer from
+    the whole text, if it is known."""
     context = vocabulary.encode(record["context"])
     question = vocabulary.question(record["question"])
     document = reader.read_document(context, adapter.layout)
@@ -71,7 +72,7 @@ def run(reader, vocabulary, adapter, record):
         "gist_float32": kept(answer_from_gists(reader, gists, question)),
         "gist_half_context": kept(
             answer_from_gists(reader, rounded, question)),
-        "full": kept(answer_from_text(reader, context, question))}
+        "full": full or kept(answer_from_text(reader, context, question))}
 
 
 def groups(results):
@@ -98,14 +99,20 @@ def summary(results):
                      for cell, rows in groups(results)}}
 
 
-def write(folder, model_path, adapter_folder):
+def write(folder, model_path, adapter_folder, keep_full):
     model, vocabulary = gguf_model.load(model_path)
     reader = Reader(model, vocabulary.prefix())
     adapter = Adapter(adapter_folder)
     lines = (folder / "contexts.jsonl").read_text(encoding="utf-8").split("\n")
+    full = {}
+    if keep_full:
+        text = (folder / "answers.jsonl").read_text(encoding="utf-8")
+        full = dict(enumerate(json.loads(line)["full"]
+                              for line in text.split("\n") if line))
     results, kept, started = [], {}, time.monotonic()
     for i, line in enumerate(filter(None, lines)):
-        gists, result = run(reader, vocabulary, adapter, json.loads(line))
+        gists, result = run(reader, vocabulary, adapter, json.loads(line),
+                            full.get(i))
         results.append(result)
         if i in KEPT_GISTS:
             kept[f"{i}.keys"], kept[f"{i}.values"] = gists.keys, gists.values

@@ -25,6 +25,9 @@ def main():
     parser.add_argument("--model", type=Path, help="the SmolLM2 GGUF file",
                         default=ROOT / "third_party/models"
                         / "SmolLM2-135M-Instruct.Q4_1.gguf")
+    parser.add_argument("--keep-full", action="store_true",
+                        help="passkey: keep the answers from whole texts, which do "
+                        "not depend on the adapter")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -37,7 +40,7 @@ def main():
         golden_smollm2.write(data / "smollm2", args.model)
     else:
         golden_passkey.write(data / "passkey", args.model,
-                             ROOT / "adapters/default")
+                             ROOT / "adapters/default", args.keep_full)
 
 
 if __name__ == "__main__":
