@@ -39,7 +39,8 @@ TEST(MetricsTest, ScoreAsTheReferenceDoes) {
 }
 
 TEST(MetricsTest, WilsonIntervalIsTheReferences) {
-  for (const auto& row : Golden()["wilson"]) {
+  const auto golden = Golden();
+  for (const auto& row : golden.at("wilson")) {
     const Interval interval = WilsonInterval(row[0], row[1]);
     EXPECT_NEAR(interval.low, row[2].get<double>(), kTolerance);
     EXPECT_NEAR(interval.high, row[3].get<double>(), kTolerance);
