@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/gist_process.h"
+#include "tests/client/help_check.h"
 #include "tests/client/json_fields.h"
 #include "tests/client/scripted_server.h"
 #include "tests/support/temp_dir.h"
@@ -367,16 +368,7 @@ TEST_F(CliTest, ShowsAnExampleInEveryHelp) {
       {"contexts", "import"},
       {"info"},
       {"mask"}};
-  for (std::vector<std::string> arguments : commands) {
-    arguments.push_back("--help");
-    const auto result = Gist(arguments);
-    EXPECT_EQ(result.exit_code, 0);
-    EXPECT_THAT(result.out, HasSubstr("Example:\n  "));
-    std::istringstream lines(result.out);
-    for (std::string line; std::getline(lines, line);) {
-      EXPECT_LE(line.size(), 80u) << line;
-    }
-  }
+  ExpectExampleInHelp(commands, AtServer());
 }
 
 TEST_F(CliTest, ExplainsItsExitCodes) {
