@@ -246,7 +246,8 @@ constexpr std::pair<const char*, const char*> kTools[] = {
 void AddTools(CLI::App& app) {
   for (const auto& [name, about] : kTools) {
     app.add_subcommand(name, about)->final_callback([name = name] {
-      throw CLI::ValidationError(name, fmt::format("comes first: gist {} ...", name));
+      throw CLI::ValidationError(name,
+                                 fmt::format("comes first: gist {} ...", name));
     });
   }
 }

@@ -21,7 +21,8 @@ absl::Status RunTool(const std::string& name,
   }
   argv.push_back(nullptr);
   execv(path.c_str(), argv.data());
-  return LocalErrno(fmt::format("cannot run {}, which this command needs", path));
+  return LocalErrno(
+      fmt::format("cannot run {}, which this command needs", path));
 }
 
 }  // namespace gist::client

@@ -12,6 +12,7 @@ namespace gist::client {
 // Becomes `name` in this executable's folder, with `arguments`; the process's
 // exit code is then the tool's. Returns only if that fails: kNotFound names the
 // path, and counts as local (IsLocal).
-absl::Status RunTool(const std::string& name, const std::vector<std::string>& arguments);
+absl::Status RunTool(const std::string& name,
+                     const std::vector<std::string>& arguments);
 
 }  // namespace gist::client

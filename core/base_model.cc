@@ -10,18 +10,21 @@ namespace gist {
 namespace {
 
 absl::StatusOr<BaseModel> Load(std::shared_ptr<const MappedFile> mapped,
-                               const std::string& device, WeightStorage weights) {
+                               const std::string& device,
+                               WeightStorage weights) {
   GIST_ASSIGN_OR_RETURN(const Gguf file, Gguf::Parse(mapped->bytes()));
   GIST_ASSIGN_OR_RETURN(auto tokenizer, TokenizerFromGguf(file));
   GIST_ASSIGN_OR_RETURN(const std::string jinja,
                         file.String("tokenizer.chat_template"));
-  GIST_ASSIGN_OR_RETURN(ChatTemplate chat, ChatTemplate::Recognise(jinja, *tokenizer));
+  GIST_ASSIGN_OR_RETURN(ChatTemplate chat,
+                        ChatTemplate::Recognise(jinja, *tokenizer));
   GIST_ASSIGN_OR_RETURN(
       auto transformer,
-      Transformer::Load(file, device,
-                        weights == WeightStorage::kQuantized ? mapped : nullptr));
-  return BaseModel{std::move(tokenizer), std::move(chat), std::move(transformer),
-                   Sha256Hex(mapped->bytes())};
+      Transformer::Load(
+          file, device,
+          weights == WeightStorage::kQuantized ? mapped : nullptr));
+  return BaseModel{std::move(tokenizer), std::move(chat),
+                   std::move(transformer), Sha256Hex(mapped->bytes())};
 }
 
 }  // namespace
@@ -30,8 +33,8 @@ absl::StatusOr<BaseModel> LoadBaseModel(const std::string& path,
                                         const std::string& device,
                                         WeightStorage weights) {
   GIST_ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
-  auto model =
-      Load(std::make_shared<const MappedFile>(std::move(file)), device, weights);
+  auto model = Load(std::make_shared<const MappedFile>(std::move(file)), device,
+                    weights);
   if (!model.ok()) return Within("model " + path, model.status());
   return model;
 }

@@ -19,10 +19,10 @@ struct BaseModel {
   std::string fingerprint;  // lower-case hex SHA-256 of the file
 };
 
-// `path`: a GGUF file. `device`: made ready by PrepareDevice. Errors name the file
-// and what is wrong with it: kNotFound, kUnimplemented, kDataLoss.
-absl::StatusOr<BaseModel> LoadBaseModel(const std::string& path,
-                                        const std::string& device,
-                                        WeightStorage weights = WeightStorage::kFloat32);
+// `path`: a GGUF file. `device`: made ready by PrepareDevice. Errors name the
+// file and what is wrong with it: kNotFound, kUnimplemented, kDataLoss.
+absl::StatusOr<BaseModel> LoadBaseModel(
+    const std::string& path, const std::string& device,
+    WeightStorage weights = WeightStorage::kFloat32);
 
 }  // namespace gist

@@ -52,12 +52,12 @@ struct ModelInfo {
 // Gist embeddings and the LoRA that acts at gist positions only.
 struct AdapterInfo {
   std::string name;
-  std::string fingerprint;      // lower-case hex SHA-256 of config and weights
-  int gist_tokens = 0;          // default number of gists for a document
-  int gists_per_block = 0;      // g: gist counts are multiples of it
-  int block_overlap_tokens = 0; // text left of its block that a gist also sees
-  int segment_tokens = 0;       // 0: the whole document is one causal segment
-  int max_document_tokens = 0;  // trained length; longer texts become groups
+  std::string fingerprint;       // lower-case hex SHA-256 of config and weights
+  int gist_tokens = 0;           // default number of gists for a document
+  int gists_per_block = 0;       // g: gist counts are multiples of it
+  int block_overlap_tokens = 0;  // text left of its block that a gist also sees
+  int segment_tokens = 0;        // 0: the whole document is one causal segment
+  int max_document_tokens = 0;   // trained length; longer texts become groups
 };
 
 // A document being read, or a prompt being answered. Its KV lives inside the
@@ -79,8 +79,8 @@ struct DecodedToken {
 
 // Tokenize, model(), adapter() and StartTraining may be called from any thread;
 // all else by one thread at a time (the scheduler's). A Sequence of another
-// engine is a bug of the caller. Errors: kInvalidArgument (input), kOutOfRange (the model's
-// context is full), kInternal (the backend threw).
+// engine is a bug of the caller. Errors: kInvalidArgument (input), kOutOfRange
+// (the model's context is full), kInternal (the backend threw).
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -115,7 +115,8 @@ class Engine {
   virtual absl::StatusOr<GistKv> MakeGists(Sequence& document,
                                            int gist_tokens) = 0;
   // Appends gists to a prompt, at the positions after what it holds. May be
-  // called again for further documents. kInvalidArgument: shape of another model.
+  // called again for further documents. kInvalidArgument: shape of another
+  // model.
   virtual absl::Status LoadGists(Sequence& prompt, const GistKv& gists) = 0;
   // One token for each prompt, in one batch. Each has been prefilled.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(

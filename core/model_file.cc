@@ -15,11 +15,13 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const Gguf& file) {
   TokenizerSpec spec;
   spec.pre_tokenizer = "gpt2";
   if (file.Has("tokenizer.ggml.pre")) {
-    GIST_ASSIGN_OR_RETURN(spec.pre_tokenizer, file.String("tokenizer.ggml.pre"));
+    GIST_ASSIGN_OR_RETURN(spec.pre_tokenizer,
+                          file.String("tokenizer.ggml.pre"));
   }
   GIST_ASSIGN_OR_RETURN(spec.tokens, file.Strings("tokenizer.ggml.tokens"));
   GIST_ASSIGN_OR_RETURN(spec.merges, file.Strings("tokenizer.ggml.merges"));
-  GIST_ASSIGN_OR_RETURN(spec.token_types, file.Ints("tokenizer.ggml.token_type"));
+  GIST_ASSIGN_OR_RETURN(spec.token_types,
+                        file.Ints("tokenizer.ggml.token_type"));
   return Tokenizer::Create(std::move(spec));
 }
 

@@ -11,18 +11,23 @@ namespace gist {
 namespace {
 
 constexpr int64_t kFloat = 4, kHalf = 2;
-// gistd with the default model, less its weights: libraries, tokenizer, RocksDB,
-// thread stacks. Measured: 190 MB (VmRSS when ready, 2 threads).
+// gistd with the default model, less its weights: libraries, tokenizer,
+// RocksDB, thread stacks. Measured: 190 MB (VmRSS when ready, 2 threads).
 constexpr int64_t kProgramBytes = 190'000'000;
 // What LibTorch's matrix products and attention hold beside their arguments.
 // Measured: 29 to 73 MB beyond the other lines.
 constexpr int64_t kWorkspaceBytes = 50'000'000;
 constexpr int64_t kChunkTokens = 256;  // of one prefill call
-constexpr int64_t kSliceValues = int64_t{64} << 20;  // of core/model/frozen_matrix.cc
+constexpr int64_t kSliceValues = int64_t{64}
+                                 << 20;  // of core/model/frozen_matrix.cc
 constexpr int64_t kQ4Bytes = 18, kQ4Elements = 32;
 
-int64_t QueryRows(const ModelConfig& c) { return int64_t(c.heads) * c.head_dim; }
-int64_t KvRows(const ModelConfig& c) { return int64_t(c.kv_heads) * c.head_dim; }
+int64_t QueryRows(const ModelConfig& c) {
+  return int64_t(c.heads) * c.head_dim;
+}
+int64_t KvRows(const ModelConfig& c) {
+  return int64_t(c.kv_heads) * c.head_dim;
+}
 int64_t KvValues(const ModelConfig& c, int64_t tokens) {
   return tokens * c.layers * 2 * KvRows(c);
 }
@@ -56,7 +61,8 @@ class LedgerMaker {
  private:
   void AddWeights() {
     if (request_.weights == WeightStorage::kFloat32) {
-      return Add("weights as float32", "parameters x 4", model_.Parameters() * kFloat);
+      return Add("weights as float32", "parameters x 4",
+                 model_.Parameters() * kFloat);
     }
     Add("weights as stored, " + model_.stored_type, "bytes of the tensors",
         model_.stored_bytes);
@@ -75,19 +81,21 @@ class LedgerMaker {
 
 int64_t AdapterParameters(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
-  int64_t sides = 2 * (c.hidden_size + QueryRows(c)) + 2 * (c.hidden_size + KvRows(c));
+  int64_t sides =
+      2 * (c.hidden_size + QueryRows(c)) + 2 * (c.hidden_size + KvRows(c));
   if (request.lora_mlp) sides += 3 * (int64_t(c.hidden_size) + c.mlp_size);
   return c.layers * sides * request.lora_r +
          int64_t(request.gists_per_block) * c.hidden_size;
 }
 
-void AddAdapter(const PlanModel& model, const PlanRequest& request, LedgerMaker* maker) {
+void AddAdapter(const PlanModel& model, const PlanRequest& request,
+                LedgerMaker* maker) {
   maker->Add("adapter", "LoRA and gist embeddings x 4",
              AdapterParameters(model, request) * kFloat);
 }
 
-// Tokens that a gist attends to: the shared prefix, its block of the document and
-// the gists of that block.
+// Tokens that a gist attends to: the shared prefix, its block of the document
+// and the gists of that block.
 int64_t VisibleTokens(const PlanRequest& r) {
   const int64_t block = int64_t(r.document_tokens) * r.gists_per_block /
                         std::max(r.gist_tokens, r.gists_per_block);
@@ -98,20 +106,27 @@ void AddTrainActivations(const ModelConfig& c, const PlanRequest& r,
                          LedgerMaker* maker) {
   const int64_t write_rows = int64_t(r.documents_per_step) * r.gist_tokens;
   const int64_t read_rows = int64_t(r.documents_per_step) * r.question_tokens;
-  const int64_t read_tokens = r.prefix_tokens + r.gist_tokens + r.question_tokens;
-  maker->Add("write pass, kept for backward",
-             "layers x documents x gists x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-             c.layers * LayerValues(c, write_rows) * kFloat);
-  maker->Add("write pass, attention", "layers x heads x documents x gists x visible x 4",
+  const int64_t read_tokens =
+      r.prefix_tokens + r.gist_tokens + r.question_tokens;
+  maker->Add(
+      "write pass, kept for backward",
+      "layers x documents x gists x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+      c.layers * LayerValues(c, write_rows) * kFloat);
+  maker->Add("write pass, attention",
+             "layers x heads x documents x gists x visible x 4",
              c.layers * write_rows * c.heads * VisibleTokens(r) * kFloat);
-  maker->Add("read pass, kept for backward",
-             "layers x questions x tokens x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-             c.layers * LayerValues(c, read_rows) * kFloat);
-  maker->Add("read pass, attention",
-             "layers x heads x questions x tokens x (prefix + gists + tokens) x 4",
-             c.layers * read_rows * c.heads * read_tokens * kFloat);
-  maker->Add("logits, their softmax and gradient", "answer tokens x vocabulary x 3 x 4",
-             int64_t(r.documents_per_step) * r.answer_tokens * c.vocab_size * 3 * kFloat);
+  maker->Add(
+      "read pass, kept for backward",
+      "layers x questions x tokens x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+      c.layers * LayerValues(c, read_rows) * kFloat);
+  maker->Add(
+      "read pass, attention",
+      "layers x heads x questions x tokens x (prefix + gists + tokens) x 4",
+      c.layers * read_rows * c.heads * read_tokens * kFloat);
+  maker->Add("logits, their softmax and gradient",
+             "answer tokens x vocabulary x 3 x 4",
+             int64_t(r.documents_per_step) * r.answer_tokens * c.vocab_size *
+                 3 * kFloat);
 }
 
 using nlohmann::json;
@@ -143,7 +158,8 @@ absl::StatusOr<ModelConfig> ConfigFrom(const json& file) {
   }
   GIST_ASSIGN_OR_RETURN(c.mlp_size, Size(file, "intermediate_size"));
   GIST_ASSIGN_OR_RETURN(c.vocab_size, Size(file, "vocab_size"));
-  GIST_ASSIGN_OR_RETURN(c.max_context_tokens, Size(file, "max_position_embeddings"));
+  GIST_ASSIGN_OR_RETURN(c.max_context_tokens,
+                        Size(file, "max_position_embeddings"));
   return c;
 }
 
@@ -161,7 +177,8 @@ int64_t PlanModel::Parameters() const {
          config.hidden_size;
 }
 
-absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file, int64_t file_bytes) {
+absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file,
+                                              int64_t file_bytes) {
   PlanModel model;
   GIST_ASSIGN_OR_RETURN(model.config, ModelConfig::FromGguf(file));
   model.tied_output = !file.tensors().contains("output.weight");
@@ -173,7 +190,8 @@ absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file, int64_t file_byt
   }
   const auto most = std::ranges::max_element(
       by_type, {}, [](const auto& entry) { return entry.second; });
-  if (most != by_type.end()) model.stored_type = GgmlTypeName(uint32_t(most->first));
+  if (most != by_type.end())
+    model.stored_type = GgmlTypeName(uint32_t(most->first));
   return model;
 }
 
@@ -185,8 +203,8 @@ absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view text) {
   return Fence("config.json", [&]() -> absl::StatusOr<PlanModel> {
     const std::string type = file.value("model_type", "");
     if (type != "llama") {
-      return absl::UnimplementedError(
-          fmt::format("config.json: model_type {:?}, supported: \"llama\"", type));
+      return absl::UnimplementedError(fmt::format(
+          "config.json: model_type {:?}, supported: \"llama\"", type));
     }
     PlanModel model;
     GIST_ASSIGN_OR_RETURN(model.config, ConfigFrom(file));
@@ -199,26 +217,32 @@ absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view text) {
 }
 
 int64_t Ledger::PeakBytes() const {
-  const int64_t held =
-      std::accumulate(lines.begin(), lines.end(), int64_t{0},
-                      [](int64_t sum, const LedgerLine& line) { return sum + line.bytes; });
+  const int64_t held = std::accumulate(
+      lines.begin(), lines.end(), int64_t{0},
+      [](int64_t sum, const LedgerLine& line) { return sum + line.bytes; });
   return std::max(held, load_bytes);
 }
 
 Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
-  const int64_t tokens = std::min(request.document_tokens, request.max_group_tokens);
+  const int64_t tokens =
+      std::min(request.document_tokens, request.max_group_tokens);
   LedgerMaker maker(model, request);
   AddAdapter(model, request, &maker);
-  maker.Add("context keys and values, float32",
-            "(tokens + segment + prefix) x layers x 2 x KV heads x head size x 4",
-            KvValues(c, tokens + request.segment_tokens + request.prefix_tokens) * kFloat);
-  maker.Add("gist keys and values", "gists x layers x 2 x KV heads x head size x 4",
+  maker.Add(
+      "context keys and values, float32",
+      "(tokens + segment + prefix) x layers x 2 x KV heads x head size x 4",
+      KvValues(c, tokens + request.segment_tokens + request.prefix_tokens) *
+          kFloat);
+  maker.Add("gist keys and values",
+            "gists x layers x 2 x KV heads x head size x 4",
             KvValues(c, request.gist_tokens) * kFloat);
-  maker.Add("a chunk's activations", "256 x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+  maker.Add("a chunk's activations",
+            "256 x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
             LayerValues(c, std::min(tokens, kChunkTokens)) * kFloat);
   // Rotated in three steps, joined with prefix and gists, values joined too.
-  maker.Add("one layer's keys and values, joined", "tokens x KV heads x head size x 5 x 4",
+  maker.Add("one layer's keys and values, joined",
+            "tokens x KV heads x head size x 5 x 4",
             tokens * KvRows(c) * 5 * kFloat);
   return maker.Take();
 }
@@ -229,10 +253,12 @@ Ledger PlanAskGists(const PlanModel& model, const PlanRequest& request) {
   AddAdapter(model, request, &maker);
   const int64_t tokens =
       request.prefix_tokens + request.gist_tokens + request.question_tokens;
-  maker.Add("prompt's keys and values, float32",
-            "(prefix + gists + question) x layers x 2 x KV heads x head size x 4",
-            KvValues(c, tokens) * kFloat);
-  maker.Add("a chunk's activations", "question x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+  maker.Add(
+      "prompt's keys and values, float32",
+      "(prefix + gists + question) x layers x 2 x KV heads x head size x 4",
+      KvValues(c, tokens) * kFloat);
+  maker.Add("a chunk's activations",
+            "question x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
             LayerValues(c, request.question_tokens) * kFloat);
   maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
   return maker.Take();
@@ -242,13 +268,15 @@ Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   LedgerMaker maker(model, request);
   AddAdapter(model, request, &maker);
-  const int64_t tokens = int64_t(request.prefix_tokens) + request.document_tokens +
-                         request.question_tokens;
+  const int64_t tokens = int64_t(request.prefix_tokens) +
+                         request.document_tokens + request.question_tokens;
   const int64_t rows = std::min(tokens, kChunkTokens);
-  maker.Add("prompt's keys and values, float32",
-            "(prefix + tokens + question) x layers x 2 x KV heads x head size x 4",
-            KvValues(c, tokens) * kFloat);
-  maker.Add("a chunk's activations", "256 x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+  maker.Add(
+      "prompt's keys and values, float32",
+      "(prefix + tokens + question) x layers x 2 x KV heads x head size x 4",
+      KvValues(c, tokens) * kFloat);
+  maker.Add("a chunk's activations",
+            "256 x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
             LayerValues(c, rows) * kFloat);
   maker.Add("a chunk's mask", "256 x tokens x (1 + heads / KV heads) x 4",
             rows * tokens * (1 + c.heads / c.kv_heads) * kFloat);
@@ -259,19 +287,22 @@ Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
 Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   LedgerMaker maker(model, request);
-  maker.Add("adapter, gradient, two moments", "LoRA and gist embeddings x 4 x 4",
+  maker.Add("adapter, gradient, two moments",
+            "LoRA and gist embeddings x 4 x 4",
             AdapterParameters(model, request) * 4 * kFloat);
   const int64_t segment = std::max(request.segment_tokens, 1);
-  const int64_t used =
-      (request.document_tokens + segment - 1) / segment * request.documents_per_step;
+  const int64_t used = (request.document_tokens + segment - 1) / segment *
+                       request.documents_per_step;
   const int64_t segments = std::max<int64_t>(used, request.cached_segments);
-  maker.Add(fmt::format("context keys and values, {} segments, float16", segments),
-            "segments x segment tokens x layers x 2 x KV heads x head size x 2",
-            KvValues(c, segments * segment) * kHalf);
+  maker.Add(
+      fmt::format("context keys and values, {} segments, float16", segments),
+      "segments x segment tokens x layers x 2 x KV heads x head size x 2",
+      KvValues(c, segments * segment) * kHalf);
   const int64_t fresh = request.fresh_segments_per_step * segment;
-  maker.Add("segments prefilled anew",
-            "(layers x 2 x KV heads x head size + layer activations) x tokens x 4",
-            (KvValues(c, fresh) + LayerValues(c, fresh)) * kFloat);
+  maker.Add(
+      "segments prefilled anew",
+      "(layers x 2 x KV heads x head size + layer activations) x tokens x 4",
+      (KvValues(c, fresh) + LayerValues(c, fresh)) * kFloat);
   AddTrainActivations(c, request, &maker);
   return maker.Take();
 }

@@ -20,17 +20,18 @@ namespace gist {
 
 struct PlanModel {
   ModelConfig config;
-  bool tied_output = false;   // the embedding is the output matrix too
-  std::string stored_type;    // of most of the bytes: "Q4_0"
-  int64_t stored_bytes = 0;   // of all tensors, as in the file
-  int64_t mapped_bytes = 0;   // of the file while it is read
+  bool tied_output = false;  // the embedding is the output matrix too
+  std::string stored_type;   // of most of the bytes: "Q4_0"
+  int64_t stored_bytes = 0;  // of all tensors, as in the file
+  int64_t mapped_bytes = 0;  // of the file while it is read
 
   // Errors are ModelConfig::FromGguf's.
-  static absl::StatusOr<PlanModel> FromGguf(const Gguf& file, int64_t file_bytes);
+  static absl::StatusOr<PlanModel> FromGguf(const Gguf& file,
+                                            int64_t file_bytes);
   // `json`: config.json of a Hugging Face folder, of architecture
-  // LlamaForCausalLM. Its weights are planned as if converted to Q4_0 (4.5 bits).
-  // kInvalidArgument: no JSON; kDataLoss: a size is missing or out of range;
-  // kUnimplemented: another architecture.
+  // LlamaForCausalLM. Its weights are planned as if converted to Q4_0 (4.5
+  // bits). kInvalidArgument: no JSON; kDataLoss: a size is missing or out of
+  // range; kUnimplemented: another architecture.
   static absl::StatusOr<PlanModel> FromHuggingFace(std::string_view json);
 
   int64_t LayerParameters() const;
@@ -44,13 +45,13 @@ struct PlanRequest {
   int gists_per_block = 5;
   int block_overlap_tokens = 32;
   int segment_tokens = 256;
-  int prefix_tokens = 32;          // of the chat template
-  int max_group_tokens = 8192;     // a longer document is written in groups
-  int question_tokens = 40;        // and answer
-  int answer_tokens = 16;          // of them, that count in the loss
+  int prefix_tokens = 32;       // of the chat template
+  int max_group_tokens = 8192;  // a longer document is written in groups
+  int question_tokens = 40;     // and answer
+  int answer_tokens = 16;       // of them, that count in the loss
   int lora_r = 16;
   bool lora_mlp = false;
-  int documents_per_step = 4;      // a question each
+  int documents_per_step = 4;  // a question each
   int fresh_segments_per_step = 8;
   // Of context KV kept; 0: as many as one step uses.
   int cached_segments = 0;
@@ -64,7 +65,7 @@ struct LedgerLine {
 
 struct Ledger {
   std::vector<LedgerLine> lines;  // held at the same time
-  int64_t load_bytes = 0;         // at the peak of loading, before the work begins
+  int64_t load_bytes = 0;  // at the peak of loading, before the work begins
 
   int64_t PeakBytes() const;
 };

@@ -54,24 +54,28 @@ absl::StatusOr<PlanModel> ReadModel(const std::string& path) {
 
 // The largest value of `size` that fits; `make` is the ledger's function.
 template <typename Make>
-std::string Largest(const PlanModel& model, const Arguments& arguments, int most,
-                    int PlanRequest::* size, std::string_view what, Make make) {
+std::string Largest(const PlanModel& model, const Arguments& arguments,
+                    int most, int PlanRequest::*size, std::string_view what,
+                    Make make) {
   const int largest =
       LargestThatFits(int64_t(arguments.memory_bytes), most, [&](int n) {
         PlanRequest request = arguments.request;
         request.*size = n;
-        // The question is how much is held at once, whatever the adapter's groups.
+        // The question is how much is held at once, whatever the adapter's
+        // groups.
         request.max_group_tokens = std::max(request.max_group_tokens, n);
         return make(model, request).PeakBytes();
       });
-  return largest == 0 ? "nothing does" : fmt::format("up to {} {}", largest, what);
+  return largest == 0 ? "nothing does"
+                      : fmt::format("up to {} {}", largest, what);
 }
 
-std::vector<Plan> MakePlans(const PlanModel& model, const Arguments& arguments) {
+std::vector<Plan> MakePlans(const PlanModel& model,
+                            const Arguments& arguments) {
   const PlanRequest& r = arguments.request;
   const std::string tokens = fmt::format("{} tokens", r.document_tokens);
-  const int context = std::max(1, model.config.max_context_tokens - r.prefix_tokens -
-                                      r.question_tokens);
+  const int context = std::max(
+      1, model.config.max_context_tokens - r.prefix_tokens - r.question_tokens);
   return {
       {fmt::format("compress {} into {} gists", tokens, r.gist_tokens),
        PlanCompress(model, r),
@@ -81,19 +85,22 @@ std::vector<Plan> MakePlans(const PlanModel& model, const Arguments& arguments) 
        Largest(model, arguments, context, &PlanRequest::gist_tokens, "gists",
                PlanAskGists)},
       {fmt::format("ask {} in full", tokens), PlanAskFull(model, r),
-       Largest(model, arguments, context, &PlanRequest::document_tokens, "tokens",
-               PlanAskFull)},
-      {fmt::format("train on {} documents of {} a step", r.documents_per_step, tokens),
+       Largest(model, arguments, context, &PlanRequest::document_tokens,
+               "tokens", PlanAskFull)},
+      {fmt::format("train on {} documents of {} a step", r.documents_per_step,
+                   tokens),
        PlanTrain(model, r),
-       Largest(model, arguments, kMostDocuments, &PlanRequest::documents_per_step,
-               "documents a step", PlanTrain)},
+       Largest(model, arguments, kMostDocuments,
+               &PlanRequest::documents_per_step, "documents a step",
+               PlanTrain)},
   };
 }
 
 void Print(const Plan& plan, const Arguments& arguments) {
   fmt::print("\n{}\n", plan.title);
   for (const LedgerLine& line : plan.ledger.lines) {
-    fmt::print("  {:>11}  {}  [{}]\n", Gib(line.bytes), line.what, line.formula);
+    fmt::print("  {:>11}  {}  [{}]\n", Gib(line.bytes), line.what,
+               line.formula);
   }
   const int64_t peak = plan.ledger.PeakBytes();
   const bool at_load = peak == plan.ledger.load_bytes;
@@ -101,8 +108,8 @@ void Print(const Plan& plan, const Arguments& arguments) {
              at_load ? ", while the model is loaded: weights and file" : "");
   if (arguments.memory_bytes == 0) return fmt::print("\n");
   const auto memory = int64_t(arguments.memory_bytes);
-  fmt::print(": {} {}; {}\n", peak <= memory ? "fits in" : "DOES NOT FIT in", Gib(memory),
-             plan.largest);
+  fmt::print(": {} {}; {}\n", peak <= memory ? "fits in" : "DOES NOT FIT in",
+             Gib(memory), plan.largest);
 }
 
 bool FitsAll(const std::vector<Plan>& plans, uint64_t memory_bytes) {
@@ -116,8 +123,9 @@ void AdviseWeights(const PlanModel& model, Arguments arguments) {
   fmt::print("\nWith --weights quantized:\n");
   for (const Plan& plan : MakePlans(model, arguments)) {
     const int64_t peak = plan.ledger.PeakBytes();
-    fmt::print("  {:>11}  {}: {}\n", Gib(peak), plan.title,
-               uint64_t(peak) <= arguments.memory_bytes ? "fits" : "DOES NOT FIT");
+    fmt::print(
+        "  {:>11}  {}: {}\n", Gib(peak), plan.title,
+        uint64_t(peak) <= arguments.memory_bytes ? "fits" : "DOES NOT FIT");
   }
 }
 
@@ -126,10 +134,11 @@ absl::Status Run(const Arguments& arguments) {
   if (!model.ok()) return Within(arguments.model, model.status());
   const ModelConfig& c = model->config;
   fmt::print(
-      "{}: {:.2f} billion parameters; {} layers, {} wide, {} and {} KV heads of {}, MLP "
+      "{}: {:.2f} billion parameters; {} layers, {} wide, {} and {} KV heads "
+      "of {}, MLP "
       "{}, vocabulary {}\n",
-      c.name, double(model->Parameters()) / 1e9, c.layers, c.hidden_size, c.heads,
-      c.kv_heads, c.head_dim, c.mlp_size, c.vocab_size);
+      c.name, double(model->Parameters()) / 1e9, c.layers, c.hidden_size,
+      c.heads, c.kv_heads, c.head_dim, c.mlp_size, c.vocab_size);
   const auto plans = MakePlans(*model, arguments);
   for (const Plan& plan : plans) Print(plan, arguments);
   if (arguments.memory_bytes > 0 && !FitsAll(plans, arguments.memory_bytes) &&
@@ -148,16 +157,19 @@ void AddSizes(CLI::App& app, PlanRequest* request) {
   };
   add("--tokens", &request->document_tokens, "Tokens of a document");
   add("--gists", &request->gist_tokens, "Gist tokens of a document");
-  add("--documents", &request->documents_per_step, "Documents of a training step");
+  add("--documents", &request->documents_per_step,
+      "Documents of a training step");
   add("--cached-segments", &request->cached_segments,
       "Segments of context that training keeps (default: those of one step)");
   add("--rank", &request->lora_r, "LoRA's rank");
-  app.add_flag("--lora-mlp", request->lora_mlp, "LoRA on the MLP's projections too");
+  app.add_flag("--lora-mlp", request->lora_mlp,
+               "LoRA on the MLP's projections too");
 }
 
 int Main(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app("Prints what compressing, asking and training take in memory", "gist plan");
+  CLI::App app("Prints what compressing, asking and training take in memory",
+               "gist plan");
   app.add_option("--model", arguments.model,
                  "GGUF file, or a Hugging Face folder with config.json")
       ->required()
@@ -166,14 +178,18 @@ int Main(int argc, char** argv) {
                  "Memory there is: 24GiB, 800MB; tells what fits")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->type_name("SIZE");
-  app.add_option("--weights", arguments.request.weights,
-                 "float32 (default), or quantized: kept as stored, a matrix at a time "
-                 "dequantized")
+  app.add_option(
+         "--weights", arguments.request.weights,
+         "float32 (default), or quantized: kept as stored, a matrix at a time "
+         "dequantized")
       ->transform(CLI::CheckedTransformer(std::map<std::string, WeightStorage>{
-          {"float32", WeightStorage::kFloat32}, {"quantized", WeightStorage::kQuantized}}))
+          {"float32", WeightStorage::kFloat32},
+          {"quantized", WeightStorage::kQuantized}}))
       ->type_name("HOW");
   AddSizes(app, &arguments.request);
-  app.footer("Example:\n  gist plan --model llama-3-8b.Q4_0.gguf --device-memory 24GiB");
+  app.footer(
+      "Example:\n  gist plan --model llama-3-8b.Q4_0.gguf --device-memory "
+      "24GiB");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

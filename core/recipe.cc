@@ -22,13 +22,15 @@ class Reader {
  public:
   explicit Reader(std::string_view file) : file_(file) {}
 
-  absl::Status ReadMap(const YAML::Node& map, const std::vector<Key>& keys) const {
+  absl::Status ReadMap(const YAML::Node& map,
+                       const std::vector<Key>& keys) const {
     if (!map.IsMap()) return Error(map, "want a map of keys");
     std::set<std::string> seen;
     for (const auto& entry : map) {
       const std::string name = entry.first.Scalar();
       if (!seen.insert(name).second) {
-        return Error(entry.first, fmt::format("the key \"{}\" comes twice", name));
+        return Error(entry.first,
+                     fmt::format("the key \"{}\" comes twice", name));
       }
       GIST_RETURN_IF_ERROR(ReadKey(entry.first, entry.second, keys));
     }
@@ -48,8 +50,8 @@ class Reader {
       if (key.name == name.Scalar()) return key.read(value);
       known += (known.empty() ? "" : ", ") + key.name;
     }
-    return Error(name, fmt::format("unknown key \"{}\"; known are {}", name.Scalar(),
-                                   known));
+    return Error(name, fmt::format("unknown key \"{}\"; known are {}",
+                                   name.Scalar(), known));
   }
 
   std::string file_;
@@ -68,7 +70,8 @@ Key MakeKey(const Reader& reader, const char* name, T& field) {
             if (node.IsScalar() && YAML::convert<T>::decode(node, field)) {
               return absl::OkStatus();
             }
-            return reader.Error(node, fmt::format("{} is not {}", name, Wanted(field)));
+            return reader.Error(
+                node, fmt::format("{} is not {}", name, Wanted(field)));
           },
           [&field](YAML::Emitter& out) { out << field; }};
 }
@@ -83,16 +86,15 @@ void WriteMap(YAML::Emitter& out, const std::vector<Key>& keys) {
 }
 
 std::vector<Key> LayoutKeys(const Reader& reader, GistLayout& layout) {
-  return {
-      MakeKey(reader, "gist_tokens", layout.gist_tokens),
-      MakeKey(reader, "gists_per_block", layout.gists_per_block),
-      MakeKey(reader, "block_overlap_tokens", layout.block_overlap_tokens),
-      MakeKey(reader, "segment_tokens", layout.segment_tokens),
-      MakeKey(reader, "max_document_tokens", layout.max_document_tokens),
-      MakeKey(reader, "lora_r", layout.lora_r),
-      MakeKey(reader, "lora_alpha", layout.lora_alpha),
-      MakeKey(reader, "lora_mlp", layout.lora_mlp),
-      MakeKey(reader, "lora_everywhere", layout.lora_everywhere)};
+  return {MakeKey(reader, "gist_tokens", layout.gist_tokens),
+          MakeKey(reader, "gists_per_block", layout.gists_per_block),
+          MakeKey(reader, "block_overlap_tokens", layout.block_overlap_tokens),
+          MakeKey(reader, "segment_tokens", layout.segment_tokens),
+          MakeKey(reader, "max_document_tokens", layout.max_document_tokens),
+          MakeKey(reader, "lora_r", layout.lora_r),
+          MakeKey(reader, "lora_alpha", layout.lora_alpha),
+          MakeKey(reader, "lora_mlp", layout.lora_mlp),
+          MakeKey(reader, "lora_everywhere", layout.lora_everywhere)};
 }
 
 std::vector<Key> StageKeys(const Reader& reader, TrainStage& stage) {
@@ -104,29 +106,33 @@ std::vector<Key> StageKeys(const Reader& reader, TrainStage& stage) {
 }
 
 Key LayoutKey(const Reader& reader, GistLayout& layout) {
-  return {"layout",
-          [&](const YAML::Node& node) {
-            return reader.ReadMap(node, LayoutKeys(reader, layout));
-          },
-          [&](YAML::Emitter& out) { WriteMap(out, LayoutKeys(reader, layout)); }};
+  return {
+      "layout",
+      [&](const YAML::Node& node) {
+        return reader.ReadMap(node, LayoutKeys(reader, layout));
+      },
+      [&](YAML::Emitter& out) { WriteMap(out, LayoutKeys(reader, layout)); }};
 }
 
 Key StagesKey(const Reader& reader, std::vector<TrainStage>& stages) {
-  return {"stages",
-          [&](const YAML::Node& node) -> absl::Status {
-            if (!node.IsSequence()) return reader.Error(node, "stages is not a list");
-            stages.clear();
-            for (const YAML::Node& item : node) {
-              TrainStage& stage = stages.emplace_back();
-              GIST_RETURN_IF_ERROR(reader.ReadMap(item, StageKeys(reader, stage)));
-            }
-            return absl::OkStatus();
-          },
-          [&](YAML::Emitter& out) {
-            out << YAML::BeginSeq;
-            for (TrainStage& stage : stages) WriteMap(out, StageKeys(reader, stage));
-            out << YAML::EndSeq;
-          }};
+  return {
+      "stages",
+      [&](const YAML::Node& node) -> absl::Status {
+        if (!node.IsSequence())
+          return reader.Error(node, "stages is not a list");
+        stages.clear();
+        for (const YAML::Node& item : node) {
+          TrainStage& stage = stages.emplace_back();
+          GIST_RETURN_IF_ERROR(reader.ReadMap(item, StageKeys(reader, stage)));
+        }
+        return absl::OkStatus();
+      },
+      [&](YAML::Emitter& out) {
+        out << YAML::BeginSeq;
+        for (TrainStage& stage : stages)
+          WriteMap(out, StageKeys(reader, stage));
+        out << YAML::EndSeq;
+      }};
 }
 
 Key CountsKey(const Reader& reader, std::vector<int>& counts) {
@@ -182,23 +188,27 @@ absl::Status CheckAtLeast(std::string_view name, double value, double least) {
 
 absl::Status CheckLayout(const GistLayout& layout) {
   GIST_RETURN_IF_ERROR(CheckAtLeast("gist_tokens", layout.gist_tokens, 1));
-  GIST_RETURN_IF_ERROR(CheckAtLeast("gists_per_block", layout.gists_per_block, 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("gists_per_block", layout.gists_per_block, 1));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("block_overlap_tokens", layout.block_overlap_tokens, 0));
-  GIST_RETURN_IF_ERROR(CheckAtLeast("segment_tokens", layout.segment_tokens, 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("segment_tokens", layout.segment_tokens, 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("lora_r", layout.lora_r, 1));
   return CheckAtLeast("lora_alpha", layout.lora_alpha, 1);
 }
 
 absl::Status CheckStage(const TrainStage& stage, const GistLayout& layout) {
   GIST_RETURN_IF_ERROR(CheckAtLeast(stage.name + ".steps", stage.steps, 1));
-  GIST_RETURN_IF_ERROR(CheckAtLeast(stage.name + ".min_tokens", stage.min_tokens, 1));
   GIST_RETURN_IF_ERROR(
-      CheckAtLeast(stage.name + ".max_tokens", stage.max_tokens, stage.min_tokens));
+      CheckAtLeast(stage.name + ".min_tokens", stage.min_tokens, 1));
+  GIST_RETURN_IF_ERROR(CheckAtLeast(stage.name + ".max_tokens",
+                                    stage.max_tokens, stage.min_tokens));
   if (stage.max_tokens <= layout.max_document_tokens) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "recipe: {}.max_tokens is {}, want at most layout.max_document_tokens, {}",
-      stage.name, stage.max_tokens, layout.max_document_tokens));
+  return absl::InvalidArgumentError(
+      fmt::format("recipe: {}.max_tokens is {}, want at most "
+                  "layout.max_document_tokens, {}",
+                  stage.name, stage.max_tokens, layout.max_document_tokens));
 }
 
 absl::Status CheckCounts(const TrainRecipe& recipe) {
@@ -207,8 +217,8 @@ absl::Status CheckCounts(const TrainRecipe& recipe) {
   for (const int count : counts) {
     if (count > 0 && count % recipe.layout.gists_per_block == 0) continue;
     return absl::InvalidArgumentError(fmt::format(
-        "recipe: a gist count of {}, want multiples of gists_per_block, {}", count,
-        recipe.layout.gists_per_block));
+        "recipe: a gist count of {}, want multiples of gists_per_block, {}",
+        count, recipe.layout.gists_per_block));
   }
   return absl::OkStatus();
 }
@@ -223,8 +233,8 @@ absl::Status ApplyRecipeYaml(std::string_view yaml, std::string_view name,
     if (root.IsNull()) return absl::OkStatus();  // an empty file
     return reader.ReadMap(root, RecipeKeys(reader, recipe));
   } catch (const YAML::Exception& error) {
-    return absl::InvalidArgumentError(fmt::format("{}:{}: not YAML: {}", name,
-                                                  error.mark.line + 1, error.msg));
+    return absl::InvalidArgumentError(fmt::format(
+        "{}:{}: not YAML: {}", name, error.mark.line + 1, error.msg));
   }
 }
 
@@ -257,7 +267,8 @@ std::string ToYaml(const TrainRecipe& recipe) {
 absl::Status CheckRecipe(const TrainRecipe& recipe) {
   GIST_RETURN_IF_ERROR(CheckLayout(recipe.layout));
   if (recipe.stages.empty()) {
-    return absl::InvalidArgumentError("recipe: no stages: it would train nothing");
+    return absl::InvalidArgumentError(
+        "recipe: no stages: it would train nothing");
   }
   for (const TrainStage& stage : recipe.stages) {
     GIST_RETURN_IF_ERROR(CheckStage(stage, recipe.layout));

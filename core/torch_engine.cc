@@ -11,9 +11,9 @@
 #include "core/model/adapter.h"
 #include "core/model/device.h"
 #include "core/model/transformer.h"
-#include "core/train/trainer.h"
 #include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
+#include "core/train/trainer.h"
 
 namespace gist {
 namespace {
@@ -21,8 +21,8 @@ namespace {
 constexpr int kMaxChunkTokens = 256;
 
 // Read in isolated segments: `segment` restarts from the shared prefix at each
-// border, while `plain` collects the whole document's keys before RoPE. Holds its
-// adapter, so that another one may come into use meanwhile.
+// border, while `plain` collects the whole document's keys before RoPE. Holds
+// its adapter, so that another one may come into use meanwhile.
 struct Document final : Sequence {
   Document(KvCache segment_cache, KvCache plain_cache,
            std::shared_ptr<const Adapter> its_adapter)
@@ -75,7 +75,8 @@ class TorchEngine final : public Engine {
     const std::scoped_lock lock(adapter_mutex_);
     return adapter_info_;
   }
-  absl::StatusOr<std::vector<int32_t>> Tokenize(std::string_view text) const override {
+  absl::StatusOr<std::vector<int32_t>> Tokenize(
+      std::string_view text) const override {
     return base_.tokenizer->Encode(text);
   }
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
@@ -83,8 +84,8 @@ class TorchEngine final : public Engine {
     return base_.chat.Question(question, *base_.tokenizer);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
-    return std::make_unique<Document>(prefix_.Clone(), base_.transformer->NewCache(),
-                                      adapter_);
+    return std::make_unique<Document>(prefix_.Clone(),
+                                      base_.transformer->NewCache(), adapter_);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
       const Sampling& sampling) override {
@@ -92,17 +93,21 @@ class TorchEngine final : public Engine {
   }
   int max_chunk_tokens() const override { return kMaxChunkTokens; }
 
-  absl::Status Prefill(Sequence& sequence, std::span<const int32_t> chunk) override;
-  absl::StatusOr<GistKv> MakeGists(Sequence& document, int gist_tokens) override;
+  absl::Status Prefill(Sequence& sequence,
+                       std::span<const int32_t> chunk) override;
+  absl::StatusOr<GistKv> MakeGists(Sequence& document,
+                                   int gist_tokens) override;
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
   absl::Status UseAdapter(const std::string& folder) override;
-  absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(TrainSpec spec) override;
+  absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
+      TrainSpec spec) override;
 
  private:
   absl::Status CheckRoom(int held, size_t more) const;
-  absl::Status PrefillDocument(Document& document, std::span<const int32_t> chunk);
+  absl::Status PrefillDocument(Document& document,
+                               std::span<const int32_t> chunk);
   absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
   absl::Status ReadPending(std::span<Sequence* const> prompts);
 
@@ -147,7 +152,8 @@ absl::Status TorchEngine::UseAdapter(const std::string& folder) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(TrainSpec spec) {
+absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(
+    TrainSpec spec) {
   GIST_ASSIGN_OR_RETURN(auto trainer, MakeTorchTrainer(base_, std::move(spec)));
   return trainer;
 }
@@ -164,8 +170,8 @@ absl::Status TorchEngine::CheckRoom(int held, size_t more) const {
 absl::Status TorchEngine::Prefill(Sequence& sequence,
                                   std::span<const int32_t> chunk) {
   if (chunk.empty() || chunk.size() > kMaxChunkTokens) {
-    return absl::InvalidArgumentError(
-        fmt::format("prefill: {} tokens, want 1 to {}", chunk.size(), kMaxChunkTokens));
+    return absl::InvalidArgumentError(fmt::format(
+        "prefill: {} tokens, want 1 to {}", chunk.size(), kMaxChunkTokens));
   }
   if (auto* document = dynamic_cast<Document*>(&sequence)) {
     return PrefillDocument(*document, chunk);
@@ -175,7 +181,8 @@ absl::Status TorchEngine::Prefill(Sequence& sequence,
 
 absl::Status TorchEngine::PrefillDocument(Document& document,
                                           std::span<const int32_t> chunk) {
-  const size_t segment_tokens = size_t(document.adapter->config().segment_tokens);
+  const size_t segment_tokens =
+      size_t(document.adapter->config().segment_tokens);
   while (!chunk.empty()) {
     size_t take = chunk.size();
     if (segment_tokens > 0) {
@@ -204,7 +211,8 @@ absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
   return absl::OkStatus();
 }
 
-absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence, int gist_tokens) {
+absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
+                                              int gist_tokens) {
   const auto& document = dynamic_cast<Document&>(sequence);
   const AdapterConfig& adapter = document.adapter->config();
   const MaskShape shape{.context_tokens = document.tokens(),
@@ -213,7 +221,8 @@ absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence, int gist_token
                         .gists_per_block = adapter.gists_per_block,
                         .block_overlap_tokens = adapter.block_overlap_tokens,
                         .segment_tokens = adapter.segment_tokens};
-  return base_.transformer->WriteGists(prefix_, document.plain, shape, *document.adapter);
+  return base_.transformer->WriteGists(prefix_, document.plain, shape,
+                                       *document.adapter);
 }
 
 absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
@@ -252,7 +261,8 @@ absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
   for (Sequence* sequence : prompts) {
     auto& prompt = dynamic_cast<Prompt&>(*sequence);
     if (prompt.logits.empty()) {
-      return absl::InvalidArgumentError("decode: a prompt that was not prefilled");
+      return absl::InvalidArgumentError(
+          "decode: a prompt that was not prefilled");
     }
     const int32_t id = prompt.sampler.Next(prompt.logits);
     prompt.pending = id;

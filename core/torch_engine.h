@@ -18,8 +18,8 @@ struct TorchEngineOptions {
   WeightStorage weights = WeightStorage::kFloat32;
 };
 
-// Loads and checks everything, and reads the shared prefix. Errors name the file
-// and what is wrong with it: kNotFound, kUnimplemented, kDataLoss,
+// Loads and checks everything, and reads the shared prefix. Errors name the
+// file and what is wrong with it: kNotFound, kUnimplemented, kDataLoss,
 // kInvalidArgument, kFailedPrecondition (the adapter is of another model).
 absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options);

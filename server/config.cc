@@ -101,7 +101,8 @@ struct Flags {
     add("--presets", presets, "folder of training recipes", defaults.presets);
     add("--device", device, "cpu or cuda:N", defaults.device);
     add("--weights", weights,
-        "float32, or quantized: as stored, less memory, slower", defaults.weights);
+        "float32, or quantized: as stored, less memory, slower",
+        defaults.weights);
     add("--threads", threads, "of the CPU; 0: all cores", defaults.threads);
     add("--max-document-bytes", max_document_bytes, "limit of a document",
         defaults.limits.max_document_bytes);

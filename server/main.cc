@@ -41,7 +41,8 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   options.adapter_path = config.adapter;
   options.device = config.device;
   options.threads = config.threads;
-  if (config.weights == "quantized") options.weights = WeightStorage::kQuantized;
+  if (config.weights == "quantized")
+    options.weights = WeightStorage::kQuantized;
   return MakeTorchEngine(options);
 #else
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",

@@ -42,8 +42,8 @@ std::string Seal(std::string_view key, std::string_view payload) {
 absl::StatusOr<std::string_view> Unseal(std::string_view key,
                                         std::string_view value) {
   if (value.size() < kHeadBytes) {
-    return absl::DataLossError(fmt::format("{} B, want {} B or more",
-                                           value.size(), kHeadBytes));
+    return absl::DataLossError(
+        fmt::format("{} B, want {} B or more", value.size(), kHeadBytes));
   }
   uint64_t stored;
   std::memcpy(&stored, value.data(), kSumBytes);
@@ -54,9 +54,9 @@ absl::StatusOr<std::string_view> Unseal(std::string_view key,
   }
   const auto version = static_cast<unsigned char>(value[kSumBytes]);
   if (version != kVersion) {
-    return absl::FailedPreconditionError(fmt::format(
-        "value of format version {}, supported is {}: update gistd", version,
-        kVersion));
+    return absl::FailedPreconditionError(
+        fmt::format("value of format version {}, supported is {}: update gistd",
+                    version, kVersion));
   }
   return value.substr(kHeadBytes);
 }

@@ -86,9 +86,10 @@ std::string IdProblem(const ContextRecord& record) {
       ContextId(record.document_id, record.model_fingerprint,
                 record.adapter_fingerprint, record.gist_tokens);
   if (record.context_id == id) return "";
-  return fmt::format("context_id is {:?}, want {}, which follows from document, "
-                     "model, adapter and gist_tokens",
-                     record.context_id, id);
+  return fmt::format(
+      "context_id is {:?}, want {}, which follows from document, "
+      "model, adapter and gist_tokens",
+      record.context_id, id);
 }
 
 }  // namespace

@@ -78,8 +78,8 @@ rocksdb::Options TunedOptions() {
 rocksdb::ColumnFamilyOptions FamilyOptions(std::string_view name,
                                            const rocksdb::Options& options) {
   rocksdb::ColumnFamilyOptions family(options);
-  family.compression = name == "documents" ? rocksdb::kZSTD
-                                           : rocksdb::kNoCompression;
+  family.compression =
+      name == "documents" ? rocksdb::kZSTD : rocksdb::kNoCompression;
   return family;
 }
 
@@ -108,8 +108,8 @@ absl::StatusOr<std::vector<std::string>> ExistingFamilies(
   if (!fs::exists(fs::path(folder) / "CURRENT", error))
     return std::vector<std::string>();
   std::vector<std::string> names;
-  GIST_RETURN_IF_ERROR(OpenError(
-      folder, rocksdb::DB::ListColumnFamilies({}, folder, &names)));
+  GIST_RETURN_IF_ERROR(
+      OpenError(folder, rocksdb::DB::ListColumnFamilies({}, folder, &names)));
   for (const std::string& name : names) {
     if (std::ranges::find(kFamilyNames, name) != kFamilyNames.end()) continue;
     return CannotUse(folder,
@@ -193,8 +193,7 @@ absl::Status Database::OpenRocksDb(const std::string& folder,
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   GIST_RETURN_IF_ERROR(OpenError(
-      folder,
-      rocksdb::DB::Open(options, folder, descriptors, &handles, &db)));
+      folder, rocksdb::DB::Open(options, folder, descriptors, &handles, &db)));
   db_.reset(db);
   for (rocksdb::ColumnFamilyHandle* handle : handles) {
     const auto name = std::ranges::find(kFamilyNames, handle->GetName());
@@ -209,8 +208,9 @@ absl::Status Database::Claim(const std::string& folder) {
   if (version) return CheckVersion(folder, *version);
   GIST_ASSIGN_OR_RETURN(const bool empty, IsEmpty());
   if (!empty) {
-    return CannotUse(folder, "its database has no format_version, so it is not "
-                             "gistd's");
+    return CannotUse(folder,
+                     "its database has no format_version, so it is not "
+                     "gistd's");
   }
   Changes changes(*this);
   changes.Put(Family::kDefault, kVersionKey, std::to_string(kFormatVersion));

@@ -41,9 +41,10 @@ absl::Status NoContext(std::string_view context_id) {
 // `error` with the context's id in front and, where the data are damaged, the
 // next step behind.
 absl::Status InContext(std::string_view context_id, const absl::Status& error) {
-  const char* next = absl::IsDataLoss(error)
-                         ? ": delete the context and compress the document again"
-                         : "";
+  const char* next =
+      absl::IsDataLoss(error)
+          ? ": delete the context and compress the document again"
+          : "";
   return absl::Status(error.code(), fmt::format("context {}: {}{}", context_id,
                                                 Message(error), next));
 }

@@ -26,8 +26,8 @@ struct ContextRecord {
   // EncodeGistBlob) as BlobKvBytes says: what the caller set is not read.
   int64_t kv_bytes = 0;
   int64_t created_unix_ms = 0;
-  double compress_seconds = 0;      // wall time of the computation
-  bool imported = false;            // came from a file, was not computed here
+  double compress_seconds = 0;  // wall time of the computation
+  bool imported = false;        // came from a file, was not computed here
   friend bool operator==(const ContextRecord&, const ContextRecord&) = default;
 };
 
@@ -53,7 +53,8 @@ class GistStore {
   virtual absl::StatusOr<ContextRecord> GetRecord(
       std::string_view context_id) const = 0;
   // Checked against its checksum and `record`'s fingerprints and shape.
-  virtual absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const = 0;
+  virtual absl::StatusOr<GistKv> GetGists(
+      const ContextRecord& record) const = 0;
   // Checked against the checksum that was stored with it. kNotFound: the gists
   // were imported without it, or there is no such document.
   virtual absl::StatusOr<std::string> GetText(
@@ -62,17 +63,17 @@ class GistStore {
   virtual absl::StatusOr<bool> HasText(std::string_view document_id) const = 0;
   // `page_size`: 1 or more. `page_token`: empty or from the page before.
   // kInvalidArgument otherwise.
-  virtual absl::StatusOr<ContextPage> List(int page_size,
-                                           std::string_view page_token) const = 0;
+  virtual absl::StatusOr<ContextPage> List(
+      int page_size, std::string_view page_token) const = 0;
   // Deletes the record, the blob and, with its last context, the document. Also
   // deletes what GetRecord and GetGists call damaged.
   virtual absl::Status Delete(std::string_view context_id) = 0;
 };
 
-// Opens or creates the database in `folder`, which is new, empty or made by this
-// function. kFailedPrecondition: another process holds it, it is read-only,
-// something else is in it, or its format is newer than this program; the message
-// says which and what to do. kDataLoss: the database is damaged.
+// Opens or creates the database in `folder`, which is new, empty or made by
+// this function. kFailedPrecondition: another process holds it, it is
+// read-only, something else is in it, or its format is newer than this program;
+// the message says which and what to do. kDataLoss: the database is damaged.
 absl::StatusOr<std::unique_ptr<GistStore>> OpenGistStore(
     const std::string& folder);
 

@@ -25,7 +25,7 @@ constexpr char kKeys[] = "gist.keys";
 constexpr char kValues[] = "gist.values";
 constexpr char kText[] = "document.text";
 
-constexpr size_t kLengthBytes = 8;          // of the header's length
+constexpr size_t kLengthBytes = 8;           // of the header's length
 constexpr uint64_t kMaxHeaderBytes = 65536;  // ours takes about 1,200
 // In a JSON string the quotes would be escaped: this is always a key.
 constexpr std::string_view kChecksumKey = R"("checksum":")";
@@ -97,8 +97,8 @@ std::string GistProblem(const ContextRecord& record, const GistKv& gists) {
     return fmt::format("gists of {} tokens, want {} as the record says",
                        gists.gist_tokens, record.gist_tokens);
   }
-  for (const auto& [name, values] : {std::pair(kKeys, &gists.keys),
-                                     std::pair(kValues, &gists.values)}) {
+  for (const auto& [name, values] :
+       {std::pair(kKeys, &gists.keys), std::pair(kValues, &gists.values)}) {
     if (const auto index = FirstNotFinite(*values)) {
       return fmt::format("{} holds {} at element {}, want finite values", name,
                          (*values)[*index], *index);
@@ -125,8 +125,8 @@ std::string ChecksumDigits(std::string_view bytes, size_t at) {
 absl::Status CheckBytes(std::string_view bytes) {
   uint64_t header_bytes = 0;
   if (bytes.size() < kLengthBytes)
-    return Damaged(fmt::format("{} B, want {} B or more", bytes.size(),
-                               kLengthBytes));
+    return Damaged(
+        fmt::format("{} B, want {} B or more", bytes.size(), kLengthBytes));
   std::memcpy(&header_bytes, bytes.data(), kLengthBytes);
   const uint64_t limit =
       std::min<uint64_t>(kMaxHeaderBytes, bytes.size() - kLengthBytes);
@@ -138,15 +138,17 @@ absl::Status CheckBytes(std::string_view bytes) {
   const size_t key = head.find(kChecksumKey);
   const size_t at = key + kChecksumKey.size();
   if (key == head.npos || head.size() - at < kZeroDigits.size()) {
-    return Damaged("no checksum in the header: the file is truncated, or no "
-                   "gist blob");
+    return Damaged(
+        "no checksum in the header: the file is truncated, or no "
+        "gist blob");
   }
   const std::string_view found = bytes.substr(at, kZeroDigits.size());
   const std::string actual = ChecksumDigits(bytes, at);
   if (found == actual) return absl::OkStatus();
-  return Damaged(fmt::format("checksum of the bytes {}, want {:?}: the file is "
-                             "truncated or changed",
-                             actual, found));
+  return Damaged(
+      fmt::format("checksum of the bytes {}, want {:?}: the file is "
+                  "truncated or changed",
+                  actual, found));
 }
 
 absl::StatusOr<std::string> Metadata(const SafeTensors& file, const char* key) {
@@ -167,9 +169,9 @@ absl::Status CheckFormat(const SafeTensors& file) {
   if (parsed.ec != std::errc() || parsed.ptr != end || version < 1)
     return Damaged(fmt::format("format_version {:?}, want a number", text));
   if (version == kFormatVersion) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format(
-      "gist blob: format version {}, supported is {}: update gistd", version,
-      kFormatVersion));
+  return absl::FailedPreconditionError(
+      fmt::format("gist blob: format version {}, supported is {}: update gistd",
+                  version, kFormatVersion));
 }
 
 absl::StatusOr<const SafeTensor*> Tensor(const SafeTensors& file,
@@ -215,7 +217,8 @@ absl::StatusOr<std::string> ReadText(const SafeTensors& file) {
   return std::string(text.data);
 }
 
-absl::Status CheckTensors(const SafeTensors& file, const ContextRecord& record) {
+absl::Status CheckTensors(const SafeTensors& file,
+                          const ContextRecord& record) {
   int64_t kv_bytes = 0;
   for (const auto& [name, tensor] : file.tensors) {
     if (name == kText) continue;
@@ -224,9 +227,10 @@ absl::Status CheckTensors(const SafeTensors& file, const ContextRecord& record) 
     kv_bytes += int64_t(tensor.data.size());
   }
   if (kv_bytes == record.kv_bytes) return absl::OkStatus();
-  return Damaged(fmt::format("keys and values of {} B, want {} B as the record "
-                             "says",
-                             kv_bytes, record.kv_bytes));
+  return Damaged(
+      fmt::format("keys and values of {} B, want {} B as the record "
+                  "says",
+                  kv_bytes, record.kv_bytes));
 }
 
 SafeTensor GistTensor(const GistKv& gists, TensorType type,
@@ -282,8 +286,7 @@ absl::StatusOr<GistBlob> DecodeGistBlob(std::string_view bytes) {
   GIST_RETURN_IF_ERROR(CheckTensors(*file, blob.record));
   GIST_ASSIGN_OR_RETURN(blob.gists, ReadGists(*file));
   GIST_ASSIGN_OR_RETURN(blob.text, ReadText(*file));
-  const std::string problem =
-      BlobProblem(blob.record, blob.gists, blob.text);
+  const std::string problem = BlobProblem(blob.record, blob.gists, blob.text);
   if (problem.empty()) return blob;
   return Damaged(problem);
 }

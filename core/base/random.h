@@ -31,14 +31,17 @@ class Rng {
   }
   // [0, 1)
   double Uniform() { return double(Next() >> 11) * 0x1p-53; }
-  double Uniform(double low, double high) { return low + (high - low) * Uniform(); }
+  double Uniform(double low, double high) {
+    return low + (high - low) * Uniform();
+  }
   template <typename T>
   const T& Pick(std::span<const T> values) {
     return values[Below(values.size())];
   }
   template <typename T>
   void Shuffle(std::span<T> values) {
-    for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[Below(i)]);
+    for (size_t i = values.size(); i > 1; --i)
+      std::swap(values[i - 1], values[Below(i)]);
   }
 
  private:

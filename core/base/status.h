@@ -1,4 +1,5 @@
-// absl::Status helpers: early return on error, and a fence for code that throws.
+// absl::Status helpers: early return on error, and a fence for code that
+// throws.
 #pragma once
 
 #include <exception>
@@ -13,15 +14,16 @@
 #define GIST_STATUS_CONCAT(a, b) GIST_STATUS_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function where `expression` is not OK.
-#define GIST_RETURN_IF_ERROR(expression)                        \
-  do {                                                          \
+#define GIST_RETURN_IF_ERROR(expression)                            \
+  do {                                                              \
     if (absl::Status gist_status = (expression); !gist_status.ok()) \
-      return gist_status;                                       \
+      return gist_status;                                           \
   } while (false)
 
-// GIST_ASSIGN_OR_RETURN(const auto x, F()): x is F()'s value, or an early return.
-#define GIST_ASSIGN_OR_RETURN(declaration, expression)                      \
-  GIST_ASSIGN_OR_RETURN_INNER(GIST_STATUS_CONCAT(gist_or_, __LINE__),       \
+// GIST_ASSIGN_OR_RETURN(const auto x, F()): x is F()'s value, or an early
+// return.
+#define GIST_ASSIGN_OR_RETURN(declaration, expression)                \
+  GIST_ASSIGN_OR_RETURN_INNER(GIST_STATUS_CONCAT(gist_or_, __LINE__), \
                               declaration, expression)
 #define GIST_ASSIGN_OR_RETURN_INNER(temporary, declaration, expression) \
   auto temporary = (expression);                                        \
@@ -39,7 +41,8 @@ inline std::string_view Message(const absl::Status& status) {
 // An error with `where` and a colon in front of its message; OK stays OK.
 inline absl::Status Within(std::string_view where, const absl::Status& status) {
   if (status.ok()) return status;
-  return absl::Status(status.code(), fmt::format("{}: {}", where, Message(status)));
+  return absl::Status(status.code(),
+                      fmt::format("{}: {}", where, Message(status)));
 }
 
 // Runs `body`, which returns an absl::Status or StatusOr; whatever it throws

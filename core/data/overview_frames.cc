@@ -199,8 +199,9 @@ constexpr OverviewFrame kKoreanHeldOut[] = {
 std::span<const OverviewFrame> OverviewFrames(std::string_view language,
                                               FrameSet set) {
   if (language == "ko") {
-    return set == FrameSet::kTrain ? std::span<const OverviewFrame>(kKoreanTrain)
-                                   : kKoreanHeldOut;
+    return set == FrameSet::kTrain
+               ? std::span<const OverviewFrame>(kKoreanTrain)
+               : kKoreanHeldOut;
   }
   return set == FrameSet::kTrain ? std::span<const OverviewFrame>(kEnglishTrain)
                                  : kEnglishHeldOut;

@@ -12,8 +12,8 @@ struct Record {
   std::string context;
   std::string question;
   std::string answer;
-  std::string needle;            // the sentence(s) that hold the answer; may be empty
-  double needle_position = 0;    // of the needle's start, share of the characters
+  std::string needle;  // the sentence(s) that hold the answer; may be empty
+  double needle_position = 0;  // of the needle's start, share of the characters
   int64_t context_length_chars = 0;  // Unicode code points of `context`
 
   std::string language;  // "en", "ko"

@@ -9,10 +9,12 @@
 
 namespace gist {
 
-// A question, and the sentences that a text must hold so that `answer` is right.
+// A question, and the sentences that a text must hold so that `answer` is
+// right.
 struct Task {
   std::string family;  // "passkey", "keyed", "absent", "overview"
-  std::string frame;   // name of the sentence frame, unique in language and family
+  std::string
+      frame;  // name of the sentence frame, unique in language and family
   // To be spread over the text, in this order. Empty: the text does not say it.
   std::vector<std::string> needles;
   std::string question;
@@ -33,8 +35,8 @@ class TaskSource {
   virtual TaskSet NextTasks(Rng& rng) const = 0;
   // Sentences of one natural text without any needle, at least `bytes` of UTF-8
   // in all; joined by single spaces they read on from one to the next.
-  virtual std::vector<std::string> Filler(const std::string& language, size_t bytes,
-                                          Rng& rng) const = 0;
+  virtual std::vector<std::string> Filler(const std::string& language,
+                                          size_t bytes, Rng& rng) const = 0;
 };
 
 }  // namespace gist

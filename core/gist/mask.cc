@@ -13,8 +13,8 @@ GistSlot SlotOf(const MaskShape& shape, int index) {
   GistSlot gist;
   gist.block = index / per_block;
   gist.slot = index % per_block;
-  gist.context_begin =
-      std::max(0, int(context * gist.block / blocks) - shape.block_overlap_tokens);
+  gist.context_begin = std::max(
+      0, int(context * gist.block / blocks) - shape.block_overlap_tokens);
   gist.context_end = int(context * (gist.block + 1) / blocks);
   gist.position = gist.context_end + gist.slot;
   return gist;
@@ -44,8 +44,9 @@ std::vector<float> AttentionMask(const MaskShape& shape) {
   for (int query = 0; query < total; ++query) {
     for (int key = 0; key < total; ++key) {
       mask[size_t(query) * size_t(total) + size_t(key)] =
-          MayAttend(shape, query, key) ? 0.0f
-                                       : -std::numeric_limits<float>::infinity();
+          MayAttend(shape, query, key)
+              ? 0.0f
+              : -std::numeric_limits<float>::infinity();
     }
   }
   return mask;

@@ -1,6 +1,6 @@
 // Who may attend to whom while a document is compressed and asked.
-// Source: gist masking, Mu et al. 2023 (arXiv:2304.08467); gists that own blocks
-// of the document are ours.
+// Source: gist masking, Mu et al. 2023 (arXiv:2304.08467); gists that own
+// blocks of the document are ours.
 #pragma once
 
 #include <string>
@@ -14,10 +14,11 @@ struct MaskShape {
   int gist_tokens = 0;
   int question_tokens = 0;
   int answer_tokens = 0;
-  int prefix_tokens = 0;         // the shared prefix: seen by everything after it
-  int gists_per_block = 0;       // a multiple divides gist_tokens; 0: one block
-  int block_overlap_tokens = 0;  // context left of its block that a gist also sees
-  int segment_tokens = 0;        // context is read in isolated pieces; 0: in one
+  int prefix_tokens = 0;    // the shared prefix: seen by everything after it
+  int gists_per_block = 0;  // a multiple divides gist_tokens; 0: one block
+  int block_overlap_tokens =
+      0;                   // context left of its block that a gist also sees
+  int segment_tokens = 0;  // context is read in isolated pieces; 0: in one
 
   int gist_begin() const { return prefix_tokens + context_tokens; }
   int gist_end() const { return gist_begin() + gist_tokens; }
@@ -30,7 +31,7 @@ struct GistSlot {
   int slot = 0;           // which of the block's gists; chooses the embedding
   int context_begin = 0;  // it sees context tokens [context_begin, context_end)
   int context_end = 0;
-  int position = 0;       // where it is written, counted from the context's start
+  int position = 0;  // where it is written, counted from the context's start
 };
 GistSlot SlotOf(const MaskShape& shape, int index);
 

@@ -35,8 +35,8 @@ std::string_view ColorOf(const std::array<Part, 5>& parts, int token) {
 }
 
 std::string Text(int x, int y, std::string_view anchor, std::string_view text) {
-  return fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n", x,
-                     y, anchor, text);
+  return fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n",
+                     x, y, anchor, text);
 }
 
 // Names along both edges, and a line where one part ends.
@@ -48,7 +48,8 @@ std::string DrawEdges(const std::array<Part, 5>& parts, int total) {
     const int middle = (part.begin + part.end) * kCell / 2;
     // Narrow columns would overlap: every other name stands one line higher.
     const bool narrow = (part.end - part.begin) * kCell < 70;
-    svg += Text(kLeft + middle, narrow ? kTop - 26 : kTop - 8, "middle", part.name);
+    svg += Text(kLeft + middle, narrow ? kTop - 26 : kTop - 8, "middle",
+                part.name);
     svg += Text(kLeft - 8, kTop + middle + 4, "end", part.name);
     const int end = part.end * kCell;
     svg += fmt::format(
@@ -68,14 +69,16 @@ std::string DrawMaskSvg(const MaskShape& shape) {
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
       "viewBox=\"0 0 {0} {1}\" font-family=\"sans-serif\" font-size=\"12\" "
-      "fill=\"#0f172a\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n",
+      "fill=\"#0f172a\">\n<rect width=\"{0}\" height=\"{1}\" "
+      "fill=\"#ffffff\"/>\n",
       width, height);
   svg += Text(kLeft, 18, "start", "who attends (down) to whom (across)");
   for (int query = 0; query < total; ++query) {
     for (int key = 0; key < total; ++key) {
       svg += fmt::format(
           "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n",
-          kLeft + key * kCell + 1, kTop + query * kCell + 1, kCell - 2, kCell - 2,
+          kLeft + key * kCell + 1, kTop + query * kCell + 1, kCell - 2,
+          kCell - 2,
           MayAttend(shape, query, key) ? ColorOf(parts, key) : "#f1f5f9");
     }
   }

@@ -14,8 +14,8 @@ int32_t Sampler::Next(std::span<const float> logits) {
   }
   std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
-  const size_t kept =
-      sampling_.top_k > 0 ? std::min(size_t(sampling_.top_k), ids.size())
+  const size_t kept = sampling_.top_k > 0
+                          ? std::min(size_t(sampling_.top_k), ids.size())
                           : ids.size();
   std::partial_sort(ids.begin(), ids.begin() + std::ptrdiff_t(kept), ids.end(),
                     [&](int32_t a, int32_t b) {
@@ -28,13 +28,15 @@ int32_t Sampler::Next(std::span<const float> logits) {
   std::vector<double> weights(kept);
   const double best = logits[size_t(ids[0])];
   for (size_t i = 0; i < kept; ++i) {
-    weights[i] = std::exp((logits[size_t(ids[i])] - best) / sampling_.temperature);
+    weights[i] =
+        std::exp((logits[size_t(ids[i])] - best) / sampling_.temperature);
   }
   double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   if (sampling_.top_p < 1.0f) {
     double sum = 0;
     size_t n = 0;
-    while (n < kept && sum < double(sampling_.top_p) * total) sum += weights[n++];
+    while (n < kept && sum < double(sampling_.top_p) * total)
+      sum += weights[n++];
     total = sum;
     weights.resize(std::max<size_t>(n, 1));
   }

@@ -26,9 +26,9 @@ absl::StatusOr<int> IntField(const Json& object, const char* key, int lowest) {
   const auto found = object.find(key);
   if (found == object.end() || !found->is_number_integer() ||
       found->get<int64_t>() < lowest || found->get<int64_t>() > 1 << 24) {
-    return absl::InvalidArgumentError(
-        fmt::format("adapter_config.json: {} is {}, want an integer of {} or more",
-                    key, found == object.end() ? "missing" : found->dump(), lowest));
+    return absl::InvalidArgumentError(fmt::format(
+        "adapter_config.json: {} is {}, want an integer of {} or more", key,
+        found == object.end() ? "missing" : found->dump(), lowest));
   }
   return found->get<int>();
 }
@@ -57,35 +57,41 @@ absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
   const auto gist = json.find("gist");
   if (gist == json.end() || !gist->is_object()) {
     return absl::InvalidArgumentError(
-        "adapter_config.json: no \"gist\" object: this is a LoRA adapter, but not "
+        "adapter_config.json: no \"gist\" object: this is a LoRA adapter, but "
+        "not "
         "one that was trained to write gists");
   }
   AdapterConfig config;
   GIST_ASSIGN_OR_RETURN(config.gist_tokens, IntField(*gist, "tokens", 1));
-  GIST_ASSIGN_OR_RETURN(config.gists_per_block, IntField(*gist, "slots_per_block", 1));
+  GIST_ASSIGN_OR_RETURN(config.gists_per_block,
+                        IntField(*gist, "slots_per_block", 1));
   GIST_ASSIGN_OR_RETURN(config.blocks, IntField(*gist, "blocks", 1));
   GIST_ASSIGN_OR_RETURN(config.block_overlap_tokens,
                         IntField(*gist, "block_overlap_tokens", 0));
-  GIST_ASSIGN_OR_RETURN(config.segment_tokens, IntField(*gist, "segment_tokens", 0));
+  GIST_ASSIGN_OR_RETURN(config.segment_tokens,
+                        IntField(*gist, "segment_tokens", 0));
   GIST_ASSIGN_OR_RETURN(config.max_document_tokens,
                         IntField(*gist, "max_document_tokens", 1));
   if (config.gist_tokens != config.gists_per_block * config.blocks) {
-    return absl::InvalidArgumentError(fmt::format(
-        "adapter_config.json: gist.tokens is {}, want slots_per_block x blocks = "
-        "{} x {}",
-        config.gist_tokens, config.gists_per_block, config.blocks));
+    return absl::InvalidArgumentError(
+        fmt::format("adapter_config.json: gist.tokens is {}, want "
+                    "slots_per_block x blocks = "
+                    "{} x {}",
+                    config.gist_tokens, config.gists_per_block, config.blocks));
   }
   const Json& fingerprint = gist->value("base_model_sha256", Json());
   if (!fingerprint.is_string()) {
     return absl::InvalidArgumentError(
-        "adapter_config.json: gist.base_model_sha256 is missing: without it the "
+        "adapter_config.json: gist.base_model_sha256 is missing: without it "
+        "the "
         "adapter could be applied to another model");
   }
   config.model_fingerprint = fingerprint.get<std::string>();
   return config;
 }
 
-absl::StatusOr<at::Tensor> Take(const SafeTensors& file, const std::string& name,
+absl::StatusOr<at::Tensor> Take(const SafeTensors& file,
+                                const std::string& name,
                                 const std::vector<int64_t>& shape,
                                 const std::string& device) {
   const auto found = file.tensors.find(name);
@@ -121,8 +127,8 @@ absl::StatusOr<Adapter::Impl> TakeTensors(const SafeTensors& file,
       const ProjectionSpec& spec = specs[target];
       const std::string stem = LoraStem(layer, spec);
       LoraPair& pair = impl.layers[size_t(layer)][target];
-      GIST_ASSIGN_OR_RETURN(pair.a,
-                            Take(file, stem + "A.weight", {lora.r, spec.in}, device));
+      GIST_ASSIGN_OR_RETURN(
+          pair.a, Take(file, stem + "A.weight", {lora.r, spec.in}, device));
       GIST_ASSIGN_OR_RETURN(
           pair.b, Take(file, stem + "B.weight", {spec.out, lora.r}, device));
     }
@@ -137,15 +143,17 @@ std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
   return Sha256Hex(fmt::format(
       "gist adapter 1 r={} alpha={} targets={} slots={} blocks={} overlap={} "
       "segment={} model={} tensors={}",
-      lora.r, lora.alpha, fmt::join(std::vector<int>(lora.targets.begin(),
-                                                     lora.targets.end()), ","),
+      lora.r, lora.alpha,
+      fmt::join(std::vector<int>(lora.targets.begin(), lora.targets.end()),
+                ","),
       config.gists_per_block, config.blocks, config.block_overlap_tokens,
       config.segment_tokens, config.model_fingerprint, Sha256Hex(tensors)));
 }
 
 }  // namespace
 
-std::array<ProjectionSpec, kProjections> ProjectionSpecs(const ModelConfig& model) {
+std::array<ProjectionSpec, kProjections> ProjectionSpecs(
+    const ModelConfig& model) {
   const int64_t hidden = model.hidden_size;
   const int64_t query = int64_t(model.heads) * model.head_dim;
   const int64_t kv = int64_t(model.kv_heads) * model.head_dim;
@@ -179,7 +187,8 @@ absl::StatusOr<std::unique_ptr<Adapter>> Adapter::Load(
                           MappedFile::Open(folder + "/adapter_config.json"));
     const Json json = Json::parse(config_file.bytes(), nullptr, false);
     if (!json.is_object()) {
-      return absl::InvalidArgumentError("adapter_config.json: not a JSON object");
+      return absl::InvalidArgumentError(
+          "adapter_config.json: not a JSON object");
     }
     GIST_ASSIGN_OR_RETURN(const Lora lora, ParseLora(json, model));
     GIST_ASSIGN_OR_RETURN(AdapterConfig config, ParseGist(json));
@@ -189,8 +198,9 @@ absl::StatusOr<std::unique_ptr<Adapter>> Adapter::Load(
           "adapter that belongs to the model",
           config.model_fingerprint, model_fingerprint));
     }
-    GIST_ASSIGN_OR_RETURN(const MappedFile tensor_file,
-                          MappedFile::Open(folder + "/adapter_model.safetensors"));
+    GIST_ASSIGN_OR_RETURN(
+        const MappedFile tensor_file,
+        MappedFile::Open(folder + "/adapter_model.safetensors"));
     GIST_ASSIGN_OR_RETURN(const SafeTensors tensors,
                           ParseSafeTensors(tensor_file.bytes()));
     GIST_ASSIGN_OR_RETURN(Impl impl,

@@ -12,19 +12,20 @@ namespace gist {
 
 // The "gist" object of adapter_config.json.
 struct AdapterConfig {
-  int gist_tokens = 0;           // for a document, unless asked otherwise
-  int gists_per_block = 0;       // rows of gist_embeddings
-  int blocks = 1;                // 1: every gist sees the whole document
+  int gist_tokens = 0;      // for a document, unless asked otherwise
+  int gists_per_block = 0;  // rows of gist_embeddings
+  int blocks = 1;           // 1: every gist sees the whole document
   int block_overlap_tokens = 0;
-  int segment_tokens = 0;        // 0: whole document
-  int max_document_tokens = 0;   // trained length
-  std::string model_fingerprint; // SHA-256 of the model file it was trained on
+  int segment_tokens = 0;         // 0: whole document
+  int max_document_tokens = 0;    // trained length
+  std::string model_fingerprint;  // SHA-256 of the model file it was trained on
 };
 
-// A PEFT-style folder: adapter_config.json (r, lora_alpha, target_modules out of
-// q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, and "gist") and
-// adapter_model.safetensors (base_model.model.model.layers.N....lora_A.weight
-// [r, in], lora_B.weight [out, r], gist_embeddings [gists_per_block, hidden]).
+// A PEFT-style folder: adapter_config.json (r, lora_alpha, target_modules out
+// of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, and "gist")
+// and adapter_model.safetensors
+// (base_model.model.model.layers.N....lora_A.weight [r, in], lora_B.weight
+// [out, r], gist_embeddings [gists_per_block, hidden]).
 class Adapter {
  public:
   // kNotFound, kInvalidArgument (config), kDataLoss (tensors), each with the

@@ -20,14 +20,16 @@ absl::Status LoadCuda(int index) {
   void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (module == nullptr) {
     return absl::FailedPreconditionError(fmt::format(
-        "device cuda: {}; build with -DGIST_CUDA=ON, or use device cpu", dlerror()));
+        "device cuda: {}; build with -DGIST_CUDA=ON, or use device cpu",
+        dlerror()));
   }
   const auto count =
       reinterpret_cast<int (*)()>(dlsym(module, "gist_cuda_device_count"));
   const int devices = count != nullptr ? count() : 0;
   if (index >= devices) {
-    return absl::FailedPreconditionError(fmt::format(
-        "device cuda:{}: {} CUDA devices found; use device cpu", index, devices));
+    return absl::FailedPreconditionError(
+        fmt::format("device cuda:{}: {} CUDA devices found; use device cpu",
+                    index, devices));
   }
   return absl::OkStatus();
 }

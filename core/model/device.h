@@ -14,8 +14,8 @@ namespace gist {
 // No GPU has run this code yet.
 absl::Status PrepareDevice(const std::string& device);
 
-// Are products of bfloat16 faster than those of float32 on `device`? On a CPU: with
-// AVX-512 BF16. Without it they are emulated and take many times as long.
+// Are products of bfloat16 faster than those of float32 on `device`? On a CPU:
+// with AVX-512 BF16. Without it they are emulated and take many times as long.
 bool HasFastBfloat16(const std::string& device);
 
 // Threads of one matrix product; 0 leaves LibTorch's choice, one a core.

@@ -17,12 +17,13 @@ namespace {
 
 using at::Tensor;
 
-// Dequantized at a time, at most: 256 MB. A large vocabulary is multiplied in slices.
+// Dequantized at a time, at most: 256 MB. A large vocabulary is multiplied in
+// slices.
 constexpr int64_t kSliceValues = int64_t{64} << 20;
 constexpr int64_t kRowsPerTask = 16;
 
-// Kept between calls: fresh pages would cost more than the dequantizing. It grows
-// to the largest slice that the thread has asked for.
+// Kept between calls: fresh pages would cost more than the dequantizing. It
+// grows to the largest slice that the thread has asked for.
 float* Scratch(int64_t values) {
   thread_local Tensor scratch;
   if (!scratch.defined() || scratch.numel() < values) {
@@ -37,7 +38,8 @@ template <typename Visit>
 void EachSlice(const QuantizedMatrix& matrix, Visit visit) {
   const int64_t most = std::max<int64_t>(1, kSliceValues / matrix.columns());
   for (int64_t begin = 0; begin < matrix.rows(); begin += most) {
-    visit(begin, matrix.Dequantized(begin, std::min(most, matrix.rows() - begin)));
+    visit(begin,
+          matrix.Dequantized(begin, std::min(most, matrix.rows() - begin)));
   }
 }
 
@@ -53,18 +55,20 @@ Tensor Multiply(const Tensor& x, const QuantizedMatrix& matrix) {
 class QuantizedProduct : public torch::autograd::Function<QuantizedProduct> {
  public:
   // The matrix outlives the graph: both belong to one training.
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const QuantizedMatrix* matrix) {
+  static Tensor forward(torch::autograd::AutogradContext* context,
+                        const Tensor& x, const QuantizedMatrix* matrix) {
     context->saved_data["matrix"] = reinterpret_cast<int64_t>(matrix);
     return Multiply(x, *matrix);
   }
   static torch::autograd::variable_list backward(
-      torch::autograd::AutogradContext* context, torch::autograd::variable_list grads) {
+      torch::autograd::AutogradContext* context,
+      torch::autograd::variable_list grads) {
     const auto* matrix = reinterpret_cast<const QuantizedMatrix*>(
         context->saved_data["matrix"].toInt());
     Tensor sum;
     EachSlice(*matrix, [&](int64_t begin, const Tensor& values) {
-      const Tensor part = at::mm(grads[0].narrow(1, begin, values.size(0)), values);
+      const Tensor part =
+          at::mm(grads[0].narrow(1, begin, values.size(0)), values);
       sum = sum.defined() ? sum.add_(part) : part;
     });
     return {sum, Tensor()};
@@ -73,14 +77,15 @@ class QuantizedProduct : public torch::autograd::Function<QuantizedProduct> {
 
 }  // namespace
 
-QuantizedMatrix::QuantizedMatrix(const GgufTensor& tensor, int interleaved_head_rows,
-                                 at::Device device)
+QuantizedMatrix::QuantizedMatrix(const GgufTensor& tensor,
+                                 int interleaved_head_rows, at::Device device)
     : tensor_(tensor),
       row_bytes_(int64_t(tensor.data.size()) / tensor.dims[1]),
       head_rows_(interleaved_head_rows),
       device_(device) {}
 
-// Of a head's rows, stored as pairs (2i, 2i + 1), row i and i + half are wanted.
+// Of a head's rows, stored as pairs (2i, 2i + 1), row i and i + half are
+// wanted.
 int64_t QuantizedMatrix::StoredRow(int64_t row) const {
   if (head_rows_ == 0) return row;
   const int64_t within = row % head_rows_, half = head_rows_ / 2;
@@ -88,15 +93,18 @@ int64_t QuantizedMatrix::StoredRow(int64_t row) const {
 }
 
 void QuantizedMatrix::DequantizeRow(int64_t row, float* out) const {
-  GgufTensor one{.name = {}, .type = tensor_.type, .dims = {columns()}, .data = {}};
-  one.data = tensor_.data.substr(size_t(StoredRow(row) * row_bytes_), size_t(row_bytes_));
+  GgufTensor one{
+      .name = {}, .type = tensor_.type, .dims = {columns()}, .data = {}};
+  one.data = tensor_.data.substr(size_t(StoredRow(row) * row_bytes_),
+                                 size_t(row_bytes_));
   Dequantize(one, out);
 }
 
 Tensor QuantizedMatrix::Dequantized(int64_t begin, int64_t count) const {
   float* out = Scratch(count * columns());
   at::parallel_for(0, count, kRowsPerTask, [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) DequantizeRow(begin + i, out + i * columns());
+    for (int64_t i = from; i < to; ++i)
+      DequantizeRow(begin + i, out + i * columns());
   });
   return at::from_blob(out, {count, columns()}, at::TensorOptions(at::kFloat))
       .to(device_);
@@ -109,7 +117,8 @@ Tensor QuantizedMatrix::Gathered(const Tensor& ids) const {
   Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
   const int64_t* row = rows.const_data_ptr<int64_t>();
   auto* out = values.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < rows.numel(); ++i) DequantizeRow(row[i], out + i * columns());
+  for (int64_t i = 0; i < rows.numel(); ++i)
+    DequantizeRow(row[i], out + i * columns());
   return values.to(device_);
 }
 

@@ -1,4 +1,5 @@
-// A matrix of the base model, which never changes. For this folder and core/train.
+// A matrix of the base model, which never changes. For this folder and
+// core/train.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,8 +22,8 @@ class QuantizedMatrix {
   int64_t rows() const { return tensor_.dims[1]; }
   int64_t columns() const { return tensor_.dims[0]; }
 
-  // Rows `begin` to `begin + count` as float32 [count, columns] on the device, in
-  // memory of this thread's own that its next call writes over.
+  // Rows `begin` to `begin + count` as float32 [count, columns] on the device,
+  // in memory of this thread's own that its next call writes over.
   at::Tensor Dequantized(int64_t begin, int64_t count) const;
   // The rows `ids` (int64, any shape), as float32 [..., columns].
   at::Tensor Gathered(const at::Tensor& ids) const;
@@ -43,9 +44,9 @@ struct FrozenMatrix {
   std::shared_ptr<const QuantizedMatrix> quantized;
 };
 
-// x W^T; x is [rows, columns of W]. Computed in W's type: values may be bfloat16 in
-// training. Carries gradients to x alone: a quantized
-// matrix is dequantized again in the backward pass, nothing of it is kept.
+// x W^T; x is [rows, columns of W]. Computed in W's type: values may be
+// bfloat16 in training. Carries gradients to x alone: a quantized matrix is
+// dequantized again in the backward pass, nothing of it is kept.
 at::Tensor Product(const at::Tensor& x, const FrozenMatrix& matrix);
 // The rows `ids`, without gradient.
 at::Tensor Rows(const FrozenMatrix& matrix, const at::Tensor& ids);

@@ -13,7 +13,8 @@ namespace {
 constexpr int kFirstCapacity = 64;  // tokens
 
 at::Tensor Grown(const at::Tensor& old, int tokens, int capacity) {
-  at::Tensor grown = at::empty({old.size(0), capacity, old.size(2)}, old.options());
+  at::Tensor grown =
+      at::empty({old.size(0), capacity, old.size(2)}, old.options());
   grown.narrow(1, 0, tokens).copy_(old.narrow(1, 0, tokens));
   return grown;
 }

@@ -40,10 +40,10 @@ absl::Status CheckSupported(const Gguf& file) {
   }
   for (const auto& [name, tensor] : file.tensors()) {
     if (name == "rope_freqs.weight" || name.ends_with(".bias")) {
-      return absl::UnimplementedError(fmt::format(
-          "tensor {} is of a Llama variant that is not supported "
-          "(supported: no biases, no RoPE frequency factors)",
-          name));
+      return absl::UnimplementedError(
+          fmt::format("tensor {} is of a Llama variant that is not supported "
+                      "(supported: no biases, no RoPE frequency factors)",
+                      name));
     }
   }
   return absl::OkStatus();
@@ -68,7 +68,8 @@ absl::StatusOr<ModelConfig> ModelConfig::FromGguf(const Gguf& file) {
     GIST_ASSIGN_OR_RETURN(config.name, file.String("general.name"));
   }
   GIST_ASSIGN_OR_RETURN(config.layers, Size(file, "llama.block_count"));
-  GIST_ASSIGN_OR_RETURN(config.hidden_size, Size(file, "llama.embedding_length"));
+  GIST_ASSIGN_OR_RETURN(config.hidden_size,
+                        Size(file, "llama.embedding_length"));
   GIST_ASSIGN_OR_RETURN(config.heads, Size(file, "llama.attention.head_count"));
   config.kv_heads = config.heads;
   if (file.Has("llama.attention.head_count_kv")) {
@@ -77,9 +78,11 @@ absl::StatusOr<ModelConfig> ModelConfig::FromGguf(const Gguf& file) {
   }
   config.head_dim = config.hidden_size / config.heads;
   if (file.Has("llama.attention.key_length")) {
-    GIST_ASSIGN_OR_RETURN(config.head_dim, Size(file, "llama.attention.key_length"));
+    GIST_ASSIGN_OR_RETURN(config.head_dim,
+                          Size(file, "llama.attention.key_length"));
   }
-  GIST_ASSIGN_OR_RETURN(config.mlp_size, Size(file, "llama.feed_forward_length"));
+  GIST_ASSIGN_OR_RETURN(config.mlp_size,
+                        Size(file, "llama.feed_forward_length"));
   GIST_ASSIGN_OR_RETURN(config.max_context_tokens,
                         Size(file, "llama.context_length"));
   GIST_ASSIGN_OR_RETURN(const double base,

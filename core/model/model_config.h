@@ -22,8 +22,8 @@ struct ModelConfig {
   float rms_norm_epsilon = 1e-5f;
 
   // Reads GGUF's llama.* keys. kUnimplemented: another architecture or a
-  // feature that is not supported (RoPE scaling), named with what is; kDataLoss:
-  // sizes that are missing or contradict each other.
+  // feature that is not supported (RoPE scaling), named with what is;
+  // kDataLoss: sizes that are missing or contradict each other.
   static absl::StatusOr<ModelConfig> FromGguf(const Gguf& file);
 };
 

@@ -24,8 +24,8 @@ using at::Tensor;
 Tensor RopeFrequencies(const ModelConfig& config, at::Device device) {
   std::vector<float> frequencies;
   for (int i = 0; i < config.head_dim; i += 2) {
-    frequencies.push_back(
-        float(std::pow(double(config.rope_base), -double(i) / config.head_dim)));
+    frequencies.push_back(float(
+        std::pow(double(config.rope_base), -double(i) / config.head_dim)));
   }
   return FromFloats(frequencies, {config.head_dim / 2}, device);
 }
@@ -36,7 +36,8 @@ Rotation RotationAt(const Tensor& positions, const Tensor& frequencies) {
 }
 
 Rotation RotationFrom(int begin, int rows, const Tensor& frequencies) {
-  const auto options = at::TensorOptions(at::kLong).device(frequencies.device());
+  const auto options =
+      at::TensorOptions(at::kLong).device(frequencies.device());
   return RotationAt(at::arange(begin, begin + rows, options), frequencies);
 }
 
@@ -55,12 +56,15 @@ Tensor SplitHeads(const Tensor& x, int heads) {
 
 Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device) {
   const auto options = at::TensorOptions(at::kFloat).device(device);
-  return at::full({rows, tokens}, -std::numeric_limits<float>::infinity(), options)
+  return at::full({rows, tokens}, -std::numeric_limits<float>::infinity(),
+                  options)
       .triu_(tokens - rows + 1);
 }
 
 Tensor GroupMask(const Tensor& mask, const ModelConfig& config) {
-  return mask.repeat({config.heads / config.kv_heads, 1}).unsqueeze(0).unsqueeze(0);
+  return mask.repeat({config.heads / config.kv_heads, 1})
+      .unsqueeze(0)
+      .unsqueeze(0);
 }
 
 // The query heads that share a KV head are stacked as rows, so that keys and
@@ -82,8 +86,8 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
   return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
 }
 
-Tensor Project(const Tensor& x, const FrozenMatrix& weight, const Adapter::Impl* adapter,
-               int layer, Projection projection) {
+Tensor Project(const Tensor& x, const FrozenMatrix& weight,
+               const Adapter::Impl* adapter, int layer, Projection projection) {
   const Tensor y = Product(x, weight);
   if (adapter == nullptr) return y;
   const LoraPair& lora = adapter->layers[size_t(layer)][projection];

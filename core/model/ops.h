@@ -41,11 +41,13 @@ at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
                   const at::Tensor& values, const at::Tensor& mask);
 
 // x: [rows, hidden].
-at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight, float epsilon);
+at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight,
+                   float epsilon);
 
 // x W^T, and the delta of `adapter` (null: none) for that layer and projection.
 at::Tensor Project(const at::Tensor& x, const FrozenMatrix& weight,
-                   const Adapter::Impl* adapter, int layer, Projection projection);
+                   const Adapter::Impl* adapter, int layer,
+                   Projection projection);
 // x + MLP(x), SwiGLU.
 at::Tensor Mlp(const at::Tensor& x, const LayerWeights& weights, float epsilon,
                const Adapter::Impl* adapter, int layer);

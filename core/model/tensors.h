@@ -24,7 +24,8 @@ struct KvCache::Impl {
   // Writes keys and values [kv_heads, n, head_dim] of `layer` behind the tokens
   // held. They count only after Commit(n), so that a pass that fails half-way
   // leaves the cache as it was.
-  void Write(int layer, const at::Tensor& new_keys, const at::Tensor& new_values);
+  void Write(int layer, const at::Tensor& new_keys,
+             const at::Tensor& new_values);
   void Commit(int n) { tokens += n; }
   void Reserve(int wanted_tokens);
   // Views [kv_heads, count, head_dim] of the first `count` tokens.
@@ -40,19 +41,28 @@ struct KvCache::Impl {
 };
 
 // The projections that LoRA may change.
-enum Projection { kQuery, kKey, kValue, kOutput, kGate, kUp, kDown, kProjections };
+enum Projection {
+  kQuery,
+  kKey,
+  kValue,
+  kOutput,
+  kGate,
+  kUp,
+  kDown,
+  kProjections
+};
 
 // y = x W^T; W is [out, in].
 struct LayerWeights {
   at::Tensor attention_norm;  // [hidden]
-  FrozenMatrix query;         // [heads * head_dim, hidden], rows in Hugging Face order
-  FrozenMatrix key;           // [kv_heads * head_dim, hidden], likewise
-  FrozenMatrix value;         // [kv_heads * head_dim, hidden]
-  FrozenMatrix output;        // [hidden, heads * head_dim]
-  at::Tensor mlp_norm;        // [hidden]
-  FrozenMatrix gate;          // [mlp, hidden]
-  FrozenMatrix up;            // [mlp, hidden]
-  FrozenMatrix down;          // [hidden, mlp]
+  FrozenMatrix query;  // [heads * head_dim, hidden], rows in Hugging Face order
+  FrozenMatrix key;    // [kv_heads * head_dim, hidden], likewise
+  FrozenMatrix value;  // [kv_heads * head_dim, hidden]
+  FrozenMatrix output;  // [hidden, heads * head_dim]
+  at::Tensor mlp_norm;  // [hidden]
+  FrozenMatrix gate;    // [mlp, hidden]
+  FrozenMatrix up;      // [mlp, hidden]
+  FrozenMatrix down;    // [hidden, mlp]
 };
 
 struct Weights {
@@ -61,7 +71,8 @@ struct Weights {
   FrozenMatrix output;     // [vocab, hidden]; the embedding where they are tied
   std::vector<LayerWeights> layers;
   int64_t bytes = 0;  // as float32, or as stored
-  std::shared_ptr<const MappedFile> file;  // what quantized matrices lie in; or null
+  std::shared_ptr<const MappedFile>
+      file;  // what quantized matrices lie in; or null
 };
 
 struct LoraPair {
@@ -76,7 +87,8 @@ struct ProjectionSpec {
   int64_t in = 0;
 };
 // By Projection.
-std::array<ProjectionSpec, kProjections> ProjectionSpecs(const ModelConfig& model);
+std::array<ProjectionSpec, kProjections> ProjectionSpecs(
+    const ModelConfig& model);
 // A LoRA matrix's name in PEFT's files, up to "A.weight" or "B.weight".
 std::string LoraStem(int layer, const ProjectionSpec& spec);
 

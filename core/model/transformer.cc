@@ -63,8 +63,9 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
     const at::Device device(device_name);
     Tensor frequencies = RopeFrequencies(config, device);
-    return std::unique_ptr<Transformer>(new Transformer(std::make_unique<const Impl>(
-        Impl{{std::move(config), std::move(weights), frequencies, device}})));
+    return std::unique_ptr<Transformer>(
+        new Transformer(std::make_unique<const Impl>(Impl{
+            {std::move(config), std::move(weights), frequencies, device}})));
   });
 }
 
@@ -80,7 +81,8 @@ absl::StatusOr<std::vector<int64_t>> Transformer::Impl::CheckedIds(
     std::span<const ForwardItem> items) const {
   std::vector<int64_t> ids;
   for (const ForwardItem& item : items) {
-    if (item.ids.empty()) return absl::InvalidArgumentError("forward: no tokens");
+    if (item.ids.empty())
+      return absl::InvalidArgumentError("forward: no tokens");
     for (const int32_t id : item.ids) {
       if (id < 0 || id >= config.vocab_size) {
         return absl::InvalidArgumentError(fmt::format(
@@ -97,11 +99,14 @@ std::vector<Plan> Transformer::Impl::MakePlans(
   std::vector<Plan> plans;
   int64_t row = 0;
   for (const ForwardItem& item : items) {
-    Plan plan{.item = item, .first_row = row, .rows = int64_t(item.ids.size()),
+    Plan plan{.item = item,
+              .first_row = row,
+              .rows = int64_t(item.ids.size()),
               .mask = {}};
     if (plan.rows > 1) {
       plan.mask = GroupMask(
-          CausalMask(plan.rows, item.cache->tokens() + plan.rows, device), config);
+          CausalMask(plan.rows, item.cache->tokens() + plan.rows, device),
+          config);
     }
     row += plan.rows;
     plans.push_back(std::move(plan));
@@ -134,7 +139,8 @@ Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
     KvCache::Impl& cache = plan.item.cache->impl();
     cache.Write(layer, plan.Rows(key), plan.Rows(value));
     if (plan.item.plain != nullptr) {
-      plan.item.plain->impl().Write(layer, plan.Rows(plain_key), plan.Rows(value));
+      plan.item.plain->impl().Write(layer, plan.Rows(plain_key),
+                                    plan.Rows(value));
     }
     const int tokens = cache.tokens + int(plan.rows);
     attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
@@ -151,7 +157,8 @@ Logits Transformer::Impl::LogitsOf(const Tensor& x,
     if (plan.item.logits == LogitRows::kNone) continue;
     const int64_t rows = plan.item.logits == LogitRows::kAll ? plan.rows : 1;
     const Tensor last = x.narrow(0, plan.first_row + plan.rows - rows, rows);
-    const Tensor h = RmsNorm(last, weights.output_norm, config.rms_norm_epsilon);
+    const Tensor h =
+        RmsNorm(last, weights.output_norm, config.rms_norm_epsilon);
     const Tensor row_logits = Product(h, weights.output);
     logits[i].resize(size_t(row_logits.numel()));
     CopyTo(row_logits, logits[i].data());
@@ -162,13 +169,15 @@ Logits Transformer::Impl::LogitsOf(const Tensor& x,
 absl::StatusOr<Logits> Transformer::Forward(
     std::span<const ForwardItem> items) const {
   const at::NoGradGuard no_grad;
-  GIST_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, impl_->CheckedIds(items));
+  GIST_ASSIGN_OR_RETURN(const std::vector<int64_t> ids,
+                        impl_->CheckedIds(items));
   return Fence("forward", [&]() -> absl::StatusOr<Logits> {
     const ModelConfig& config = impl_->config;
     const std::vector<Plan> plans = impl_->MakePlans(items);
     const Rotation rotation = impl_->RotationOf(plans);
     bool wants_logits = false;
-    for (const Plan& plan : plans) wants_logits |= plan.item.logits != LogitRows::kNone;
+    for (const Plan& plan : plans)
+      wants_logits |= plan.item.logits != LogitRows::kNone;
 
     Tensor x = Rows(impl_->weights.embedding, FromIds(ids, impl_->device));
     for (int layer = 0; layer < config.layers; ++layer) {
@@ -181,7 +190,8 @@ absl::StatusOr<Logits> Transformer::Forward(
     Logits logits = impl_->LogitsOf(x, plans);
     for (const Plan& plan : plans) {
       plan.item.cache->impl().Commit(int(plan.rows));
-      if (plan.item.plain != nullptr) plan.item.plain->impl().Commit(int(plan.rows));
+      if (plan.item.plain != nullptr)
+        plan.item.plain->impl().Commit(int(plan.rows));
     }
     return logits;
   });
@@ -219,8 +229,8 @@ absl::Status CheckShape(const MaskShape& shape, const KvCache& prefix,
   }
   return absl::InvalidArgumentError(fmt::format(
       "gists: {} for {} + {} tokens, want a multiple of {} for {} + {} tokens",
-      shape.gist_tokens, shape.prefix_tokens, shape.context_tokens, gists_per_block,
-      prefix.tokens(), context.tokens()));
+      shape.gist_tokens, shape.prefix_tokens, shape.context_tokens,
+      gists_per_block, prefix.tokens(), context.tokens()));
 }
 
 }  // namespace
@@ -254,8 +264,8 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
 
       const Tensor query =
           SplitHeads(Project(h, w.query, lora, layer, kQuery), config.heads);
-      const Tensor context_keys =
-          Rotate(context.impl().Keys(layer, context.tokens()), context_rotation);
+      const Tensor context_keys = Rotate(
+          context.impl().Keys(layer, context.tokens()), context_rotation);
       const Tensor keys = at::cat({prefix.impl().Keys(layer, prefix.tokens()),
                                    context_keys, Rotate(key, rows.rotation)},
                                   1);
@@ -290,10 +300,10 @@ absl::Status Transformer::LoadGists(const GistKv& gists, KvCache* cache) const {
       gists.head_dim != config.head_dim || gists.gist_tokens < 1 ||
       gists.keys.size() != gists.Elements() ||
       gists.values.size() != gists.Elements()) {
-    return absl::InvalidArgumentError(fmt::format(
-        "gists of {} layers x {} KV heads x {}, want {} x {} x {}", gists.layers,
-        gists.kv_heads, gists.head_dim, config.layers, config.kv_heads,
-        config.head_dim));
+    return absl::InvalidArgumentError(
+        fmt::format("gists of {} layers x {} KV heads x {}, want {} x {} x {}",
+                    gists.layers, gists.kv_heads, gists.head_dim, config.layers,
+                    config.kv_heads, config.head_dim));
   }
   const at::NoGradGuard no_grad;
   return Fence("loading gists", [&] {

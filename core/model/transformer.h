@@ -24,9 +24,9 @@ enum class LogitRows { kNone, kLast, kAll };
 
 // One sequence's part of a forward pass.
 struct ForwardItem {
-  KvCache* cache = nullptr;          // rotated keys; read, then appended to
-  std::span<const int32_t> ids;      // at least one, each in the vocabulary
-  KvCache* plain = nullptr;          // also gets these tokens, keys before RoPE
+  KvCache* cache = nullptr;      // rotated keys; read, then appended to
+  std::span<const int32_t> ids;  // at least one, each in the vocabulary
+  KvCache* plain = nullptr;      // also gets these tokens, keys before RoPE
   LogitRows logits = LogitRows::kNone;
 };
 
@@ -35,9 +35,9 @@ struct ForwardItem {
 // Errors: kInvalidArgument (ids, shapes), kInternal (LibTorch threw).
 class Transformer {
  public:
-  // `device`: made ready by PrepareDevice. With `quantized`, the file that `file`
-  // was parsed from, matrices stay as they are stored in it and are dequantized one
-  // at a time on use: the same results, less memory, more time.
+  // `device`: made ready by PrepareDevice. With `quantized`, the file that
+  // `file` was parsed from, matrices stay as they are stored in it and are
+  // dequantized one at a time on use: the same results, less memory, more time.
   static absl::StatusOr<std::unique_ptr<Transformer>> Load(
       const Gguf& file, const std::string& device,
       std::shared_ptr<const MappedFile> quantized = nullptr);
@@ -48,17 +48,19 @@ class Transformer {
 
   KvCache NewCache() const;
 
-  // Runs all items in one batch. Positions go on from cache->tokens(); attention
-  // is causal within each item's cache. Returns each item's logits, row-major
-  // [rows, vocab] with 0, 1 or ids.size() rows. A failed call leaves all caches
-  // as they were.
+  // Runs all items in one batch. Positions go on from cache->tokens();
+  // attention is causal within each item's cache. Returns each item's logits,
+  // row-major [rows, vocab] with 0, 1 or ids.size() rows. A failed call leaves
+  // all caches as they were.
   absl::StatusOr<std::vector<std::vector<float>>> Forward(
       std::span<const ForwardItem> items) const;
 
-  // Runs the gist tokens behind `prefix` (rotated) and `context` (plain keys, at
-  // positions prefix.tokens() on), under MayAttend(shape) and with the adapter.
-  // `shape` has the sizes of both. Returns the gists' keys (plain) and values.
-  absl::StatusOr<GistKv> WriteGists(const KvCache& prefix, const KvCache& context,
+  // Runs the gist tokens behind `prefix` (rotated) and `context` (plain keys,
+  // at positions prefix.tokens() on), under MayAttend(shape) and with the
+  // adapter. `shape` has the sizes of both. Returns the gists' keys (plain) and
+  // values.
+  absl::StatusOr<GistKv> WriteGists(const KvCache& prefix,
+                                    const KvCache& context,
                                     const MaskShape& shape,
                                     const Adapter& adapter) const;
 

@@ -43,16 +43,16 @@ class Loader {
     LayerWeights layer;
     GIST_ASSIGN_OR_RETURN(layer.attention_norm,
                           Vector(blk + "attn_norm.weight", hidden));
-    GIST_ASSIGN_OR_RETURN(
-        layer.query,
-        Matrix(blk + "attn_q.weight", query_rows, hidden, config_.head_dim));
-    GIST_ASSIGN_OR_RETURN(
-        layer.key, Matrix(blk + "attn_k.weight", kv_rows, hidden, config_.head_dim));
+    GIST_ASSIGN_OR_RETURN(layer.query, Matrix(blk + "attn_q.weight", query_rows,
+                                              hidden, config_.head_dim));
+    GIST_ASSIGN_OR_RETURN(layer.key, Matrix(blk + "attn_k.weight", kv_rows,
+                                            hidden, config_.head_dim));
     GIST_ASSIGN_OR_RETURN(layer.value,
                           Matrix(blk + "attn_v.weight", kv_rows, hidden));
-    GIST_ASSIGN_OR_RETURN(layer.output,
-                          Matrix(blk + "attn_output.weight", hidden, query_rows));
-    GIST_ASSIGN_OR_RETURN(layer.mlp_norm, Vector(blk + "ffn_norm.weight", hidden));
+    GIST_ASSIGN_OR_RETURN(
+        layer.output, Matrix(blk + "attn_output.weight", hidden, query_rows));
+    GIST_ASSIGN_OR_RETURN(layer.mlp_norm,
+                          Vector(blk + "ffn_norm.weight", hidden));
     GIST_ASSIGN_OR_RETURN(
         layer.gate, Matrix(blk + "ffn_gate.weight", config_.mlp_size, hidden));
     GIST_ASSIGN_OR_RETURN(
@@ -62,11 +62,13 @@ class Loader {
     return layer;
   }
 
-  // `interleaved_head_rows`: of a head, where its rows are pairs (2i, 2i + 1) that
-  // become (i, i + half); else 0.
+  // `interleaved_head_rows`: of a head, where its rows are pairs (2i, 2i + 1)
+  // that become (i, i + half); else 0.
   absl::StatusOr<FrozenMatrix> Matrix(const std::string& name, int64_t rows,
-                                      int64_t columns, int interleaved_head_rows = 0) {
-    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {columns, rows}));
+                                      int64_t columns,
+                                      int interleaved_head_rows = 0) {
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor,
+                          Find(name, {columns, rows}));
     if (quantized_) {
       bytes_ += int64_t(tensor->data.size());
       return FrozenMatrix{.values = {},
@@ -74,7 +76,8 @@ class Loader {
                               *tensor, interleaved_head_rows, device_)};
     }
     at::Tensor values = Read(*tensor, {rows, columns});
-    if (interleaved_head_rows > 0) values = ToHalves(values, interleaved_head_rows);
+    if (interleaved_head_rows > 0)
+      values = ToHalves(values, interleaved_head_rows);
     return FrozenMatrix{.values = values.to(device_), .quantized = nullptr};
   }
   absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
@@ -88,13 +91,13 @@ class Loader {
         .reshape_as(rows);
   }
 
-  absl::StatusOr<const GgufTensor*> Find(const std::string& name,
-                                         const std::vector<int64_t>& want_dims) {
+  absl::StatusOr<const GgufTensor*> Find(
+      const std::string& name, const std::vector<int64_t>& want_dims) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
     if (tensor->dims == want_dims) return tensor;
-    return absl::DataLossError(
-        fmt::format("tensor {} has dims [{}], want [{}]", name,
-                    fmt::join(tensor->dims, ", "), fmt::join(want_dims, ", ")));
+    return absl::DataLossError(fmt::format("tensor {} has dims [{}], want [{}]",
+                                           name, fmt::join(tensor->dims, ", "),
+                                           fmt::join(want_dims, ", ")));
   }
 
   at::Tensor Read(const GgufTensor& tensor, at::IntArrayRef shape) {
@@ -113,9 +116,9 @@ class Loader {
 
 }  // namespace
 
-absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
-                                    const std::string& device,
-                                    std::shared_ptr<const MappedFile> quantized) {
+absl::StatusOr<Weights> LoadWeights(
+    const Gguf& file, const ModelConfig& config, const std::string& device,
+    std::shared_ptr<const MappedFile> quantized) {
   return Fence("loading weights", [&] {
     auto weights = Loader(file, config, device, quantized != nullptr).Load();
     if (weights.ok()) weights->file = std::move(quantized);

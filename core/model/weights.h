@@ -11,12 +11,13 @@
 
 namespace gist {
 
-// Dequantizes to float32 on `device`; with `quantized`, the file that `file` was
-// parsed from, matrices only when they are used. GGUF keeps the rows of query and key
-// for interleaved RoPE; they are put back into the Hugging Face order (halves).
-// kNotFound, kDataLoss: a tensor is missing or has another shape; both named.
-absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
-                                    const std::string& device,
-                                    std::shared_ptr<const MappedFile> quantized);
+// Dequantizes to float32 on `device`; with `quantized`, the file that `file`
+// was parsed from, matrices only when they are used. GGUF keeps the rows of
+// query and key for interleaved RoPE; they are put back into the Hugging Face
+// order (halves). kNotFound, kDataLoss: a tensor is missing or has another
+// shape; both named.
+absl::StatusOr<Weights> LoadWeights(
+    const Gguf& file, const ModelConfig& config, const std::string& device,
+    std::shared_ptr<const MappedFile> quantized);
 
 }  // namespace gist

@@ -22,7 +22,8 @@ Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
   Json targets = Json::array();
   const auto specs = ProjectionSpecs(model);
   const int count = layout.lora_mlp ? kProjections : kOutput + 1;
-  for (int i = 0; i < count; ++i) targets.push_back(std::string(specs[size_t(i)].module));
+  for (int i = 0; i < count; ++i)
+    targets.push_back(std::string(specs[size_t(i)].module));
   return {{"peft_type", "LORA"},
           {"task_type", "CAUSAL_LM"},
           {"base_model_name_or_path", origin.model_name},
@@ -41,22 +42,25 @@ Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
             {"segment_tokens", layout.segment_tokens},
             {"max_document_tokens", layout.max_document_tokens},
             {"base_model_sha256", origin.model_fingerprint},
-            {"trained", {{"recipe", origin.recipe_name}, {"steps", origin.steps}}}}}};
+            {"trained",
+             {{"recipe", origin.recipe_name}, {"steps", origin.steps}}}}}};
 }
 
 std::string TensorFile(const AdapterParameters& parameters, bool float32) {
   const at::NoGradGuard no_grad;
-  const Tensor flat =
-      parameters.values.to(float32 ? at::kFloat : at::kBFloat16).cpu().contiguous();
+  const Tensor flat = parameters.values.to(float32 ? at::kFloat : at::kBFloat16)
+                          .cpu()
+                          .contiguous();
   const std::string_view bytes(static_cast<const char*>(flat.const_data_ptr()),
                                flat.nbytes());
   const size_t size = float32 ? 4 : 2;
   SafeTensors file;
   file.metadata["format"] = "pt";
   for (const ParameterSlice& slice : parameters.slices()) {
-    file.tensors[slice.name] = {
-        float32 ? TensorType::kF32 : TensorType::kBf16, slice.shape,
-        bytes.substr(size_t(slice.begin) * size, size_t(slice.elements) * size)};
+    file.tensors[slice.name] = {float32 ? TensorType::kF32 : TensorType::kBf16,
+                                slice.shape,
+                                bytes.substr(size_t(slice.begin) * size,
+                                             size_t(slice.elements) * size)};
   }
   return WriteSafeTensors(file);
 }
@@ -64,9 +68,9 @@ std::string TensorFile(const AdapterParameters& parameters, bool float32) {
 absl::Status CopyPair(const LoraPair& from, const LoraPair& to) {
   if (!from.a.defined() || !to.a.defined()) return absl::OkStatus();
   if (from.a.sizes() != to.a.sizes()) {
-    return absl::FailedPreconditionError(
-        fmt::format("its LoRA is of rank {}, the recipe's of {}: set layout.lora_r",
-                    from.a.size(0), to.a.size(0)));
+    return absl::FailedPreconditionError(fmt::format(
+        "its LoRA is of rank {}, the recipe's of {}: set layout.lora_r",
+        from.a.size(0), to.a.size(0)));
   }
   to.a.detach().copy_(from.a);
   to.b.detach().copy_(from.b);
@@ -85,14 +89,14 @@ absl::Status ExportAdapterFolder(const std::string& folder,
     return absl::PermissionDeniedError(
         fmt::format("{}: cannot make the folder: {}", folder, error.message()));
   }
-  GIST_RETURN_IF_ERROR(
-      WriteWholeFile(folder + "/adapter_model.safetensors",
-                     TensorFile(parameters, origin.float32)));
+  GIST_RETURN_IF_ERROR(WriteWholeFile(folder + "/adapter_model.safetensors",
+                                      TensorFile(parameters, origin.float32)));
   const Json config = ConfigOf(parameters.model(), layout, origin);
   return WriteWholeFile(folder + "/adapter_config.json", config.dump(2) + "\n");
 }
 
-absl::Status ImportAdapterFolder(const std::string& folder, const ModelConfig& model,
+absl::Status ImportAdapterFolder(const std::string& folder,
+                                 const ModelConfig& model,
                                  const std::string& model_fingerprint,
                                  AdapterParameters* parameters) {
   const at::NoGradGuard no_grad;

@@ -17,17 +17,18 @@ struct AdapterOrigin {
   bool float32 = false;  // the tensors' type; else bfloat16
 };
 
-// Writes adapter_config.json and adapter_model.safetensors into `folder`, which is
-// made if need be. Errors as SaveCheckpoint's.
+// Writes adapter_config.json and adapter_model.safetensors into `folder`, which
+// is made if need be. Errors as SaveCheckpoint's.
 absl::Status ExportAdapterFolder(const std::string& folder,
                                  const AdapterParameters& parameters,
                                  const GistLayout& layout,
                                  const AdapterOrigin& origin);
 
-// Starts from an adapter that is there. LoRA of projections that it lacks stays as
-// it is; of another number of gists a block, the last embeddings are taken, or all
-// repeated. kFailedPrecondition: another model, or LoRA of another rank.
-absl::Status ImportAdapterFolder(const std::string& folder, const ModelConfig& model,
+// Starts from an adapter that is there. LoRA of projections that it lacks stays
+// as it is; of another number of gists a block, the last embeddings are taken,
+// or all repeated. kFailedPrecondition: another model, or LoRA of another rank.
+absl::Status ImportAdapterFolder(const std::string& folder,
+                                 const ModelConfig& model,
                                  const std::string& model_fingerprint,
                                  AdapterParameters* parameters);
 

@@ -24,11 +24,12 @@ using torch::autograd::variable_list;
 
 // What a block's backward pass needs of its forward pass.
 struct BlockMemory {
-  Tensor weights;  // after softmax [kv_heads, group * rows, prefix + text + rows]
-  Tensor query;    // at its true position, scaled [kv_heads, group * rows, dim]
-  Tensor key;      // rotated [kv_heads, rows, dim]
-  Tensor value;    // [kv_heads, rows, dim]
-  Tensor out;      // [kv_heads, group * rows, dim]
+  Tensor
+      weights;   // after softmax [kv_heads, group * rows, prefix + text + rows]
+  Tensor query;  // at its true position, scaled [kv_heads, group * rows, dim]
+  Tensor key;    // rotated [kv_heads, rows, dim]
+  Tensor value;  // [kv_heads, rows, dim]
+  Tensor out;    // [kv_heads, group * rows, dim]
 };
 
 struct RowGradients {
@@ -45,8 +46,8 @@ class BlockPass {
         layer_(layer),
         scale_(1 / std::sqrt(double(model_.config.head_dim))) {}
 
-  BlockMemory Forward(const Tensor& query, const Tensor& key, const Tensor& value,
-                      Tensor* out) const;
+  BlockMemory Forward(const Tensor& query, const Tensor& key,
+                      const Tensor& value, Tensor* out) const;
   void Backward(const BlockMemory& memory, const Tensor& out_gradient,
                 RowGradients* gradients) const;
 
@@ -66,7 +67,8 @@ class BlockPass {
   }
   Rotation TrueRotation() const {
     const int64_t last = int64_t(block_.tiles.size());
-    return {block_.rotation.cos.select(0, last), block_.rotation.sin.select(0, last)};
+    return {block_.rotation.cos.select(0, last),
+            block_.rotation.sin.select(0, last)};
   }
   static Rotation Back(const Rotation& rotation) {
     return {rotation.cos, -rotation.sin};
@@ -109,7 +111,8 @@ Tensor BlockPass::Scores(const Tensor& turned, const Tensor& own_key) const {
 
 Tensor BlockPass::Mix(const Tensor& weights, const Tensor& own_value) const {
   int64_t begin = model_.prefix_tokens;
-  Tensor out = at::bmm(weights.narrow(2, 0, begin), Prefix(model_.prefix_values));
+  Tensor out =
+      at::bmm(weights.narrow(2, 0, begin), Prefix(model_.prefix_values));
   for (const BlockTile& tile : block_.tiles) {
     out.baddbmm_(weights.narrow(2, begin, tile.tokens), Floats(tile, 1));
     begin += tile.tokens;
@@ -153,15 +156,17 @@ Tensor BlockPass::QueryGradient(const BlockMemory& memory,
   int64_t begin = model_.prefix_tokens;
   std::vector<Tensor> parts;
   for (const BlockTile& tile : block_.tiles) {
-    parts.push_back(at::bmm(scores.narrow(2, begin, tile.tokens), Floats(tile, 0)));
+    parts.push_back(
+        at::bmm(scores.narrow(2, begin, tile.tokens), Floats(tile, 0)));
     begin += tile.tokens;
   }
   parts.push_back(
-      at::bmm(scores.narrow(2, 0, model_.prefix_tokens), Prefix(model_.prefix_keys))
+      at::bmm(scores.narrow(2, 0, model_.prefix_tokens),
+              Prefix(model_.prefix_keys))
           .baddbmm_(scores.narrow(2, begin, block_.rows), memory.key));
-  const Tensor turned = at::stack(parts).view({int64_t(parts.size()),
-                                               model_.config.heads, block_.rows,
-                                               model_.config.head_dim});
+  const Tensor turned =
+      at::stack(parts).view({int64_t(parts.size()), model_.config.heads,
+                             block_.rows, model_.config.head_dim});
   return Rotate(turned, Back(block_.rotation)).sum(0).mul_(scale_);
 }
 
@@ -174,7 +179,8 @@ void BlockPass::Backward(const BlockMemory& memory, const Tensor& out_gradient,
   Heads(gradients->query, config.heads).copy_(QueryGradient(memory, scores));
   const Tensor key =
       at::bmm(scores.narrow(2, own, block_.rows).transpose(1, 2), memory.query);
-  Heads(gradients->key, config.kv_heads).copy_(Rotate(key, Back(TrueRotation())));
+  Heads(gradients->key, config.kv_heads)
+      .copy_(Rotate(key, Back(TrueRotation())));
   Heads(gradients->value, config.kv_heads)
       .copy_(at::bmm(memory.weights.narrow(2, own, block_.rows).transpose(1, 2),
                      gradient));
@@ -183,7 +189,8 @@ void BlockPass::Backward(const BlockMemory& memory, const Tensor& out_gradient,
 // Pairs of gist and token below which a second thread costs more than it saves.
 constexpr int64_t kParallelPairs = 4096;
 
-// Calls `work(block)` for every block, spread over the threads where it is worth it.
+// Calls `work(block)` for every block, spread over the threads where it is
+// worth it.
 template <typename Work>
 void ForEachBlock(const WritePlan& plan, Work&& work) {
   int64_t pairs = 0;
@@ -222,8 +229,8 @@ struct BlockAttentionNode final : torch::autograd::Node {
 };
 
 // Parts of segments that tokens [begin, end) of a document lie in.
-std::vector<BlockTile> TilesOf(const TrainDocument& document, int begin, int end,
-                               int segment_tokens,
+std::vector<BlockTile> TilesOf(const TrainDocument& document, int begin,
+                               int end, int segment_tokens,
                                std::vector<int64_t>* segment_begins) {
   std::vector<BlockTile> tiles;
   for (int at = begin; at < end;) {
@@ -255,9 +262,10 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
                           SlotOf(shape, first_gist + i).position - begin);
     }
   }
-  const Rotation flat =
-      RotationAt(FromIds(positions, model.frequencies.device()), model.frequencies);
-  const std::vector<int64_t> sizes = {int64_t(begins.size()), 1, block.rows, -1};
+  const Rotation flat = RotationAt(
+      FromIds(positions, model.frequencies.device()), model.frequencies);
+  const std::vector<int64_t> sizes = {int64_t(begins.size()), 1, block.rows,
+                                      -1};
   block.rotation = {flat.cos.view(sizes), flat.sin.view(sizes)};
   return block;
 }
@@ -280,19 +288,20 @@ std::shared_ptr<const WritePlan> MakeWritePlan(
     for (int i = 0; i < document.gist_tokens; i += layout.gists_per_block) {
       BlockPlan block = PlanBlock(model, layout, document, shape, i);
       block.first_row = plan->rows();
-      for (int64_t slot = 0; slot < block.rows; ++slot) plan->slots.push_back(slot);
+      for (int64_t slot = 0; slot < block.rows; ++slot)
+        plan->slots.push_back(slot);
       plan->blocks.push_back(std::move(block));
     }
   }
-  plan->own_mask =
-      CausalMask(layout.gists_per_block, layout.gists_per_block,
-                 model.frequencies.device())
-          .repeat({model.group(), 1});
+  plan->own_mask = CausalMask(layout.gists_per_block, layout.gists_per_block,
+                              model.frequencies.device())
+                       .repeat({model.group(), 1});
   return plan;
 }
 
 Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
-                      const Tensor& query, const Tensor& key, const Tensor& value) {
+                      const Tensor& query, const Tensor& key,
+                      const Tensor& value) {
   const Tensor q = query.detach(), k = key.detach(), v = value.detach();
   Tensor out = at::empty_like(q);
   std::vector<BlockMemory> memories(plan->blocks.size());
@@ -304,7 +313,8 @@ Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
     node->plan = plan;
     node->layer = layer;
     node->memories = std::move(memories);
-    node->set_next_edges(torch::autograd::collect_next_edges(query, key, value));
+    node->set_next_edges(
+        torch::autograd::collect_next_edges(query, key, value));
     torch::autograd::set_history(out, node);
   }
   return out;

@@ -50,9 +50,10 @@ std::shared_ptr<const WritePlan> MakeWritePlan(
 // query [rows, heads * head_dim], key and value [rows, kv_heads * head_dim] of
 // the gists at `layer`, before RoPE. A gist attends to the shared prefix, its
 // block's text and the gists of its block up to itself. Returns [rows, heads *
-// head_dim]; differentiable in all three. Blocks are shared out over the threads.
-at::Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
-                          const at::Tensor& query, const at::Tensor& key,
-                          const at::Tensor& value);
+// head_dim]; differentiable in all three. Blocks are shared out over the
+// threads.
+at::Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan,
+                          int layer, const at::Tensor& query,
+                          const at::Tensor& key, const at::Tensor& value);
 
 }  // namespace gist

@@ -1,10 +1,9 @@
 #include "core/train/checkpoint.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/from_blob.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <bit>
 #include <cerrno>
@@ -98,7 +97,8 @@ absl::StatusOr<double> Number(const SafeTensors& file, const char* key) {
   return value;
 }
 
-absl::Status Take(const SafeTensors& file, const std::string& name, at::Tensor* flat) {
+absl::Status Take(const SafeTensors& file, const std::string& name,
+                  at::Tensor* flat) {
   const auto found = file.tensors.find(name);
   const std::vector<int64_t> shape = {flat->numel()};
   if (found == file.tensors.end() || found->second.shape != shape) {
@@ -107,11 +107,13 @@ absl::Status Take(const SafeTensors& file, const std::string& name, at::Tensor* 
   }
   std::vector<float> values(size_t(flat->numel()));
   ToFloats(found->second, values.data());
-  flat->copy_(at::from_blob(values.data(), shape, at::TensorOptions(at::kFloat)));
+  flat->copy_(
+      at::from_blob(values.data(), shape, at::TensorOptions(at::kFloat)));
   return absl::OkStatus();
 }
 
-absl::Status CheckOrigin(const SafeTensors& file, std::string_view recipe_hash) {
+absl::Status CheckOrigin(const SafeTensors& file,
+                         std::string_view recipe_hash) {
   const auto text = [&](const char* key) {
     const auto found = file.metadata.find(key);
     return found == file.metadata.end() ? std::string() : found->second;
@@ -121,8 +123,9 @@ absl::Status CheckOrigin(const SafeTensors& file, std::string_view recipe_hash) 
                                            text("format"), kFormat));
   }
   if (text("sha256") != HashOf(file)) {
-    return absl::DataLossError("its checksum is wrong: the file is damaged; remove "
-                               "it to start afresh");
+    return absl::DataLossError(
+        "its checksum is wrong: the file is damaged; remove "
+        "it to start afresh");
   }
   if (text("recipe") == recipe_hash) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -139,7 +142,8 @@ absl::StatusOr<TrainProgress> Restore(const SafeTensors& file,
   const at::NoGradGuard no_grad;
   GIST_RETURN_IF_ERROR(Take(file, "values", &parameters->values));
   GIST_RETURN_IF_ERROR(Take(file, "first_moments", &parameters->first_moments));
-  GIST_RETURN_IF_ERROR(Take(file, "second_moments", &parameters->second_moments));
+  GIST_RETURN_IF_ERROR(
+      Take(file, "second_moments", &parameters->second_moments));
   return TrainProgress{int(step), std::string(recipe_hash), smooth_loss};
 }
 
@@ -156,7 +160,8 @@ absl::Status WriteWholeFile(const std::string& path, std::string_view bytes) {
     return status;
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  const Descriptor descriptor(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  const Descriptor descriptor(folder.empty() ? "." : folder,
+                              O_RDONLY | O_DIRECTORY);
   if (descriptor.number() < 0 || fsync(descriptor.number()) != 0) {
     return FileError(folder, "sync", errno);
   }

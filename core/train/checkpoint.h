@@ -18,15 +18,15 @@ struct TrainProgress {
 };
 
 // One safetensors file: `values`, `first_moments` and `second_moments` as flat
-// float32, progress in its metadata. All or nothing, also when the machine stops:
-// kResourceExhausted (disk full), kPermissionDenied, kNotFound (no such folder);
-// the old file stays.
+// float32, progress in its metadata. All or nothing, also when the machine
+// stops: kResourceExhausted (disk full), kPermissionDenied, kNotFound (no such
+// folder); the old file stays.
 absl::Status SaveCheckpoint(const std::string& path,
                             const AdapterParameters& parameters,
                             const TrainProgress& progress);
 
-// Into `parameters`, of the same sizes. kNotFound: no file. kDataLoss: not one of
-// SaveCheckpoint's, or damaged. kFailedPrecondition: `recipe_hash` differs.
+// Into `parameters`, of the same sizes. kNotFound: no file. kDataLoss: not one
+// of SaveCheckpoint's, or damaged. kFailedPrecondition: `recipe_hash` differs.
 absl::StatusOr<TrainProgress> LoadCheckpoint(const std::string& path,
                                              std::string_view recipe_hash,
                                              AdapterParameters* parameters);

@@ -13,9 +13,11 @@ namespace {
 constexpr uint64_t kDevStream = 3;
 constexpr int kFreshSegments = 8;  // read in one go
 constexpr int kFillers = 32;
-constexpr int kExtraTokens = 4;  // an answer that goes on too long is wrong anyway
-constexpr int kBatch = 8;            // documents that are scored in one call
-constexpr int kBatchTokens = 4096;   // of records, which may have to be read first
+constexpr int kExtraTokens =
+    4;                     // an answer that goes on too long is wrong anyway
+constexpr int kBatch = 8;  // documents that are scored in one call
+constexpr int kBatchTokens =
+    4096;  // of records, which may have to be read first
 constexpr int kRecordSegments = 256;  // of records that are kept
 
 std::string_view Trimmed(std::string_view text) {
@@ -26,7 +28,8 @@ std::string_view Trimmed(std::string_view text) {
 }
 
 int32_t Likeliest(const std::vector<float>& logits) {
-  return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  return int32_t(std::max_element(logits.begin(), logits.end()) -
+                 logits.begin());
 }
 
 }  // namespace
@@ -43,7 +46,8 @@ DevScore ScoreAnswer(std::string_view answer, std::string_view wanted) {
   for (size_t i = 0; i < std::min(got.size(), wanted.size()); ++i) {
     right += got[i] == wanted[i];
   }
-  return {1, got == wanted, double(right) / double(std::max<size_t>(1, wanted.size()))};
+  return {1, got == wanted,
+          double(right) / double(std::max<size_t>(1, wanted.size()))};
 }
 
 GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
@@ -59,7 +63,8 @@ GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
   const size_t layer_size = kv.Elements() / size_t(config.layers);
   for (size_t layer = 0; layer < gists.keys.size(); ++layer) {
     const auto copy = [&](const at::Tensor& rows, std::vector<float>& out) {
-      CopyTo(SplitHeads(rows.detach().narrow(0, first_row, count), config.kv_heads),
+      CopyTo(SplitHeads(rows.detach().narrow(0, first_row, count),
+                        config.kv_heads),
              out.data() + layer * layer_size);
     };
     copy(gists.keys[layer], kv.keys);
@@ -68,7 +73,8 @@ GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
   return kv;
 }
 
-absl::Status DevSet::UseTasks(std::shared_ptr<const TaskSource> tasks, int samples) {
+absl::Status DevSet::UseTasks(std::shared_ptr<const TaskSource> tasks,
+                              int samples) {
   tasks_ = std::move(tasks);
   writer_ = std::make_unique<LessonWriter>(*tasks_, *base_.tokenizer,
                                            layout_.segment_tokens);
@@ -92,8 +98,8 @@ absl::Status DevSet::UseTasks(std::shared_ptr<const TaskSource> tasks, int sampl
 }
 
 absl::Status DevSet::UseRecords(std::vector<Record> records) {
-  auto set = RecordSet::Create(model_, *base_.tokenizer, layout_, std::move(records),
-                               kRecordSegments);
+  auto set = RecordSet::Create(model_, *base_.tokenizer, layout_,
+                               std::move(records), kRecordSegments);
   if (!set.ok()) return Within("dev records", set.status());
   records_ = *std::move(set);
   return absl::OkStatus();
@@ -145,7 +151,8 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
       languages.push_back(sets[i].language);
     }
   }
-  GIST_ASSIGN_OR_RETURN(const std::vector<std::string> answers, Answer(gists, tasks));
+  GIST_ASSIGN_OR_RETURN(const std::vector<std::string> answers,
+                        Answer(gists, tasks));
   DevScores scores;
   for (size_t i = 0; i < tasks.size(); ++i) {
     scores[languages[i]].Add(ScoreAnswer(answers[i], tasks[i].answer));
@@ -161,13 +168,15 @@ absl::StatusOr<std::vector<std::string>> DevSet::Answer(
   for (size_t i = 0; i < tasks.size(); ++i) {
     caches.push_back(base_.transformer->NewCache());
     questions.push_back(base_.chat.prefix());
-    GIST_ASSIGN_OR_RETURN(const auto answer, base_.tokenizer->Encode(tasks[i].answer));
+    GIST_ASSIGN_OR_RETURN(const auto answer,
+                          base_.tokenizer->Encode(tasks[i].answer));
     limits.push_back(int(answer.size()) + kExtraTokens);
   }
   const auto forward = [&](LogitRows rows) {
     std::vector<ForwardItem> items;
     for (size_t i = 0; i < tasks.size(); ++i) {
-      items.push_back({.cache = &caches[i], .ids = questions[i], .logits = rows});
+      items.push_back(
+          {.cache = &caches[i], .ids = questions[i], .logits = rows});
     }
     return base_.transformer->Forward(items);
   };
@@ -198,7 +207,8 @@ absl::Status DevSet::Decode(std::vector<KvCache>* caches,
       if (logits[i].empty()) continue;
       next[i] = Likeliest(logits[i]);
       logits[i].clear();
-      if (next[i] == base_.chat.end_of_turn() || made[i]++ >= limits[i]) continue;
+      if (next[i] == base_.chat.end_of_turn() || made[i]++ >= limits[i])
+        continue;
       (*answers)[i] += base_.tokenizer->Bytes(next[i]);
       items.push_back({.cache = &(*caches)[i],
                        .ids = {&next[i], 1},
@@ -207,7 +217,8 @@ absl::Status DevSet::Decode(std::vector<KvCache>* caches,
     }
     if (items.empty()) return absl::OkStatus();
     GIST_ASSIGN_OR_RETURN(auto rows, base_.transformer->Forward(items));
-    for (size_t i = 0; i < running.size(); ++i) logits[running[i]] = std::move(rows[i]);
+    for (size_t i = 0; i < running.size(); ++i)
+      logits[running[i]] = std::move(rows[i]);
   }
 }
 

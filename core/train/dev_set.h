@@ -1,4 +1,5 @@
-// Documents that are never trained on, and how well their questions are answered.
+// Documents that are never trained on, and how well their questions are
+// answered.
 #pragma once
 
 #include <map>
@@ -20,8 +21,9 @@ namespace gist {
 // Of answers by greedy generation.
 struct DevScore {
   int samples = 0;
-  int exact = 0;          // equal to the answer but for white space around it
-  double characters = 0;  // sum over samples: share of the answer's bytes in place
+  int exact = 0;  // equal to the answer but for white space around it
+  double characters =
+      0;  // sum over samples: share of the answer's bytes in place
 
   void Add(const DevScore& other);
   double accuracy() const { return samples > 0 ? double(exact) / samples : 0; }
@@ -35,13 +37,13 @@ GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,
 // How `answer` does for one that should be `wanted`.
 DevScore ScoreAnswer(std::string_view answer, std::string_view wanted);
 
-// The same documents for every evaluation: records, or lessons and filler that are
-// fixed by the seed while a stage's length fixes where they stand. `base` and
-// `model` outlive it.
+// The same documents for every evaluation: records, or lessons and filler that
+// are fixed by the seed while a stage's length fixes where they stand. `base`
+// and `model` outlive it.
 class DevSet {
  public:
-  DevSet(const BaseModel& base, const FrozenModel& model, const GistLayout& layout,
-         uint64_t seed)
+  DevSet(const BaseModel& base, const FrozenModel& model,
+         const GistLayout& layout, uint64_t seed)
       : base_(base), model_(model), layout_(layout), seed_(seed) {}
 
   // One of these, once. `samples`: questions, about.
@@ -55,8 +57,8 @@ class DevSet {
   // Where a batch from `begin` on that is answered in seconds ends.
   int BatchEnd(int begin) const;
 
-  // Answers all questions about documents [begin, end), of `tokens` tokens where
-  // they are put together, in one batch.
+  // Answers all questions about documents [begin, end), of `tokens` tokens
+  // where they are put together, in one batch.
   absl::StatusOr<DevScores> Score(int begin, int end, int tokens,
                                   const Adapter::Impl& adapter);
 

@@ -8,8 +8,9 @@
 
 namespace gist {
 
-// A document of `tokens` tokens. Nothing is copied: segment s, of the pool, holds
-// tokens s * segment_tokens and on; of the last one only the start may count.
+// A document of `tokens` tokens. Nothing is copied: segment s, of the pool,
+// holds tokens s * segment_tokens and on; of the last one only the start may
+// count.
 struct TrainDocument {
   // Each half [layers, 2, kv_heads, segment tokens, head_dim], keys rotated to
   // the positions right after the shared prefix.

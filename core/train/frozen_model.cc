@@ -22,8 +22,9 @@ void ToBfloat16(Weights* weights) {
   };
   narrow(weights->output);
   for (LayerWeights& layer : weights->layers) {
-    for (FrozenMatrix* matrix : {&layer.query, &layer.key, &layer.value, &layer.output,
-                           &layer.gate, &layer.up, &layer.down}) {
+    for (FrozenMatrix* matrix :
+         {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
+          &layer.up, &layer.down}) {
       narrow(*matrix);
     }
   }
@@ -37,13 +38,16 @@ struct SegmentBatch {
   Rotation rotation;  // [tokens, 1, head_dim / 2]
   Tensor mask;        // of GroupMask, over prefix and segment
 
-  // [segments * tokens, heads * head_dim] -> [segments, tokens, heads, head_dim]
+  // [segments * tokens, heads * head_dim] -> [segments, tokens, heads,
+  // head_dim]
   Tensor Split(const Tensor& x, int heads) const {
     return x.view({segments, tokens, heads, model.config.head_dim});
   }
-  Tensor Attend(const Tensor& query, const Tensor& keys, const Tensor& values) const;
+  Tensor Attend(const Tensor& query, const Tensor& keys,
+                const Tensor& values) const;
   Tensor WithPrefix(const Tensor& prefix, const Tensor& rows) const {
-    return at::cat({prefix.unsqueeze(0).expand({segments, -1, -1, -1}), rows}, 1)
+    return at::cat({prefix.unsqueeze(0).expand({segments, -1, -1, -1}), rows},
+                   1)
         .transpose(1, 2);
   }
 };
@@ -57,14 +61,16 @@ Tensor SegmentBatch::Attend(const Tensor& query, const Tensor& keys,
   const Tensor stacked =
       query.view({segments, tokens, config.kv_heads, group, config.head_dim})
           .permute({0, 2, 3, 1, 4})
-          .reshape({segments, config.kv_heads, group * tokens, config.head_dim});
+          .reshape(
+              {segments, config.kv_heads, group * tokens, config.head_dim});
   return at::scaled_dot_product_attention(stacked, keys, values, mask)
       .view({segments, config.kv_heads, group, tokens, config.head_dim})
       .permute({0, 3, 1, 2, 4})
       .reshape({segments * tokens, -1});
 }
 
-SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments, int64_t tokens) {
+SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments,
+                       int64_t tokens) {
   Rotation rotation =
       RotationFrom(model.prefix_tokens, int(tokens), model.frequencies);
   rotation.cos = rotation.cos.unsqueeze(1);
@@ -118,16 +124,17 @@ Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
   const ModelConfig& config = model.config;
   const SegmentBatch batch =
       MakeBatch(model, int64_t(ids.size()) / segment_tokens, segment_tokens);
-  Tensor kv = at::empty({batch.segments, config.layers, 2, config.kv_heads,
-                         segment_tokens, config.head_dim},
-                        at::TensorOptions(type).device(model.frequencies.device()));
-  Tensor x = Rows(model.weights.embedding,
-                  FromIds({ids.begin(), ids.end()}, model.frequencies.device()));
+  Tensor kv =
+      at::empty({batch.segments, config.layers, 2, config.kv_heads,
+                 segment_tokens, config.head_dim},
+                at::TensorOptions(type).device(model.frequencies.device()));
+  Tensor x = Rows(model.weights.embedding, FromIds({ids.begin(), ids.end()},
+                                                   model.frequencies.device()));
   for (int layer = 0; layer < config.layers; ++layer) {
     const LayerWeights& w = model.weights.layers[size_t(layer)];
     const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
-    const Tensor key = Rotate(batch.Split(Product(h, w.key), config.kv_heads),
-                              batch.rotation);
+    const Tensor key =
+        Rotate(batch.Split(Product(h, w.key), config.kv_heads), batch.rotation);
     const Tensor value = batch.Split(Product(h, w.value), config.kv_heads);
     const Tensor out = kv.select(1, layer);
     out.select(1, 0).copy_(key.transpose(1, 2));

@@ -27,30 +27,36 @@ std::atomic<bool> stop_wanted = false;
 struct Flags {
   std::string preset, out, model, start;
   std::vector<std::string> records, dev_records;
-  std::vector<std::string> filler, dev_filler, settings, languages = {"en:7", "ko:3"},
-                                                         families = {"passkey:1"};
+  std::vector<std::string> filler, dev_filler, settings,
+      languages = {"en:7", "ko:3"}, families = {"passkey:1"};
   double mission_share = 0.2;
   int steps = 0, threads = 0, log_every = 10;
   std::string device = "cpu", weights = "float32";
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
-  app.add_option("--preset", flags.preset, "YAML file of the recipe")->required();
-  app.add_option("--out", flags.out, "folder of checkpoint and adapter")->required();
+  app.add_option("--preset", flags.preset, "YAML file of the recipe")
+      ->required();
+  app.add_option("--out", flags.out, "folder of checkpoint and adapter")
+      ->required();
   app.add_option("--model", flags.model, "GGUF file");
   app.add_option("--start", flags.start, "adapter folder to start from");
-  app.add_option("--records", flags.records,
-                 "JSON Lines of samples to learn from instead of generated tasks");
-  app.add_option("--dev-records", flags.dev_records, "likewise, to be scored by");
-  app.add_option("--filler", flags.filler,
-                 "files or folders of text, or \"debian\"; none: the built-in essays");
+  app.add_option(
+      "--records", flags.records,
+      "JSON Lines of samples to learn from instead of generated tasks");
+  app.add_option("--dev-records", flags.dev_records,
+                 "likewise, to be scored by");
+  app.add_option(
+      "--filler", flags.filler,
+      "files or folders of text, or \"debian\"; none: the built-in essays");
   app.add_option("--dev-filler", flags.dev_filler,
                  "likewise for dev samples; none: held-out parts of --filler");
   app.add_option("--language", flags.languages, "NAME:WEIGHT, repeatable");
   app.add_option("--family", flags.families, "NAME:WEIGHT, repeatable");
   app.add_option("--mission-share", flags.mission_share,
                  "share of passkeys in the mission's own frame");
-  app.add_option("--set", flags.settings, "KEY=VALUE over the preset, repeatable");
+  app.add_option("--set", flags.settings,
+                 "KEY=VALUE over the preset, repeatable");
   app.add_option("--steps", flags.steps, "leave after so many steps; 0: all");
   app.add_option("--threads", flags.threads, "0: one a core");
   app.add_option("--device", flags.device, "cpu or cuda:N");
@@ -82,7 +88,8 @@ absl::StatusOr<std::vector<Weighted>> ParseWeights(
 absl::StatusOr<TrainRecipe> ReadRecipe(const Flags& flags) {
   std::ifstream file(flags.preset);
   if (!file) {
-    return absl::NotFoundError(fmt::format("--preset {}: cannot read", flags.preset));
+    return absl::NotFoundError(
+        fmt::format("--preset {}: cannot read", flags.preset));
   }
   const std::string yaml((std::istreambuf_iterator<char>(file)), {});
   TrainRecipe recipe;
@@ -110,7 +117,8 @@ absl::Status AddTasks(const Flags& flags, TrainSpec* spec) {
   options.mission_frame_share = flags.mission_share;
   GIST_ASSIGN_OR_RETURN(spec->tasks, NiahSource::Create(options, filler));
   options.split = Split::kDev;
-  GIST_ASSIGN_OR_RETURN(spec->dev_tasks, NiahSource::Create(options, dev_filler));
+  GIST_ASSIGN_OR_RETURN(spec->dev_tasks,
+                        NiahSource::Create(options, dev_filler));
   return absl::OkStatus();
 }
 
@@ -125,14 +133,16 @@ absl::Status AppendRecords(const std::vector<std::string>& paths,
 
 std::string Duration(double seconds) {
   const int minutes = int(seconds / 60);
-  if (minutes < 100) return fmt::format("{}m{:02}s", minutes, int(seconds) % 60);
+  if (minutes < 100)
+    return fmt::format("{}m{:02}s", minutes, int(seconds) % 60);
   return fmt::format("{}h{:02}m", minutes / 60, minutes % 60);
 }
 
 // Prints events: a line every few steps, and a bar on a terminal.
 class Log {
  public:
-  explicit Log(int every) : every_(std::max(1, every)), terminal_(isatty(1) != 0) {}
+  explicit Log(int every)
+      : every_(std::max(1, every)), terminal_(isatty(1) != 0) {}
 
   void Print(const TrainEvent& event) {
     switch (event.kind) {
@@ -141,8 +151,9 @@ class Log {
       case TrainEvent::Kind::kPreparing:
         return Bar(event, event.message);
       case TrainEvent::Kind::kEvaluated:
-        return Line(fmt::format("step {}  dev accuracy {:.1f} %  {}", event.step,
-                                100 * event.dev_accuracy.value_or(0), event.message));
+        return Line(
+            fmt::format("step {}  dev accuracy {:.1f} %  {}", event.step,
+                        100 * event.dev_accuracy.value_or(0), event.message));
       case TrainEvent::Kind::kCheckpoint:
         return Line(fmt::format("step {}  checkpoint", event.step));
       case TrainEvent::Kind::kStageEnded:
@@ -164,11 +175,12 @@ class Log {
         double(steps_ - steps_at_line_);
     since_ = Clock::now();
     steps_at_line_ = steps_;
-    Line(fmt::format("{}  step {}/{}  lr {:.2e}  loss {:.3f}  mean {:.3f}  norm {:.2f}"
-                     "  {:.2f} s/step  {:.0f} tokens/s  {} left",
-                     event.stage, event.step, event.steps, event.learning_rate,
-                     event.loss, smooth_, event.gradient_norm, seconds,
-                     event.tokens_per_second, Duration(event.seconds_left)));
+    Line(fmt::format(
+        "{}  step {}/{}  lr {:.2e}  loss {:.3f}  mean {:.3f}  norm {:.2f}"
+        "  {:.2f} s/step  {:.0f} tokens/s  {} left",
+        event.stage, event.step, event.steps, event.learning_rate, event.loss,
+        smooth_, event.gradient_norm, seconds, event.tokens_per_second,
+        Duration(event.seconds_left)));
   }
   void Line(const std::string& text) {
     std::printf("%s%s\n", terminal_ ? "\r\033[K" : "", text.c_str());
@@ -178,9 +190,11 @@ class Log {
     if (!terminal_) return;
     constexpr int kWidth = 30;
     const int full = kWidth * event.step / std::max(1, event.steps);
-    std::printf("\r\033[K[%s%s] %d/%d  %s  %s left", std::string(size_t(full), '#').c_str(),
-                std::string(size_t(kWidth - full), '.').c_str(), event.step, event.steps,
-                text.c_str(), Duration(event.seconds_left).c_str());
+    std::printf("\r\033[K[%s%s] %d/%d  %s  %s left",
+                std::string(size_t(full), '#').c_str(),
+                std::string(size_t(kWidth - full), '.').c_str(), event.step,
+                event.steps, text.c_str(),
+                Duration(event.seconds_left).c_str());
     std::fflush(stdout);
   }
 
@@ -201,12 +215,13 @@ absl::Status Run(const Flags& flags) {
   if (spec.records.empty()) GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
-  GIST_ASSIGN_OR_RETURN(const BaseModel model,
-                        LoadBaseModel(flags.model, flags.device,
-                                      flags.weights == "quantized"
-                                          ? WeightStorage::kQuantized
-                                          : WeightStorage::kFloat32));
-  GIST_ASSIGN_OR_RETURN(const auto trainer, MakeTorchTrainer(model, std::move(spec)));
+  GIST_ASSIGN_OR_RETURN(
+      const BaseModel model,
+      LoadBaseModel(flags.model, flags.device,
+                    flags.weights == "quantized" ? WeightStorage::kQuantized
+                                                 : WeightStorage::kFloat32));
+  GIST_ASSIGN_OR_RETURN(const auto trainer,
+                        MakeTorchTrainer(model, std::move(spec)));
   const std::string adapter = flags.out + "/adapter";
   Log log(flags.log_every);
   while (!trainer->done()) {
@@ -226,22 +241,24 @@ absl::Status Run(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
-  // Big blocks come and go in every layer: keep their memory instead of mapping it
-  // anew each time.
+  // Big blocks come and go in every layer: keep their memory instead of mapping
+  // it anew each time.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 2047 << 20);
   mallopt(M_TOP_PAD, 256 << 20);
   Flags flags;
   flags.model = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  CLI::App app("Trains a gist adapter. A second run with the same --out goes on.",
-               "gist-train");
+  CLI::App app(
+      "Trains a gist adapter. A second run with the same --out goes on.",
+      "gist-train");
   AddFlags(app, flags);
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGINT, [](int) { stop_wanted = true; });
   std::signal(SIGTERM, [](int) { stop_wanted = true; });
   const absl::Status status = Run(flags);
   if (status.ok()) return 0;
-  std::fprintf(stderr, "gist-train: %s\n", std::string(Message(status)).c_str());
+  std::fprintf(stderr, "gist-train: %s\n",
+               std::string(Message(status)).c_str());
   return 1;
 }
 

@@ -53,14 +53,15 @@ struct TextRun {
 // Sorted places for `count` needles among `free` tokens of text.
 std::vector<int> Places(size_t count, int free, Rng& rng) {
   std::vector<int> places;
-  for (size_t i = 0; i < count; ++i) places.push_back(int(rng.Below(size_t(free) + 1)));
+  for (size_t i = 0; i < count; ++i)
+    places.push_back(int(rng.Below(size_t(free) + 1)));
   std::sort(places.begin(), places.end());
   return places;
 }
 
 // Needles shared out over units that they fit in.
-std::vector<std::vector<Ids>> Share(std::vector<Ids> needles, int segment_tokens,
-                                    Rng& rng) {
+std::vector<std::vector<Ids>> Share(std::vector<Ids> needles,
+                                    int segment_tokens, Rng& rng) {
   std::vector<std::vector<Ids>> shares;
   if (needles.empty()) return shares;
   const size_t units = 1 + rng.Below(std::min(needles.size(), kMaxUnits));
@@ -84,9 +85,8 @@ Rng DerivedRng(uint64_t seed, uint64_t stream, uint64_t index) {
 }
 
 // Enough sentences for `tokens`, each with the space in front that joins it.
-absl::StatusOr<std::vector<Ids>> LessonWriter::Sentences(const std::string& language,
-                                                         int tokens,
-                                                         Rng& rng) const {
+absl::StatusOr<std::vector<Ids>> LessonWriter::Sentences(
+    const std::string& language, int tokens, Rng& rng) const {
   size_t bytes = size_t(tokens) * 4 + 64;
   while (true) {
     std::vector<Ids> sentences;
@@ -108,10 +108,11 @@ absl::StatusOr<NeedleUnit> LessonWriter::Unit(const std::string& language,
                                               Rng& rng) const {
   const int needle_tokens = Tokens(needles);
   if (needle_tokens > segment_tokens_) {
-    return absl::InvalidArgumentError(fmt::format(
-        "a needle of {} tokens does not fit into a segment of {}: choose longer "
-        "segments",
-        needle_tokens, segment_tokens_));
+    return absl::InvalidArgumentError(
+        fmt::format("a needle of {} tokens does not fit into a segment of {}: "
+                    "choose longer "
+                    "segments",
+                    needle_tokens, segment_tokens_));
   }
   const bool straddles = needles.size() == 1 && needle_tokens > 1 &&
                          rng.Uniform() < kStraddlingShare;
@@ -147,15 +148,16 @@ absl::StatusOr<Lesson> LessonWriter::Next(Rng& rng) const {
   }
   for (const std::vector<Ids>& share :
        Share(std::move(needles), segment_tokens_, rng)) {
-    GIST_ASSIGN_OR_RETURN(NeedleUnit unit, Unit(lesson.set.language, share, rng));
+    GIST_ASSIGN_OR_RETURN(NeedleUnit unit,
+                          Unit(lesson.set.language, share, rng));
     lesson.units.push_back(std::move(unit));
   }
   return lesson;
 }
 
 // Starts anywhere in a sentence, as segments of real documents do.
-absl::StatusOr<std::vector<int32_t>> LessonWriter::Filler(const std::string& language,
-                                                          Rng& rng) const {
+absl::StatusOr<std::vector<int32_t>> LessonWriter::Filler(
+    const std::string& language, Rng& rng) const {
   const int skip = int(rng.Below(size_t(segment_tokens_) / 4 + 1));
   GIST_ASSIGN_OR_RETURN(const std::vector<Ids> sentences,
                         Sentences(language, skip + segment_tokens_, rng));

@@ -20,8 +20,8 @@ struct NeedleUnit {
   std::vector<std::pair<int, int>> needles;  // token ranges [begin, end) in it
 };
 
-// The tasks of one document. Their needles lie in `units`, which a document holds
-// in this order with other text between.
+// The tasks of one document. Their needles lie in `units`, which a document
+// holds in this order with other text between.
 struct Lesson {
   TaskSet set;
   std::vector<NeedleUnit> units;
@@ -35,13 +35,17 @@ class LessonWriter {
  public:
   LessonWriter(const TaskSource& source, const Tokenizer& tokenizer,
                int segment_tokens)
-      : source_(source), tokenizer_(tokenizer), segment_tokens_(segment_tokens) {}
+      : source_(source),
+        tokenizer_(tokenizer),
+        segment_tokens_(segment_tokens) {}
 
   // kInvalidArgument: a needle that is longer than a segment; text that is not
   // UTF-8.
   absl::StatusOr<Lesson> Next(Rng& rng) const;
   // The language of the next tasks: languages come as often as in Next.
-  std::string NextLanguage(Rng& rng) const { return source_.NextTasks(rng).language; }
+  std::string NextLanguage(Rng& rng) const {
+    return source_.NextTasks(rng).language;
+  }
   // One segment of text without needles.
   absl::StatusOr<std::vector<int32_t>> Filler(const std::string& language,
                                               Rng& rng) const;
@@ -51,7 +55,8 @@ class LessonWriter {
   absl::StatusOr<std::vector<Ids>> Sentences(const std::string& language,
                                              int tokens, Rng& rng) const;
   absl::StatusOr<NeedleUnit> Unit(const std::string& language,
-                                  const std::vector<Ids>& needles, Rng& rng) const;
+                                  const std::vector<Ids>& needles,
+                                  Rng& rng) const;
 
   const TaskSource& source_;
   const Tokenizer& tokenizer_;

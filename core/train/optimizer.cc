@@ -18,8 +18,8 @@ struct Group {
   double learning_rate = 0;
 };
 
-void StepGroup(AdapterParameters& parameters, const TrainRecipe& recipe, int step,
-               const Group& group) {
+void StepGroup(AdapterParameters& parameters, const TrainRecipe& recipe,
+               int step, const Group& group) {
   const auto part = [&](const Tensor& flat) {
     return flat.narrow(0, group.begin, group.elements);
   };
@@ -41,8 +41,9 @@ void StepGroup(AdapterParameters& parameters, const TrainRecipe& recipe, int ste
 }  // namespace
 
 double LearningRateFactor(const TrainRecipe& recipe, int step, int steps) {
-  const double warmup =
-      recipe.warmup_steps > 0 ? std::min(1.0, (step + 1) / recipe.warmup_steps) : 1;
+  const double warmup = recipe.warmup_steps > 0
+                            ? std::min(1.0, (step + 1) / recipe.warmup_steps)
+                            : 1;
   const double progress = std::min(1.0, double(step) / std::max(1, steps));
   const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * progress));
   const double last = recipe.final_learning_rate_ratio;
@@ -53,15 +54,17 @@ double ClipGradients(AdapterParameters& parameters, double limit) {
   const at::NoGradGuard no_grad;
   const double norm =
       at::linalg_vector_norm(parameters.gradients).item<double>();
-  if (limit > 0 && norm > limit) parameters.gradients.mul_(limit / (norm + 1e-6));
+  if (limit > 0 && norm > limit)
+    parameters.gradients.mul_(limit / (norm + 1e-6));
   return norm;
 }
 
-void AdamWStep(AdapterParameters& parameters, const TrainRecipe& recipe, int step,
-               double factor) {
+void AdamWStep(AdapterParameters& parameters, const TrainRecipe& recipe,
+               int step, double factor) {
   const at::NoGradGuard no_grad;
   const int64_t border = parameters.embeddings_begin();
-  StepGroup(parameters, recipe, step, {0, border, recipe.learning_rate * factor});
+  StepGroup(parameters, recipe, step,
+            {0, border, recipe.learning_rate * factor});
   StepGroup(parameters, recipe, step,
             {border, parameters.values.numel() - border,
              recipe.embedding_learning_rate * factor});

@@ -11,7 +11,8 @@ double LearningRateFactor(const TrainRecipe& recipe, int step, int steps);
 // Scales the gradients to a norm of at most `limit`; returns the norm before.
 double ClipGradients(AdapterParameters& parameters, double limit);
 
-// Equal to torch.optim.AdamW with two groups. `step`: 1-based, of all steps so far.
+// Equal to torch.optim.AdamW with two groups. `step`: 1-based, of all steps so
+// far.
 void AdamWStep(AdapterParameters& parameters, const TrainRecipe& recipe,
                int step, double factor);
 

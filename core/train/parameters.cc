@@ -16,23 +16,27 @@ using at::Tensor;
 // Box and Muller: two uniform numbers make a normal one.
 float Normal(Rng& rng) {
   const double u = 1 - rng.Uniform(), v = rng.Uniform();
-  return float(std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v));
+  return float(std::sqrt(-2 * std::log(u)) *
+               std::cos(2 * std::numbers::pi * v));
 }
 
 void FillNormal(Tensor out, double deviation, Rng& rng) {
   Tensor host = out.cpu().contiguous();
   float* const values = host.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < host.numel(); ++i) values[i] = float(deviation) * Normal(rng);
+  for (int64_t i = 0; i < host.numel(); ++i)
+    values[i] = float(deviation) * Normal(rng);
   out.copy_(host);
 }
 
 }  // namespace
 
-Tensor AdapterParameters::View(const Tensor& flat, const ParameterSlice& slice) {
+Tensor AdapterParameters::View(const Tensor& flat,
+                               const ParameterSlice& slice) {
   return flat.narrow(0, slice.begin, slice.elements).view(slice.shape);
 }
 
-// Autograd adds to a gradient that is there, so all gradients lie in one buffer.
+// Autograd adds to a gradient that is there, so all gradients lie in one
+// buffer.
 Tensor AdapterParameters::MakeLeaf(const ParameterSlice& slice) {
   Tensor leaf = View(values, slice).detach();
   leaf.set_requires_grad(true);
@@ -41,13 +45,14 @@ Tensor AdapterParameters::MakeLeaf(const ParameterSlice& slice) {
 }
 
 AdapterParameters::AdapterParameters(const ModelConfig& model,
-                                     const GistLayout& layout, at::Device device,
-                                     Rng& rng)
+                                     const GistLayout& layout,
+                                     at::Device device, Rng& rng)
     : model_(model) {
   const at::NoGradGuard no_grad;
   int64_t elements = 0;
   const auto add = [&](std::string name, int64_t rows, int64_t columns) {
-    slices_.push_back({std::move(name), {rows, columns}, elements, rows * columns});
+    slices_.push_back(
+        {std::move(name), {rows, columns}, elements, rows * columns});
     elements += rows * columns;
   };
   const auto specs = ProjectionSpecs(model);

@@ -22,8 +22,9 @@ struct ParameterSlice {
 };
 
 // All parameters in one flat float32 buffer: the optimizer, the norm and the
-// checkpoint see one tensor. LoRA comes first, the gist embeddings last. A's start
-// normal with variance 1 / in, B's at zero (arXiv:2106.09685), embeddings at zero.
+// checkpoint see one tensor. LoRA comes first, the gist embeddings last. A's
+// start normal with variance 1 / in, B's at zero (arXiv:2106.09685), embeddings
+// at zero.
 class AdapterParameters {
  public:
   AdapterParameters(const ModelConfig& model, const GistLayout& layout,

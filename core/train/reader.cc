@@ -20,17 +20,17 @@ using at::Tensor;
 // [questions, tokens] inside attention.
 struct ReadPlan {
   int64_t questions = 0;
-  int64_t tokens = 0;        // padded length of a question with its answer
-  int64_t keys = 0;          // padded: prefix, gists, tokens
-  Tensor ids;                // [rows]
-  Rotation rotation;         // [rows, 1, head_dim / 2]
-  Rotation gist_rotation;    // [gist rows, 1, head_dim / 2]
-  Tensor query_rows;         // [questions * tokens] of packed rows
-  Tensor key_rows;           // [questions * keys] of prefix, gists and packed rows
-  Tensor packed_rows;        // [rows] of padded rows
-  Tensor mask;               // additive [questions, 1, group * tokens, keys]
-  Tensor answer_rows;        // packed rows that predict an answer token
-  Tensor targets;            // what they should predict
+  int64_t tokens = 0;      // padded length of a question with its answer
+  int64_t keys = 0;        // padded: prefix, gists, tokens
+  Tensor ids;              // [rows]
+  Rotation rotation;       // [rows, 1, head_dim / 2]
+  Rotation gist_rotation;  // [gist rows, 1, head_dim / 2]
+  Tensor query_rows;       // [questions * tokens] of packed rows
+  Tensor key_rows;     // [questions * keys] of prefix, gists and packed rows
+  Tensor packed_rows;  // [rows] of padded rows
+  Tensor mask;         // additive [questions, 1, group * tokens, keys]
+  Tensor answer_rows;  // packed rows that predict an answer token
+  Tensor targets;      // what they should predict
 };
 
 // Collects the plan's numbers question by question.
@@ -49,7 +49,8 @@ class ReadPlanner {
   const int64_t gist_rows_;
   int64_t questions_, tokens_ = 0, gists_ = 0, keys_ = 0;
   std::vector<int64_t> ids_, positions_, gist_positions_;
-  std::vector<int64_t> query_rows_, key_rows_, packed_rows_, answer_rows_, targets_;
+  std::vector<int64_t> query_rows_, key_rows_, packed_rows_, answer_rows_,
+      targets_;
   std::vector<float> mask_;  // [questions, tokens, keys]
 };
 
@@ -122,7 +123,8 @@ void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
 ReadPlan ReadPlanner::Finish() const {
   const at::Device device = model_.frequencies.device();
   const auto rotation = [&](const std::vector<int64_t>& positions) {
-    const Rotation flat = RotationAt(FromIds(positions, device), model_.frequencies);
+    const Rotation flat =
+        RotationAt(FromIds(positions, device), model_.frequencies);
     return Rotation{flat.cos.unsqueeze(1), flat.sin.unsqueeze(1)};
   };
   return {.questions = questions_,
@@ -141,7 +143,9 @@ ReadPlan ReadPlanner::Finish() const {
 }
 
 // [rows, heads * head_dim] -> [rows, heads, head_dim]
-Tensor Split(const Tensor& x, int heads) { return x.view({x.size(0), heads, -1}); }
+Tensor Split(const Tensor& x, int heads) {
+  return x.view({x.size(0), heads, -1});
+}
 
 // Prefix, gists and own rows as each question's [kv_heads, keys, head_dim].
 Tensor Gather(const ReadPlan& plan, const Tensor& prefix, const Tensor& gists,
@@ -173,7 +177,8 @@ Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
           .reshape({plan.questions, config.kv_heads, group * plan.tokens, dim});
   return at::scaled_dot_product_attention(
              stacked, Gather(plan, model.prefix_keys[at], gist_key, key),
-             Gather(plan, model.prefix_values[at], gist_value, value), plan.mask)
+             Gather(plan, model.prefix_values[at], gist_value, value),
+             plan.mask)
       .reshape({plan.questions, config.kv_heads, group, plan.tokens, dim})
       .permute({0, 3, 1, 2, 4})
       .reshape({plan.questions * plan.tokens, config.heads * dim})
@@ -199,7 +204,8 @@ AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
     x = x + Product(attended, w.output);
     x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
   }
-  const Tensor h = RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);
+  const Tensor h =
+      RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);
   return {Product(h, model.weights.output), plan.targets};
 }
 

@@ -27,8 +27,8 @@ struct AnswerRows {
   at::Tensor targets;  // [answer tokens]: the right ones
 };
 
-// Gists stand at the positions right after the shared prefix, the question after
-// them. Differentiable in the gists.
+// Gists stand at the positions right after the shared prefix, the question
+// after them. Differentiable in the gists.
 AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
                        std::span<const TrainQuestion> questions);
 

@@ -18,15 +18,15 @@ absl::Status CheckRecord(const Record& record, size_t number) {
                                                         : nullptr;
   if (missing == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      fmt::format("record {}: its {} is empty: remove the line or fill it in", number,
-                  missing));
+      fmt::format("record {}: its {} is empty: remove the line or fill it in",
+                  number, missing));
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RecordSet>> RecordSet::Create(
-    const FrozenModel& model, const Tokenizer& tokenizer, const GistLayout& layout,
-    std::vector<Record> records, int segment_budget) {
+    const FrozenModel& model, const Tokenizer& tokenizer,
+    const GistLayout& layout, std::vector<Record> records, int segment_budget) {
   std::unique_ptr<RecordSet> set(
       new RecordSet(model, layout.segment_tokens, segment_budget));
   for (size_t i = 0; i < records.size(); ++i) {
@@ -34,10 +34,10 @@ absl::StatusOr<std::unique_ptr<RecordSet>> RecordSet::Create(
     auto ids = tokenizer.Encode(records[i].context);
     if (!ids.ok()) return Within(fmt::format("record {}", i + 1), ids.status());
     if (ids->empty() || ids->size() > size_t(layout.max_document_tokens)) {
-      return absl::InvalidArgumentError(fmt::format(
-          "record {}: {} tokens, want 1 to {}: shorten it, or set "
-          "layout.max_document_tokens",
-          i + 1, ids->size(), layout.max_document_tokens));
+      return absl::InvalidArgumentError(
+          fmt::format("record {}: {} tokens, want 1 to {}: shorten it, or set "
+                      "layout.max_document_tokens",
+                      i + 1, ids->size(), layout.max_document_tokens));
     }
     set->ids_.push_back(*std::move(ids));
   }
@@ -55,7 +55,8 @@ void RecordSet::MakeRoomFor(std::span<const size_t> wanted) {
     auto oldest = kept_.end();
     for (auto it = kept_.begin(); it != kept_.end(); ++it) {
       if (std::ranges::find(wanted, it->first) != wanted.end()) continue;
-      if (oldest == kept_.end() || it->second.last_use < oldest->second.last_use) {
+      if (oldest == kept_.end() ||
+          it->second.last_use < oldest->second.last_use) {
         oldest = it;
       }
     }
@@ -86,8 +87,8 @@ TrainDocument RecordSet::Document(size_t index, int gist_tokens) {
   if (!kept_.contains(index)) Read(index);
   Kept& kept = kept_[index];
   kept.last_use = ++uses_;
-  TrainDocument document{.segments = {}, .tokens = tokens(index),
-                         .gist_tokens = gist_tokens};
+  TrainDocument document{
+      .segments = {}, .tokens = tokens(index), .gist_tokens = gist_tokens};
   for (int64_t i = 0; i < Segments(index); ++i) {
     document.segments.push_back(kept.kv.select(0, i));
   }

@@ -23,13 +23,14 @@ namespace gist {
 // Each text is read once, in segments, and kept while there is room.
 class RecordSet {
  public:
-  // `segment_budget`: segments that are kept, unless one step takes more. `model`
-  // outlives the set. kInvalidArgument: a record without context, question or
-  // answer, or of more tokens than layout.max_document_tokens; the message has its
-  // number, which is its line in the file.
+  // `segment_budget`: segments that are kept, unless one step takes more.
+  // `model` outlives the set. kInvalidArgument: a record without context,
+  // question or answer, or of more tokens than layout.max_document_tokens; the
+  // message has its number, which is its line in the file.
   static absl::StatusOr<std::unique_ptr<RecordSet>> Create(
-      const FrozenModel& model, const Tokenizer& tokenizer, const GistLayout& layout,
-      std::vector<Record> records, int segment_budget);
+      const FrozenModel& model, const Tokenizer& tokenizer,
+      const GistLayout& layout, std::vector<Record> records,
+      int segment_budget);
 
   size_t size() const { return records_.size(); }
   int tokens(size_t index) const { return int(ids_[index].size()); }

@@ -26,8 +26,8 @@ int SegmentsOf(const Lesson& lesson, int segment_tokens) {
 }
 
 // Units keep their order; filler stands anywhere between them.
-std::vector<Turn> Turns(const Lesson& lesson, size_t fillers, int64_t first_segment,
-                        int segment_tokens, Rng& rng) {
+std::vector<Turn> Turns(const Lesson& lesson, size_t fillers,
+                        int64_t first_segment, int segment_tokens, Rng& rng) {
   std::vector<Turn> turns;
   size_t unit = 0;
   while (turns.size() < lesson.units.size() + fillers) {
@@ -50,8 +50,9 @@ SegmentPool::SegmentPool(const FrozenModel& model, const LessonWriter& writer,
                          Options options)
     : model_(model), writer_(writer), options_(options) {
   const int fresh = std::max(1, options.fresh_segments);
-  const int fillers = std::min(options.first_fillers,
-                               std::max(fresh, options.cached_segments / kFillerShare));
+  const int fillers =
+      std::min(options.first_fillers,
+               std::max(fresh, options.cached_segments / kFillerShare));
   first_step_ = -(fillers + fresh - 1) / fresh;
   window_ = std::max(kLeastWindow, options.cached_segments / fresh);
   next_step_ = first_step_;
@@ -115,7 +116,8 @@ bool SegmentPool::ReadOneBefore(int step) {
 
 std::vector<const Lesson*> SegmentPool::FreshLessons() const {
   std::vector<const Lesson*> lessons;
-  for (const Lesson& lesson : batches_.back().lessons) lessons.push_back(&lesson);
+  for (const Lesson& lesson : batches_.back().lessons)
+    lessons.push_back(&lesson);
   return lessons;
 }
 
@@ -124,7 +126,8 @@ const Lesson& SegmentPool::AnyLesson(Rng& rng) const {
   for (const Batch& batch : batches_) lessons += batch.lessons.size();
   size_t index = rng.Below(lessons);
   auto batch = batches_.begin();
-  for (; index >= batch->lessons.size(); ++batch) index -= batch->lessons.size();
+  for (; index >= batch->lessons.size(); ++batch)
+    index -= batch->lessons.size();
   return batch->lessons[index];
 }
 
@@ -147,20 +150,22 @@ SegmentPool::Place SegmentPool::FirstSegmentOf(const Lesson& lesson) {
   return {};
 }
 
-std::vector<SegmentPool::Place> SegmentPool::FillerPlaces(const std::string& language) {
+std::vector<SegmentPool::Place> SegmentPool::FillerPlaces(
+    const std::string& language) {
   std::vector<Place> places, others;
   for (Batch& batch : batches_) {
     for (size_t i = 0; i < batch.filler_languages.size(); ++i) {
       const bool same = batch.filler_languages[i] == language;
-      (same ? places : others).push_back({&batch, batch.fillers_begin + int64_t(i)});
+      (same ? places : others)
+          .push_back({&batch, batch.fillers_begin + int64_t(i)});
     }
   }
   return places.empty() ? others : places;
 }
 
 // Each once, until all have been drawn.
-std::vector<SegmentPool::Place> SegmentPool::DrawFiller(const std::string& language,
-                                                        size_t count, Rng& rng) {
+std::vector<SegmentPool::Place> SegmentPool::DrawFiller(
+    const std::string& language, size_t count, Rng& rng) {
   const std::vector<Place> all = FillerPlaces(language);
   std::vector<Place> drawn, left;
   while (drawn.size() < count && !all.empty()) {
@@ -173,8 +178,8 @@ std::vector<SegmentPool::Place> SegmentPool::DrawFiller(const std::string& langu
   return drawn;
 }
 
-Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens, int gist_tokens,
-                               Rng& rng) {
+Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens,
+                               int gist_tokens, Rng& rng) {
   const int size = options_.segment_tokens;
   const Place first = FirstSegmentOf(lesson);
   const int lesson_segments = SegmentsOf(lesson, size);
@@ -203,7 +208,8 @@ Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens, int gist_tokens
     }
   }
   assembly.document.gist_tokens = gist_tokens;
-  assembly.document.tokens = std::min(std::max(tokens, least_tokens), segments * size);
+  assembly.document.tokens =
+      std::min(std::max(tokens, least_tokens), segments * size);
   return assembly;
 }
 

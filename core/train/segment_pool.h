@@ -24,23 +24,25 @@ struct Assembly {
   std::vector<std::pair<int, int>> needles;  // token ranges in the document
 };
 
-// Which segments are alive at a step is a function of seed and step alone, so that
-// a resumed training finds the same ones; each is read when it is first wanted,
-// always together with the batch it was made in, so that it has the same bits.
+// Which segments are alive at a step is a function of seed and step alone, so
+// that a resumed training finds the same ones; each is read when it is first
+// wanted, always together with the batch it was made in, so that it has the
+// same bits.
 class SegmentPool {
  public:
   struct Options {
     uint64_t seed = 0;
     int segment_tokens = 0;
-    int fresh_segments = 0;  // made in each step, about
+    int fresh_segments = 0;   // made in each step, about
     int cached_segments = 0;  // alive at a time, about
-    int first_fillers = 64;  // made before the first step, at most
+    int first_fillers = 64;   // made before the first step, at most
   };
   // All three outlive the pool.
-  SegmentPool(const FrozenModel& model, const LessonWriter& writer, Options options);
+  SegmentPool(const FrozenModel& model, const LessonWriter& writer,
+              Options options);
 
-  // Makes the batches up to `step` and forgets those that are too old. Steps may
-  // be skipped: a resumed training starts in the middle.
+  // Makes the batches up to `step` and forgets those that are too old. Steps
+  // may be skipped: a resumed training starts in the middle.
   absl::Status MoveTo(int step);
   // Reads one batch that is alive but was never read; false: there is none.
   bool ReadOne() { return ReadOneBefore(next_step_); }
@@ -53,15 +55,16 @@ class SegmentPool {
   const Lesson& AnyLesson(Rng& rng) const;
   // The lesson in a document of `tokens` tokens, or as many more as its needles
   // take; the rest is filler of its language. `lesson` is alive in this pool.
-  Assembly Assemble(const Lesson& lesson, int tokens, int gist_tokens, Rng& rng);
+  Assembly Assemble(const Lesson& lesson, int tokens, int gist_tokens,
+                    Rng& rng);
 
  private:
   struct Batch {
     int step = 0;
     std::vector<Lesson> lessons;
     std::vector<std::string> filler_languages;
-    std::vector<int32_t> ids;  // segments: those of the lessons, then filler
-    at::Tensor kv;             // of ReadSegments; undefined until it is wanted
+    std::vector<int32_t> ids;   // segments: those of the lessons, then filler
+    at::Tensor kv;              // of ReadSegments; undefined until it is wanted
     int64_t fillers_begin = 0;  // index of the first filler segment
   };
   // A segment by place.
@@ -77,7 +80,8 @@ class SegmentPool {
   at::Tensor Segment(const Place& place);
   Place FirstSegmentOf(const Lesson& lesson);
   std::vector<Place> FillerPlaces(const std::string& language);
-  std::vector<Place> DrawFiller(const std::string& language, size_t count, Rng& rng);
+  std::vector<Place> DrawFiller(const std::string& language, size_t count,
+                                Rng& rng);
 
   const FrozenModel& model_;
   const LessonWriter& writer_;

@@ -18,15 +18,15 @@ SegmentPool::Options PoolOptions(const TrainRecipe& recipe) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Create(const BaseModel& base,
-                                                             const FrozenModel& model,
-                                                             const TrainSpec& spec) {
+absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Create(
+    const BaseModel& base, const FrozenModel& model, const TrainSpec& spec) {
   std::unique_ptr<TrainData> data(new TrainData(base, spec));
   const GistLayout& layout = spec.recipe.layout;
   if (!spec.records.empty()) {
     GIST_ASSIGN_OR_RETURN(
-        data->records_, RecordSet::Create(model, *base.tokenizer, layout, spec.records,
-                                          spec.recipe.cached_segments));
+        data->records_,
+        RecordSet::Create(model, *base.tokenizer, layout, spec.records,
+                          spec.recipe.cached_segments));
     data->record_order_.emplace(spec.recipe.seed, data->records_->size());
   }
   const bool only_records = data->records_ != nullptr && spec.recipe.epochs > 0;
@@ -51,11 +51,11 @@ bool TrainData::ReadForStep(int step, std::string* what) {
   return records_->ReadOne(records);
 }
 
-// Records that a step learns from: all of its documents, or every second one where
-// there are tasks too.
+// Records that a step learns from: all of its documents, or every second one
+// where there are tasks too.
 std::vector<size_t> TrainData::RecordsAt(int step) {
-  const uint64_t documents =
-      uint64_t(recipe_.documents_per_step) * uint64_t(recipe_.accumulate_passes);
+  const uint64_t documents = uint64_t(recipe_.documents_per_step) *
+                             uint64_t(recipe_.accumulate_passes);
   const uint64_t begin = documents * uint64_t(step);
   std::vector<size_t> records;
   for (uint64_t i = begin; i < begin + documents; ++i) {
@@ -72,14 +72,15 @@ int TrainData::DrawGists(Rng& rng) const {
 
 TrainDocument TrainData::Assemble(const Lesson& lesson, const TrainStage& stage,
                                   Rng& rng) {
-  const double low = std::log(stage.min_tokens), high = std::log(stage.max_tokens);
+  const double low = std::log(stage.min_tokens),
+               high = std::log(stage.max_tokens);
   const int tokens = int(std::lround(std::exp(rng.Uniform(low, high))));
   const int gists = DrawGists(rng);
   return pool_->Assemble(lesson, tokens, gists, rng).document;
 }
 
 absl::Status TrainData::AddDocument(TrainDocument document, const TaskSet& set,
-                                           Pass* pass) {
+                                    Pass* pass) {
   int64_t row = 0;
   for (const TrainDocument& other : pass->documents) row += other.gist_tokens;
   pass->tokens += document.tokens + document.gist_tokens;
@@ -89,7 +90,8 @@ absl::Status TrainData::AddDocument(TrainDocument document, const TaskSet& set,
     question.gist_tokens = document.gist_tokens;
     GIST_ASSIGN_OR_RETURN(question.question,
                           base_.chat.Question(task.question, *base_.tokenizer));
-    GIST_ASSIGN_OR_RETURN(question.answer, base_.tokenizer->Encode(task.answer));
+    GIST_ASSIGN_OR_RETURN(question.answer,
+                          base_.tokenizer->Encode(task.answer));
     question.answer.push_back(base_.chat.end_of_turn());
     pass->answer_tokens += int64_t(question.answer.size());
     pass->tokens += int64_t(question.question.size() + question.answer.size());
@@ -99,10 +101,10 @@ absl::Status TrainData::AddDocument(TrainDocument document, const TaskSet& set,
   return absl::OkStatus();
 }
 
-// Of the lessons, what was just made comes first; the rest is drawn from all that
-// are alive.
-absl::StatusOr<std::vector<Pass>> TrainData::Passes(
-    int step, const TrainStage& stage) {
+// Of the lessons, what was just made comes first; the rest is drawn from all
+// that are alive.
+absl::StatusOr<std::vector<Pass>> TrainData::Passes(int step,
+                                                    const TrainStage& stage) {
   Rng rng = DerivedRng(recipe_.seed, kDrawStream, uint64_t(step));
   std::vector<size_t> records;
   if (records_) records = RecordsAt(step);
@@ -117,13 +119,15 @@ absl::StatusOr<std::vector<Pass>> TrainData::Passes(
     for (uint64_t i = 0; i < documents; ++i, ++number) {
       if (records_ && (!pool_ || number % 2 == 1)) {
         const size_t record = records[next_record++];
-        GIST_RETURN_IF_ERROR(AddDocument(records_->Document(record, DrawGists(rng)),
-                                         records_->Tasks(record), &pass));
+        GIST_RETURN_IF_ERROR(
+            AddDocument(records_->Document(record, DrawGists(rng)),
+                        records_->Tasks(record), &pass));
         continue;
       }
       const Lesson& lesson = next_lesson < fresh.size() ? *fresh[next_lesson++]
                                                         : pool_->AnyLesson(rng);
-      GIST_RETURN_IF_ERROR(AddDocument(Assemble(lesson, stage, rng), lesson.set, &pass));
+      GIST_RETURN_IF_ERROR(
+          AddDocument(Assemble(lesson, stage, rng), lesson.set, &pass));
     }
   }
   return passes;

@@ -1,5 +1,5 @@
-// What each step learns from: documents put together for tasks, users' records, or
-// both in turn. A function of seed and step.
+// What each step learns from: documents put together for tasks, users' records,
+// or both in turn. A function of seed and step.
 #pragma once
 
 #include <cstdint>
@@ -29,13 +29,13 @@ struct Pass {
 class TrainData {
  public:
   // `base`, `model` and what `spec` points to outlive it. Errors: RecordSet's.
-  static absl::StatusOr<std::unique_ptr<TrainData>> Create(const BaseModel& base,
-                                                           const FrozenModel& model,
-                                                           const TrainSpec& spec);
+  static absl::StatusOr<std::unique_ptr<TrainData>> Create(
+      const BaseModel& base, const FrozenModel& model, const TrainSpec& spec);
   // Makes what is new in `step`, and forgets what is too old. kInvalidArgument:
   // LessonWriter's.
   absl::Status MoveTo(int step);
-  // Does a part of the reading that `step` needs, and says what; false: it is done.
+  // Does a part of the reading that `step` needs, and says what; false: it is
+  // done.
   bool ReadForStep(int step, std::string* what);
   // The passes of `step`, which MoveTo has been called for.
   absl::StatusOr<std::vector<Pass>> Passes(int step, const TrainStage& stage);
@@ -45,8 +45,10 @@ class TrainData {
       : base_(base), recipe_(spec.recipe) {}
   std::vector<size_t> RecordsAt(int step);
   int DrawGists(Rng& rng) const;
-  TrainDocument Assemble(const Lesson& lesson, const TrainStage& stage, Rng& rng);
-  absl::Status AddDocument(TrainDocument document, const TaskSet& set, Pass* pass);
+  TrainDocument Assemble(const Lesson& lesson, const TrainStage& stage,
+                         Rng& rng);
+  absl::Status AddDocument(TrainDocument document, const TaskSet& set,
+                           Pass* pass);
 
   const BaseModel& base_;
   const TrainRecipe recipe_;

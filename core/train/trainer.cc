@@ -25,11 +25,12 @@ namespace gist {
 namespace {
 
 constexpr uint64_t kInitStream = 0;
-constexpr double kSmoothing = 0.97;    // of the loss that is reported at the end
+constexpr double kSmoothing = 0.97;  // of the loss that is reported at the end
 constexpr char kCheckpointName[] = "checkpoint.safetensors";
 // What gist embeddings start as: the end of a plain instruction.
 constexpr char kInstruction[] =
-    "\n\nThe secret passkey mentioned in the text above, with every important name, "
+    "\n\nThe secret passkey mentioned in the text above, with every important "
+    "name, "
     "number, code and fact, is the following text: ";
 
 using Clock = std::chrono::steady_clock;
@@ -62,7 +63,9 @@ class TorchTrainerImpl final : public TorchTrainer {
   const TrainRecipe& recipe() const { return spec_.recipe; }
   int total_steps() const;
   size_t StageAt(int step) const;  // index; the last one at the end
-  std::string CheckpointPath() const { return spec_.folder + "/" + kCheckpointName; }
+  std::string CheckpointPath() const {
+    return spec_.folder + "/" + kCheckpointName;
+  }
   TrainEvent Event(TrainEvent::Kind kind) const;
   absl::Status Export(const std::string& folder, bool float32) const;
   absl::Status InitEmbeddings();
@@ -70,7 +73,8 @@ class TorchTrainerImpl final : public TorchTrainer {
   bool HasDev() const {
     return !spec_.dev_records.empty() || spec_.dev_tasks != nullptr;
   }
-  absl::StatusOr<std::unique_ptr<DevSet>> MakeDevSet(const GistLayout& layout) const;
+  absl::StatusOr<std::unique_ptr<DevSet>> MakeDevSet(
+      const GistLayout& layout) const;
   absl::Status Resume();
   void QueueChores(bool resumed);
 
@@ -85,7 +89,7 @@ class TorchTrainerImpl final : public TorchTrainer {
 
   const BaseModel& base_;
   const TrainSpec spec_;
-  const FrozenModel exact_;     // for evaluation: as the model will be used
+  const FrozenModel exact_;  // for evaluation: as the model will be used
   const FrozenModel training_;
   std::unique_ptr<TrainData> data_;
   std::unique_ptr<DevSet> dev_;  // where there are dev records or tasks
@@ -104,14 +108,15 @@ class TorchTrainerImpl final : public TorchTrainer {
   double last_accuracy_ = 0;
 };
 
-AdapterParameters MakeParameters(const FrozenModel& model, const TrainRecipe& recipe) {
+AdapterParameters MakeParameters(const FrozenModel& model,
+                                 const TrainRecipe& recipe) {
   Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
-  return AdapterParameters(model.config, recipe.layout, model.frequencies.device(),
-                           rng);
+  return AdapterParameters(model.config, recipe.layout,
+                           model.frequencies.device(), rng);
 }
 
-// Over all that the losses depend on, but for what tasks are made from: what comes
-// after this recipe does not.
+// Over all that the losses depend on, but for what tasks are made from: what
+// comes after this recipe does not.
 std::string HashOf(TrainSpec spec, const std::string& model_fingerprint) {
   spec.recipe.next_recipe.clear();
   std::string all = ToYaml(spec.recipe) + model_fingerprint;
@@ -122,12 +127,13 @@ std::string HashOf(TrainSpec spec, const std::string& model_fingerprint) {
   return Sha256Hex(all);
 }
 
-// Records that are to be read `epochs` times say themselves how many steps it takes.
+// Records that are to be read `epochs` times say themselves how many steps it
+// takes.
 TrainSpec WithEpochs(TrainSpec spec) {
   TrainRecipe& recipe = spec.recipe;
   if (recipe.epochs <= 0 || spec.records.empty()) return spec;
-  const size_t documents = size_t(recipe.documents_per_step) *
-                           size_t(recipe.accumulate_passes);
+  const size_t documents =
+      size_t(recipe.documents_per_step) * size_t(recipe.accumulate_passes);
   const size_t draws = spec.records.size() * size_t(recipe.epochs);
   TrainStage stage = recipe.stages.back();
   stage.name = "epochs";
@@ -167,9 +173,10 @@ absl::Status TorchTrainerImpl::InitEmbeddings() {
   const int64_t have = int64_t(ids.size());
   const int64_t first = (slots + have - 1) / have * have - slots;
   std::vector<int64_t> rows;
-  for (int64_t i = 0; i < slots; ++i) rows.push_back(ids[size_t((first + i) % have)]);
-  parameters_.adapter().embeddings.detach().copy_(
-      Rows(exact_.weights.embedding, FromIds(rows, exact_.frequencies.device())));
+  for (int64_t i = 0; i < slots; ++i)
+    rows.push_back(ids[size_t((first + i) % have)]);
+  parameters_.adapter().embeddings.detach().copy_(Rows(
+      exact_.weights.embedding, FromIds(rows, exact_.frequencies.device())));
   return absl::OkStatus();
 }
 
@@ -241,8 +248,8 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
   if (step_ >= total_steps()) {
     done_ = true;
     TrainEvent event = Event(TrainEvent::Kind::kDone);
-    event.message = fmt::format("{} steps done, running loss {:.3f}", step_,
-                                smooth_loss_);
+    event.message =
+        fmt::format("{} steps done, running loss {:.3f}", step_, smooth_loss_);
     if (dev_) event.dev_accuracy = last_accuracy_;
     return event;
   }
@@ -252,7 +259,8 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
 }
 
 // Adds up the gradients of all passes as if they were one; returns its loss.
-absl::StatusOr<double> TorchTrainerImpl::Backward(const std::vector<Pass>& passes) {
+absl::StatusOr<double> TorchTrainerImpl::Backward(
+    const std::vector<Pass>& passes) {
   int64_t answer_tokens = 0;
   for (const Pass& pass : passes) answer_tokens += pass.answer_tokens;
   double sum = 0;
@@ -265,10 +273,11 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(const std::vector<Pass>& passe
         AnswerLoss(ReadAnswers(training_, gists, pass.questions)) * share;
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
-      return absl::InternalError(fmt::format(
-          "the loss of step {} is {}: lower learning_rate and go on from the last "
-          "checkpoint",
-          step_ + 1, value));
+      return absl::InternalError(
+          fmt::format("the loss of step {} is {}: lower learning_rate and go "
+                      "on from the last "
+                      "checkpoint",
+                      step_ + 1, value));
     }
     loss.backward();
     sum += value;
@@ -285,10 +294,11 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
   GIST_ASSIGN_OR_RETURN(const double loss, Backward(passes));
   const double norm = ClipGradients(parameters_, recipe().clip_norm);
   if (!std::isfinite(norm)) {
-    return absl::InternalError(fmt::format(
-        "the gradient's norm of step {} is {}: lower learning_rate and go on from "
-        "the last checkpoint",
-        step_ + 1, norm));
+    return absl::InternalError(
+        fmt::format("the gradient's norm of step {} is {}: lower learning_rate "
+                    "and go on from "
+                    "the last checkpoint",
+                    step_ + 1, norm));
   }
   const double factor = LearningRateFactor(recipe(), step_, total_steps());
   AdamWStep(parameters_, recipe(), step_ + 1, factor);
@@ -298,8 +308,8 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
   QueueChores(/*resumed=*/false);
 
   const double seconds = SecondsSince(start);
-  smooth_seconds_ = smooth_seconds_ == 0 ? seconds
-                                         : 0.9 * smooth_seconds_ + 0.1 * seconds;
+  smooth_seconds_ =
+      smooth_seconds_ == 0 ? seconds : 0.9 * smooth_seconds_ + 0.1 * seconds;
   int64_t tokens = 0;
   for (const Pass& pass : passes) tokens += pass.tokens;
   TrainEvent event = Event(TrainEvent::Kind::kStep);
@@ -346,19 +356,20 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
   for (const auto& [language, score] : scores) dev_scores_[language].Add(score);
   dev_position_ = end;
   if (end == dev_->documents()) return EvaluationEvent();
-  event.message = fmt::format("scored {} of {} dev documents", end, dev_->documents());
+  event.message =
+      fmt::format("scored {} of {} dev documents", end, dev_->documents());
   return event;
 }
 
 TrainEvent TorchTrainerImpl::EvaluationEvent() {
   TrainEvent event = Event(TrainEvent::Kind::kEvaluated);
   DevScore all;
-  event.message = fmt::format("{} tokens",
-                              recipe().stages[StageAt(step_ - 1)].max_tokens);
+  event.message =
+      fmt::format("{} tokens", recipe().stages[StageAt(step_ - 1)].max_tokens);
   for (const auto& [language, score] : dev_scores_) {
     event.message += fmt::format(
-        "; {}: exact {}/{} = {:.1f} %, characters {:.1f} %", language, score.exact,
-        score.samples, 100 * score.accuracy(),
+        "; {}: exact {}/{} = {:.1f} %, characters {:.1f} %", language,
+        score.exact, score.samples, 100 * score.accuracy(),
         100 * score.characters / std::max(1, score.samples));
     all.Add(score);
   }
@@ -373,33 +384,34 @@ TrainEvent TorchTrainerImpl::EvaluationEvent() {
 absl::StatusOr<TrainEvent> TorchTrainerImpl::EndStage() {
   const TrainStage& stage = recipe().stages[StageAt(step_ - 1)];
   if (dev_ && last_accuracy_ < stage.gate_accuracy) {
-    return absl::FailedPreconditionError(fmt::format(
-        "stage {}: dev accuracy {:.1f} % at {} tokens, the gate is {:.1f} %: train "
-        "the stage longer, or with more gists than {}",
-        stage.name, 100 * last_accuracy_, stage.max_tokens, 100 * stage.gate_accuracy,
-        recipe().layout.gist_tokens));
+    return absl::FailedPreconditionError(
+        fmt::format("stage {}: dev accuracy {:.1f} % at {} tokens, the gate is "
+                    "{:.1f} %: train "
+                    "the stage longer, or with more gists than {}",
+                    stage.name, 100 * last_accuracy_, stage.max_tokens,
+                    100 * stage.gate_accuracy, recipe().layout.gist_tokens));
   }
   TrainEvent event = Event(TrainEvent::Kind::kStageEnded);
   event.message = fmt::format("stage {} done", stage.name);
   if (dev_) {
     event.dev_accuracy = last_accuracy_;
-    event.message += fmt::format(": dev accuracy {:.1f} %, the gate was {:.1f} %",
-                                 100 * last_accuracy_, 100 * stage.gate_accuracy);
+    event.message +=
+        fmt::format(": dev accuracy {:.1f} %, the gate was {:.1f} %",
+                    100 * last_accuracy_, 100 * stage.gate_accuracy);
   }
   return event;
 }
 
-// The same documents and questions, compressed as the other adapter lays its gists
-// out.
+// The same documents and questions, compressed as the other adapter lays its
+// gists out.
 absl::StatusOr<double> TorchTrainerImpl::Evaluate(
     const std::string& folder, const std::function<bool()>& go_on) {
   if (!HasDev()) {
     return absl::FailedPreconditionError("the training has no dev samples");
   }
-  GIST_ASSIGN_OR_RETURN(
-      const auto adapter,
-      Adapter::Load(folder, exact_.config, base_.fingerprint,
-                    exact_.frequencies.device().str()));
+  GIST_ASSIGN_OR_RETURN(const auto adapter,
+                        Adapter::Load(folder, exact_.config, base_.fingerprint,
+                                      exact_.frequencies.device().str()));
   GistLayout layout = recipe().layout;
   layout.gist_tokens = adapter->config().gist_tokens;
   layout.gists_per_block = adapter->config().gists_per_block;
@@ -425,7 +437,8 @@ absl::Status TorchTrainerImpl::Checkpoint() {
                         {step_, recipe_hash_, smooth_loss_});
 }
 
-absl::Status TorchTrainerImpl::Export(const std::string& folder, bool float32) const {
+absl::Status TorchTrainerImpl::Export(const std::string& folder,
+                                      bool float32) const {
   return ExportAdapterFolder(folder, parameters_, recipe().layout,
                              {.model_name = exact_.config.name,
                               .model_fingerprint = base_.fingerprint,
@@ -438,7 +451,8 @@ absl::Status CheckSpec(const TrainSpec& spec) {
   GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
   if (spec.recipe.layout.lora_everywhere) {
     return absl::UnimplementedError(
-        "recipe: layout.lora_everywhere is set, but the adapter acts at gist positions "
+        "recipe: layout.lora_everywhere is set, but the adapter acts at gist "
+        "positions "
         "only: leave it out");
   }
   if (spec.tasks == nullptr && spec.records.empty()) {
@@ -450,8 +464,8 @@ absl::Status CheckSpec(const TrainSpec& spec) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(const BaseModel& base,
-                                                               TrainSpec spec) {
+absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(
+    const BaseModel& base, TrainSpec spec) {
   GIST_RETURN_IF_ERROR(CheckSpec(spec));
   const auto& prefix = base.chat.prefix();
   GIST_ASSIGN_OR_RETURN(
@@ -461,12 +475,13 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(const BaseModel& 
                         HasFastBfloat16(base.transformer->parts().device.str());
   GIST_ASSIGN_OR_RETURN(FrozenModel training,
                         MakeFrozenModel(*base.transformer, prefix, bfloat16));
-  return Fence("trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
-    auto trainer = std::make_unique<TorchTrainerImpl>(
-        base, std::move(spec), std::move(exact), std::move(training));
-    GIST_RETURN_IF_ERROR(trainer->Start());
-    return trainer;
-  });
+  return Fence(
+      "trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
+        auto trainer = std::make_unique<TorchTrainerImpl>(
+            base, std::move(spec), std::move(exact), std::move(training));
+        GIST_RETURN_IF_ERROR(trainer->Start());
+        return trainer;
+      });
 }
 
 }  // namespace gist

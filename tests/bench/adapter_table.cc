@@ -32,7 +32,7 @@ struct Arguments {
   std::vector<std::string> data;  // SET=FILE
   std::vector<int> lengths = {1024, 2048, 4096, 8192};
   std::vector<int> gists = {10, 25, 50};
-  std::vector<std::string> sources = {"gists", "full",  "none", "other",
+  std::vector<std::string> sources = {"gists", "full", "none",  "other",
                                       "first", "last", "random"};
   int count = 0;
   std::vector<std::string> commands;
@@ -46,23 +46,27 @@ std::string Machine() {
     model = line.substr(line.find(':') + 2);
     break;
   }
-  return fmt::format("{} cores, {}", std::thread::hardware_concurrency(), model);
+  return fmt::format("{} cores, {}", std::thread::hardware_concurrency(),
+                     model);
 }
 
-RunInfo MakeRunInfo(const client::ServerInfo& info, const Arguments& arguments) {
-  return {.machine = Machine() + (info.device == "cpu" ? "" : ", " + info.device),
-          .model_name = info.model_name,
-          .model_fingerprint = info.model_fingerprint,
-          .adapter_name = info.adapter_name,
-          .adapter_fingerprint = info.adapter_fingerprint,
-          .commands = arguments.commands};
+RunInfo MakeRunInfo(const client::ServerInfo& info,
+                    const Arguments& arguments) {
+  return {
+      .machine = Machine() + (info.device == "cpu" ? "" : ", " + info.device),
+      .model_name = info.model_name,
+      .model_fingerprint = info.model_fingerprint,
+      .adapter_name = info.adapter_name,
+      .adapter_fingerprint = info.adapter_fingerprint,
+      .commands = arguments.commands};
 }
 
 absl::Status CheckGists(const std::vector<int>& gists, int gists_per_block) {
   for (const int count : gists) {
     if (gists_per_block == 0 || count % gists_per_block == 0) continue;
-    return absl::InvalidArgumentError(fmt::format(
-        "--gists {}: this adapter writes multiples of {}", count, gists_per_block));
+    return absl::InvalidArgumentError(
+        fmt::format("--gists {}: this adapter writes multiples of {}", count,
+                    gists_per_block));
   }
   return absl::OkStatus();
 }
@@ -70,7 +74,8 @@ absl::Status CheckGists(const std::vector<int>& gists, int gists_per_block) {
 class Table {
  public:
   explicit Table(Arguments arguments)
-      : arguments_(std::move(arguments)), asker_({.target = arguments_.server}) {
+      : arguments_(std::move(arguments)),
+        asker_({.target = arguments_.server}) {
     std::ranges::sort(arguments_.lengths);
   }
 
@@ -78,9 +83,11 @@ class Table {
     GIST_ASSIGN_OR_RETURN(const auto info, asker_.client().GetServerInfo());
     GIST_RETURN_IF_ERROR(CheckGists(arguments_.gists, info.gists_per_block));
     run_ = MakeRunInfo(info, arguments_);
-    GIST_ASSIGN_OR_RETURN(ResultsFile results, ResultsFile::Open(arguments_.out, run_));
+    GIST_ASSIGN_OR_RETURN(ResultsFile results,
+                          ResultsFile::Open(arguments_.out, run_));
     GIST_RETURN_IF_ERROR(TakeSamples());
-    GIST_RETURN_IF_ERROR(AskAll(Steps(results, info.max_context_tokens), &results));
+    GIST_RETURN_IF_ERROR(
+        AskAll(Steps(results, info.max_context_tokens), &results));
     return Report(results);
   }
 
@@ -94,7 +101,8 @@ class Table {
       }
       GIST_ASSIGN_OR_RETURN(auto records, ReadSamples(data.substr(equals + 1)));
       for (Record& record : records) {
-        GIST_RETURN_IF_ERROR(AddSample(data.substr(0, equals), std::move(record)));
+        GIST_RETURN_IF_ERROR(
+            AddSample(data.substr(0, equals), std::move(record)));
       }
     }
     samples_ = KeepCount(std::move(samples_), arguments_.count);
@@ -104,8 +112,9 @@ class Table {
   // Samples longer than all lengths are left out.
   absl::Status AddSample(const std::string& set, Record record) {
     if (record.tokens == 0) {
-      GIST_ASSIGN_OR_RETURN(const int64_t tokens,
-                            asker_.CountTokens(record.context, arguments_.gists.front()));
+      GIST_ASSIGN_OR_RETURN(
+          const int64_t tokens,
+          asker_.CountTokens(record.context, arguments_.gists.front()));
       record.tokens = int(tokens);
     }
     const int length = LengthOf(record.tokens, arguments_.lengths);
@@ -115,12 +124,14 @@ class Table {
     return absl::OkStatus();
   }
 
-  std::vector<Step> Steps(const ResultsFile& results, int max_context_tokens) const {
+  std::vector<Step> Steps(const ResultsFile& results,
+                          int max_context_tokens) const {
     PlanOptions options{.gists = arguments_.gists,
                         .sources = {},
                         .max_context_tokens = max_context_tokens};
     for (const SourceName& name : kSources) {
-      if (std::ranges::find(arguments_.sources, name.flag) != arguments_.sources.end())
+      if (std::ranges::find(arguments_.sources, name.flag) !=
+          arguments_.sources.end())
         options.sources.push_back(name.source);
     }
     std::set<std::string> done;
@@ -133,9 +144,12 @@ class Table {
   absl::Status AskAll(const std::vector<Step>& steps, ResultsFile* results) {
     double total = 0, done = 0;
     for (const Step& step : steps) total += step.work;
-    fmt::print(stderr, "{} samples, {} answers there, {} to ask: about {} at {:.0f} tokens/s\n",
+    fmt::print(stderr,
+               "{} samples, {} answers there, {} to ask: about {} at {:.0f} "
+               "tokens/s\n",
                samples_.size(), results->answers().size(), steps.size(),
-               client::FormatSeconds(total / kTokensPerSecond), kTokensPerSecond);
+               client::FormatSeconds(total / kTokensPerSecond),
+               kTokensPerSecond);
     const auto start = Clock::now();
     const std::string *document = nullptr, *before = nullptr;
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -148,8 +162,10 @@ class Table {
       document = &record.context;
       GIST_RETURN_IF_ERROR(AskOne(steps[i], results));
       done += steps[i].work;
-      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      ShowProgress(i + 1, steps.size(), seconds * (total - done) / done, *results);
+      const double seconds =
+          std::chrono::duration<double>(Clock::now() - start).count();
+      ShowProgress(i + 1, steps.size(), seconds * (total - done) / done,
+                   *results);
       if ((i + 1) % kReportEvery == 0) GIST_RETURN_IF_ERROR(Report(*results));
     }
     return absl::OkStatus();
@@ -160,23 +176,22 @@ class Table {
     auto reply = asker_.Answer(step.ask);
     if (!reply.ok()) return Within("sample " + sample.id, reply.status());
     const Record& record = sample.record;
-    return results->Append(
-        {.sample = sample.id,
-         .set = sample.set,
-         .family = record.family,
-         .frame = record.frame,
-         .language = record.language,
-         .length = sample.length,
-         .source = step.ask.source,
-         .gists = step.ask.gists,
-         .depth = record.depth,
-         .seed = record.seed,
-         .key = record.answer,
-         .answer = reply->text,
-         .score = ScoreAnswer(record.answer, reply->text),
-         .document_tokens = reply->document_tokens,
-         .ratio = reply->ratio,
-         .first_token_seconds = reply->first_token_seconds});
+    return results->Append({.sample = sample.id,
+                            .set = sample.set,
+                            .family = record.family,
+                            .frame = record.frame,
+                            .language = record.language,
+                            .length = sample.length,
+                            .source = step.ask.source,
+                            .gists = step.ask.gists,
+                            .depth = record.depth,
+                            .seed = record.seed,
+                            .key = record.answer,
+                            .answer = reply->text,
+                            .score = ScoreAnswer(record.answer, reply->text),
+                            .document_tokens = reply->document_tokens,
+                            .ratio = reply->ratio,
+                            .first_token_seconds = reply->first_token_seconds});
   }
 
   // On a terminal a line that changes; else a line now and then.
@@ -212,28 +227,35 @@ class Table {
 template <typename T>
 CLI::Option* AddList(CLI::App& app, const char* name, std::vector<T>* values,
                      const char* about) {
-  return app.add_option(name, *values, about)->delimiter(',')->allow_extra_args(false);
+  return app.add_option(name, *values, about)
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 void AddOptions(CLI::App& app, Arguments* arguments) {
   app.add_option("--server", arguments->server, "HOST:PORT of gistd")
       ->envname("GIST_SERVER")
       ->required();
-  app.add_option("--out", arguments->out, "Folder for results, table and picture")
+  app.add_option("--out", arguments->out,
+                 "Folder for results, table and picture")
       ->required();
-  AddList(app, "--lengths", &arguments->lengths,
-          "Classes of document length, in tokens; a longer document is left out");
+  AddList(
+      app, "--lengths", &arguments->lengths,
+      "Classes of document length, in tokens; a longer document is left out");
   AddList(app, "--gists", &arguments->gists, "Numbers of gists");
   std::vector<std::string> flags;
   for (const SourceName& name : kSources) flags.emplace_back(name.flag);
   AddList(app, "--sources", &arguments->sources, "What to answer from")
       ->check(CLI::IsMember(flags));
-  app.add_option("--count", arguments->count,
-                 "At most so many samples of each set, family, language and length");
-  app.add_option("--command", arguments->commands,
-                 "Told in the table: how data and table were made; may be repeated")
+  app.add_option(
+      "--count", arguments->count,
+      "At most so many samples of each set, family, language and length");
+  app.add_option(
+         "--command", arguments->commands,
+         "Told in the table: how data and table were made; may be repeated")
       ->allow_extra_args(false);
-  app.add_option("SET=FILE", arguments->data, "Samples, JSON Lines")->required();
+  app.add_option("SET=FILE", arguments->data, "Samples, JSON Lines")
+      ->required();
 }
 
 int Main(int argc, char** argv) {

@@ -25,7 +25,8 @@ std::string_view EmptyText(const Record& record) {
 
 std::string WithoutNeedle(const Record& record) {
   std::string text = record.context;
-  const size_t at = record.needle.empty() ? text.npos : text.find(record.needle);
+  const size_t at =
+      record.needle.empty() ? text.npos : text.find(record.needle);
   if (at != text.npos) text.erase(at, record.needle.size());
   return text;
 }
@@ -49,7 +50,8 @@ void ReplaceByNoise(std::span<float> values, Rng& rng) {
     squares += double(value) * value;
   }
   const double mean = sum / double(values.size());
-  const double variance = std::max(0.0, squares / double(values.size()) - mean * mean);
+  const double variance =
+      std::max(0.0, squares / double(values.size()) - mean * mean);
   for (float& value : values) {
     value = float(mean + std::sqrt(variance) * Gaussian(rng));
   }
@@ -73,7 +75,8 @@ void MakeRandom(GistBlob* blob, Rng& rng) {
 
 }  // namespace
 
-absl::StatusOr<std::string> Asker::Compress(const std::string& text, int gists) {
+absl::StatusOr<std::string> Asker::Compress(const std::string& text,
+                                            int gists) {
   GIST_ASSIGN_OR_RETURN(const auto result,
                         client_.Compress(text, {.gist_tokens = gists}));
   contexts_[text].insert(result.context.context_id);
@@ -95,12 +98,13 @@ absl::Status Asker::Forget(const std::string& context) {
   return absl::OkStatus();
 }
 
-// The longest part of `text` with at most `tokens` tokens, or nearly: the server
-// counts them, and each count says how many bytes to try next.
+// The longest part of `text` with at most `tokens` tokens, or nearly: the
+// server counts them, and each count says how many bytes to try next.
 absl::StatusOr<std::string> Asker::CutContext(std::string_view text, int tokens,
                                               bool from_end) {
   constexpr int kTries = 6;
-  size_t fits = 0, exceeds = text.size() + 1, next = std::min(text.size(), 4 * size_t(tokens));
+  size_t fits = 0, exceeds = text.size() + 1,
+         next = std::min(text.size(), 4 * size_t(tokens));
   std::string best;
   for (int i = 0; i < kTries && exceeds - fits > 1; ++i) {
     const size_t at = CharacterAt(text, from_end ? text.size() - next : next);
@@ -114,13 +118,15 @@ absl::StatusOr<std::string> Asker::CutContext(std::string_view text, int tokens,
     if (found <= tokens) std::swap(best, id);
     if (!id.empty()) GIST_RETURN_IF_ERROR(client_.DeleteContext(id));
     if (found == tokens) break;
-    next = std::clamp(next * size_t(tokens) / size_t(found), fits + 1, exceeds - 1);
+    next = std::clamp(next * size_t(tokens) / size_t(found), fits + 1,
+                      exceeds - 1);
   }
   if (!best.empty()) return best;
   return absl::InternalError(fmt::format("no part of {} tokens found", tokens));
 }
 
-absl::StatusOr<std::string> Asker::RandomContext(const Record& record, int gists) {
+absl::StatusOr<std::string> Asker::RandomContext(const Record& record,
+                                                 int gists) {
   GIST_ASSIGN_OR_RETURN(const std::string own, Compress(record.context, gists));
   std::string bytes;
   GIST_RETURN_IF_ERROR(client_.ExportContext(own, /*without_text=*/true,
@@ -139,17 +145,20 @@ absl::StatusOr<std::string> Asker::RandomContext(const Record& record, int gists
   return imported.context_id;
 }
 
-// The document that holds the key stands at a place that changes with the sample.
-absl::StatusOr<std::vector<std::string>> Asker::JoinedContexts(const Ask& ask,
-                                                               size_t documents) {
+// The document that holds the key stands at a place that changes with the
+// sample.
+absl::StatusOr<std::vector<std::string>> Asker::JoinedContexts(
+    const Ask& ask, size_t documents) {
   std::vector<std::string> ids;
   for (const Record* other : ask.others) {
     if (ids.size() + 1 == documents) break;
-    GIST_ASSIGN_OR_RETURN(const auto made, client_.Compress(WithoutNeedle(*other),
-                                                            {.gist_tokens = ask.gists}));
+    GIST_ASSIGN_OR_RETURN(
+        const auto made,
+        client_.Compress(WithoutNeedle(*other), {.gist_tokens = ask.gists}));
     ids.push_back(made.context.context_id);
   }
-  GIST_ASSIGN_OR_RETURN(std::string own, Compress(ask.record->context, ask.gists));
+  GIST_ASSIGN_OR_RETURN(std::string own,
+                        Compress(ask.record->context, ask.gists));
   const size_t place = ask.record->answer.front() % (ids.size() + 1);
   ids.insert(ids.begin() + std::ptrdiff_t(place), std::move(own));
   return ids;
@@ -165,7 +174,8 @@ absl::StatusOr<std::vector<std::string>> Asker::ContextsFor(const Ask& ask) {
       id = Compress(std::string(EmptyText(*ask.record)), ask.gists);
       break;
     case Source::kOther:
-      if (ask.others.empty()) return absl::InvalidArgumentError("no other sample");
+      if (ask.others.empty())
+        return absl::InvalidArgumentError("no other sample");
       id = Compress(ask.others.front()->context, ask.gists);
       break;
     case Source::kFirst:
@@ -191,7 +201,8 @@ absl::StatusOr<Reply> Asker::Answer(const Ask& ask) {
       .text = ask.record->question,
       .mode = full ? client::Mode::kFullContext : client::Mode::kGist,
       // A token has a byte or more: the key always fits.
-      .max_tokens = int(std::max(kMinAnswerTokens, ask.record->answer.size() + 8))};
+      .max_tokens =
+          int(std::max(kMinAnswerTokens, ask.record->answer.size() + 8))};
   Reply reply;
   GIST_ASSIGN_OR_RETURN(const auto accounting,
                         client_.Ask(question, [&](std::string_view piece) {

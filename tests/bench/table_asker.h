@@ -42,8 +42,8 @@ class Asker {
   absl::StatusOr<Reply> Answer(const Ask& ask);
   // Of the server's model. Compresses the text, so that it is there when asked.
   absl::StatusOr<int64_t> CountTokens(const std::string& text, int gists);
-  // Deletes what was compressed of the document, so that the store does not grow
-  // with the samples.
+  // Deletes what was compressed of the document, so that the store does not
+  // grow with the samples.
   absl::Status Forget(const std::string& context);
 
  private:

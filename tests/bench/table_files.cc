@@ -44,8 +44,8 @@ Source SourceFrom(const json& title) {
   for (const SourceName& name : kSources) {
     if (title == name.title) return name.source;
   }
-  throw json::other_error::create(501, fmt::format("unknown source {}", title.dump()),
-                                  nullptr);
+  throw json::other_error::create(
+      501, fmt::format("unknown source {}", title.dump()), nullptr);
 }
 
 Answered AnsweredFrom(const json& line) {
@@ -71,7 +71,8 @@ Answered AnsweredFrom(const json& line) {
 
 // Calls `take` with each line as JSON; what it throws names file and line.
 template <typename Take>
-absl::Status EachLine(const std::string& path, const std::string& text, Take take) {
+absl::Status EachLine(const std::string& path, const std::string& text,
+                      Take take) {
   int number = 0;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -106,9 +107,10 @@ absl::Status CheckSameRun(const std::string& path, const RunInfo& run) {
   for (const char* key : {"model_fingerprint", "adapter_fingerprint"}) {
     const std::string found = before.is_object() ? before.value(key, "") : "";
     if (found == now.at(key)) continue;
-    return absl::FailedPreconditionError(fmt::format(
-        "{} has {} {:?}, the server {:?}: give another folder, or empty this one",
-        path, key, found, now.at(key).get<std::string>()));
+    return absl::FailedPreconditionError(
+        fmt::format("{} has {} {:?}, the server {:?}: give another folder, or "
+                    "empty this one",
+                    path, key, found, now.at(key).get<std::string>()));
   }
   return absl::OkStatus();
 }
@@ -131,7 +133,8 @@ absl::StatusOr<ResultsFile> ResultsFile::Open(const std::string& folder,
   std::error_code error;
   fs::create_directories(folder, error);
   GIST_RETURN_IF_ERROR(CheckSameRun(folder + "/run.json", run));
-  GIST_RETURN_IF_ERROR(WriteFile(folder + "/run.json", ToJson(run).dump(2) + "\n"));
+  GIST_RETURN_IF_ERROR(
+      WriteFile(folder + "/run.json", ToJson(run).dump(2) + "\n"));
   const std::string path = folder + "/results.jsonl";
   ResultsFile results;
   std::string text;
@@ -140,9 +143,9 @@ absl::StatusOr<ResultsFile> ResultsFile::Open(const std::string& folder,
     text.resize(text.rfind('\n') + 1);  // none at all: npos + 1 is 0
     fs::resize_file(path, text.size(), error);
   }
-  GIST_RETURN_IF_ERROR(EachLine(
-      path, text,
-      [&](const json& line) { results.answers_.push_back(AnsweredFrom(line)); }));
+  GIST_RETURN_IF_ERROR(EachLine(path, text, [&](const json& line) {
+    results.answers_.push_back(AnsweredFrom(line));
+  }));
   results.out_.open(path, std::ios::app | std::ios::binary);
   if (results.out_) return results;
   return absl::UnavailableError(fmt::format("{}: cannot be written", path));

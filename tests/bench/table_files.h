@@ -14,8 +14,8 @@
 namespace gist::bench {
 
 // A JSON Lines file of samples, as gist data makes them. A missing language is
-// "en", a missing family "passkey", a missing depth the needle's position; without a
-// needle (absent facts) it is -1. Errors are ReadRecords'.
+// "en", a missing family "passkey", a missing depth the needle's position;
+// without a needle (absent facts) it is -1. Errors are ReadRecords'.
 absl::StatusOr<std::vector<Record>> ReadSamples(const std::string& path);
 
 // What all results of a file have in common.
@@ -30,8 +30,9 @@ struct RunInfo {
 class ResultsFile {
  public:
   // Reads what is there. A line that a kill cut short is dropped.
-  // kFailedPrecondition: the results are of another model or adapter; kDataLoss:
-  // a damaged line, named; kUnavailable: the folder cannot be written.
+  // kFailedPrecondition: the results are of another model or adapter;
+  // kDataLoss: a damaged line, named; kUnavailable: the folder cannot be
+  // written.
   static absl::StatusOr<ResultsFile> Open(const std::string& folder,
                                           const RunInfo& run);
   const std::vector<Answered>& answers() const { return answers_; }

@@ -34,12 +34,16 @@ std::vector<const Record*> Others(std::span<const Sample> samples, size_t at) {
   std::vector<const Record*> others;
   const auto consider = [&](const Sample& sample) {
     const Record& record = sample.record;
-    if (record.language != own.record.language || record.context == own.record.context)
+    if (record.language != own.record.language ||
+        record.context == own.record.context)
       return;
-    const auto same = [&](const Record* seen) { return seen->context == record.context; };
+    const auto same = [&](const Record* seen) {
+      return seen->context == record.context;
+    };
     if (std::ranges::none_of(others, same)) others.push_back(&record);
   };
-  for (size_t back = 1; back <= at && others.empty(); ++back) consider(samples[at - back]);
+  for (size_t back = 1; back <= at && others.empty(); ++back)
+    consider(samples[at - back]);
   for (size_t next = 1; next < n && others.size() < kMostOthers; ++next) {
     consider(samples[(at + next) % n]);
   }
@@ -49,8 +53,10 @@ std::vector<const Record*> Others(std::span<const Sample> samples, size_t at) {
 double WorkOf(const Sample& sample, Source source, bool is_read) {
   const double tokens = sample.record.tokens;
   if (source == Source::kFull) return kAnswerWork + kCausalFactor * tokens;
-  if (source == Source::kFirst || source == Source::kLast) return kAnswerWork + kCutWork;
-  if (source == Source::kNone || source == Source::kOther || is_read) return kAnswerWork;
+  if (source == Source::kFirst || source == Source::kLast)
+    return kAnswerWork + kCutWork;
+  if (source == Source::kNone || source == Source::kOther || is_read)
+    return kAnswerWork;
   return kAnswerWork + tokens;
 }
 
@@ -61,8 +67,8 @@ bool Fits(const Sample& sample, const PlanOptions& options) {
 }  // namespace
 
 std::string SampleId(const Record& record) {
-  return Sha256Hex(fmt::format("{}\n{}\n{}", Sha256Hex(record.context), record.question,
-                               record.answer))
+  return Sha256Hex(fmt::format("{}\n{}\n{}", Sha256Hex(record.context),
+                               record.question, record.answer))
       .substr(0, 16);
 }
 
@@ -70,7 +76,8 @@ std::string StepKey(const std::string& sample, Source source, int gists) {
   return fmt::format("{}|{}|{}", sample, TitleOf(source), gists);
 }
 
-std::vector<Step> MakeSteps(std::span<const Sample> samples, const PlanOptions& options,
+std::vector<Step> MakeSteps(std::span<const Sample> samples,
+                            const PlanOptions& options,
                             const std::set<std::string>& done) {
   std::vector<Step> steps;
   std::set<std::pair<std::string_view, int>> read;  // text, gists
@@ -78,11 +85,13 @@ std::vector<Step> MakeSteps(std::span<const Sample> samples, const PlanOptions& 
     const Sample& sample = samples[at];
     if (done.contains(StepKey(sample.id, source, gists))) return;
     const bool is_read = read.contains({sample.record.context, gists});
-    Step step{.sample = at, .ask = {&sample.record, source, gists, {}},
+    Step step{.sample = at,
+              .ask = {&sample.record, source, gists, {}},
               .work = WorkOf(sample, source, is_read)};
     if (OthersNeeded(source) > 0) step.ask.others = Others(samples, at);
     if (step.ask.others.size() < OthersNeeded(source)) return;
-    if (step.work > sample.record.tokens) read.emplace(sample.record.context, gists);
+    if (step.work > sample.record.tokens)
+      read.emplace(sample.record.context, gists);
     steps.push_back(std::move(step));
   };
   for (size_t at = 0; at < samples.size(); ++at) {
@@ -92,7 +101,8 @@ std::vector<Step> MakeSteps(std::span<const Sample> samples, const PlanOptions& 
       }
     }
     for (const Source source : options.sources) {
-      if (IsWithoutGists(source) && Fits(samples[at], options)) add(at, source, 0);
+      if (IsWithoutGists(source) && Fits(samples[at], options))
+        add(at, source, 0);
     }
   }
   return steps;
@@ -103,7 +113,8 @@ std::vector<Sample> KeepCount(std::vector<Sample> samples, int count) {
   std::map<std::tuple<std::string, std::string, std::string, int>, int> kept;
   std::erase_if(samples, [&](const Sample& sample) {
     const Record& record = sample.record;
-    return ++kept[{sample.set, record.family, record.language, sample.length}] > count;
+    return ++kept[{sample.set, record.family, record.language, sample.length}] >
+           count;
   });
   return samples;
 }

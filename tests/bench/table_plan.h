@@ -16,17 +16,18 @@ namespace gist::bench {
 // A record with its place in the table.
 struct Sample {
   Record record;
-  std::string id;   // Answered.sample
+  std::string id;  // Answered.sample
   std::string set;
-  int length = 0;   // Answered.length
+  int length = 0;  // Answered.length
 };
 // 16 hex digits, of what is asked and what is right.
 std::string SampleId(const Record& record);
 
 struct PlanOptions {
-  std::vector<int> gists;       // numbers of gists
+  std::vector<int> gists;  // numbers of gists
   std::vector<Source> sources;
-  int max_context_tokens = 0;   // of the model: longer full contexts are left out
+  int max_context_tokens =
+      0;  // of the model: longer full contexts are left out
 };
 
 // One question to be asked.
@@ -37,9 +38,10 @@ struct Step {
 };
 
 // Samples of one document, and its numbers of gists, stand together: a document
-// is read once for each. `done` holds what StepKey gives. `samples` must outlive
-// the steps.
-std::vector<Step> MakeSteps(std::span<const Sample> samples, const PlanOptions& options,
+// is read once for each. `done` holds what StepKey gives. `samples` must
+// outlive the steps.
+std::vector<Step> MakeSteps(std::span<const Sample> samples,
+                            const PlanOptions& options,
                             const std::set<std::string>& done);
 std::string StepKey(const std::string& sample, Source source, int gists);
 

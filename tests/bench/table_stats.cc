@@ -16,7 +16,8 @@ std::string_view Trimmed(std::string_view text) {
 // Takes the first character, in all its bytes, off `text`.
 std::string_view TakeCharacter(std::string_view* text) {
   size_t bytes = 1;
-  while (bytes < text->size() && (uint8_t((*text)[bytes]) & 0xC0) == 0x80) ++bytes;
+  while (bytes < text->size() && (uint8_t((*text)[bytes]) & 0xC0) == 0x80)
+    ++bytes;
   const std::string_view character = text->substr(0, bytes);
   text->remove_prefix(bytes);
   return character;

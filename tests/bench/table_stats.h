@@ -12,8 +12,8 @@
 
 namespace gist::bench {
 
-// What an answer is given from, in the table's order. All but kGists are baselines
-// and controls.
+// What an answer is given from, in the table's order. All but kGists are
+// baselines and controls.
 enum class Source {
   kGists,
   kFull,     // the whole text, in full-context mode
@@ -58,18 +58,19 @@ Score ScoreAnswer(std::string_view key, std::string_view answer);
 
 // One answer: a line of results.jsonl.
 struct Answered {
-  std::string sample;    // 16 hex digits: of context, question and answer
-  std::string set;       // "in-family", "held-out"
+  std::string sample;  // 16 hex digits: of context, question and answer
+  std::string set;     // "in-family", "held-out"
   std::string family, frame, language;
-  int length = 0;        // of LengthOf: the class that the document is in
+  int length = 0;  // of LengthOf: the class that the document is in
   Source source = Source::kGists;
-  int gists = 0;         // 0: the source has none
-  double depth = 0;      // of the needle, share of the document; negative: it has none
-  uint64_t seed = 0;     // of the sample's file
+  int gists = 0;  // 0: the source has none
+  double depth =
+      0;  // of the needle, share of the document; negative: it has none
+  uint64_t seed = 0;  // of the sample's file
   std::string key, answer;
   Score score;
   int64_t document_tokens = 0;
-  double ratio = 0;      // document tokens to tokens that stand for them
+  double ratio = 0;  // document tokens to tokens that stand for them
   double first_token_seconds = 0;
 };
 

@@ -53,7 +53,8 @@ TEST(FifthOfTest, CoversTheWholeDocument) {
   EXPECT_EQ(FifthOf(1), 4);
 }
 
-Answered Example(const std::string& sample, int gists, double depth, bool exact) {
+Answered Example(const std::string& sample, int gists, double depth,
+                 bool exact) {
   return {.sample = sample,
           .set = "held-out",
           .family = "passkey",
@@ -75,10 +76,10 @@ Answered Example(const std::string& sample, int gists, double depth, bool exact)
 TEST(GroupByCellTest, CountsEachCellByItself) {
   Answered english = Example("4", 10, 0.5, true);
   english.language = "en";
-  const auto cells =
-      GroupByCell(std::vector{Example("1", 10, 0.1, true), Example("2", 10, 0.1, false),
-                              Example("3", 10, 0.9, true), Example("1", 25, 0.1, true),
-                              english, Example("5", 10, -1, true)});
+  const auto cells = GroupByCell(
+      std::vector{Example("1", 10, 0.1, true), Example("2", 10, 0.1, false),
+                  Example("3", 10, 0.9, true), Example("1", 25, 0.1, true),
+                  english, Example("5", 10, -1, true)});
   ASSERT_EQ(cells.size(), 3);
   const Tally& tally =
       cells.at({"held-out", "passkey", "ko", 4096, Source::kGists, 10});
@@ -129,7 +130,8 @@ TEST(ResultsFileTest, RefusesTheResultsOfAnotherAdapter) {
   const auto results = ResultsFile::Open(folder / "", other);
   EXPECT_TRUE(absl::IsFailedPrecondition(results.status()));
   EXPECT_THAT(results.status().ToString(),
-              AllOf(HasSubstr("adapter_fingerprint"), HasSubstr("f1"), HasSubstr("f2")));
+              AllOf(HasSubstr("adapter_fingerprint"), HasSubstr("f1"),
+                    HasSubstr("f2")));
 }
 
 TEST(ResultsFileTest, NamesADamagedLine) {
@@ -153,7 +155,8 @@ TEST(ReadSamplesTest, TakesTheMissionsFieldsAlone) {
   EXPECT_EQ((*records)[0].depth, 0.25);
 }
 
-Sample MakeSample(const std::string& language, const std::string& text, int tokens) {
+Sample MakeSample(const std::string& language, const std::string& text,
+                  int tokens) {
   Sample sample;
   sample.record.context = text;
   sample.record.question = "?";
@@ -168,9 +171,10 @@ Sample MakeSample(const std::string& language, const std::string& text, int toke
 TEST(MakeStepsTest, AsksWhatIsNotDoneAndReadsADocumentOnceForEachCount) {
   const std::vector<Sample> samples = {MakeSample("en", "one", 1000),
                                        MakeSample("en", "two", 1000)};
-  const PlanOptions options{.gists = {10, 20},
-                            .sources = {Source::kGists, Source::kFull, Source::kRandom},
-                            .max_context_tokens = 2048};
+  const PlanOptions options{
+      .gists = {10, 20},
+      .sources = {Source::kGists, Source::kFull, Source::kRandom},
+      .max_context_tokens = 2048};
   const auto steps =
       MakeSteps(samples, options, {StepKey(samples[0].id, Source::kGists, 20)});
   ASSERT_EQ(steps.size(), 2 * 5 - 1);
@@ -186,27 +190,32 @@ TEST(MakeStepsTest, AsksWhatIsNotDoneAndReadsADocumentOnceForEachCount) {
 TEST(MakeStepsTest, LeavesOutFullContextsThatDoNotFit) {
   const std::vector<Sample> samples = {MakeSample("en", "one", 2048)};
   const auto steps = MakeSteps(
-      samples, {.gists = {10}, .sources = {Source::kFull}, .max_context_tokens = 2048},
+      samples,
+      {.gists = {10}, .sources = {Source::kFull}, .max_context_tokens = 2048},
       {});
   EXPECT_TRUE(steps.empty());
 }
 
 TEST(MakeStepsTest, TakesAnotherDocumentOfTheSameLanguage) {
   const std::vector<Sample> samples = {
-      MakeSample("en", "one", 10), MakeSample("ko", "ko", 10), MakeSample("en", "two", 10),
-      MakeSample("en", "two", 10)};
+      MakeSample("en", "one", 10), MakeSample("ko", "ko", 10),
+      MakeSample("en", "two", 10), MakeSample("en", "two", 10)};
   const auto steps = MakeSteps(
-      samples, {.gists = {10}, .sources = {Source::kOther}, .max_context_tokens = 0}, {});
+      samples,
+      {.gists = {10}, .sources = {Source::kOther}, .max_context_tokens = 0},
+      {});
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const Step& step : steps) {
     pairs.emplace_back(step.ask.record->context, step.ask.others[0]->context);
   }
-  EXPECT_THAT(pairs, ElementsAre(testing::Pair("one", "two"), testing::Pair("two", "one"),
+  EXPECT_THAT(pairs, ElementsAre(testing::Pair("one", "two"),
+                                 testing::Pair("two", "one"),
                                  testing::Pair("two", "one")));
 }
 
 TEST(MakeStepsTest, JoinsAsManyDocumentsAsItSays) {
-  std::vector<Sample> samples = {MakeSample("en", "1", 10), MakeSample("en", "2", 10),
+  std::vector<Sample> samples = {MakeSample("en", "1", 10),
+                                 MakeSample("en", "2", 10),
                                  MakeSample("en", "3", 10)};
   const PlanOptions options{
       .gists = {10}, .sources = {Source::kJoined4}, .max_context_tokens = 0};
@@ -216,8 +225,9 @@ TEST(MakeStepsTest, JoinsAsManyDocumentsAsItSays) {
 }
 
 TEST(KeepCountTest, CutsEachCell) {
-  std::vector<Sample> samples = {MakeSample("en", "1", 10), MakeSample("en", "2", 10),
-                                 MakeSample("ko", "3", 10), MakeSample("en", "4", 20)};
+  std::vector<Sample> samples = {
+      MakeSample("en", "1", 10), MakeSample("en", "2", 10),
+      MakeSample("ko", "3", 10), MakeSample("en", "4", 20)};
   EXPECT_EQ(KeepCount(samples, 1).size(), 3);
   EXPECT_EQ(KeepCount(samples, 0).size(), 4);
 }
@@ -228,20 +238,25 @@ TEST(DrawMarkdownTest, TellsHowItWasMadeAndEveryCell) {
   const std::string text = DrawMarkdown(kRun, cells);
   EXPECT_THAT(text, AllOf(HasSubstr("2 cores"), HasSubstr("`f1`"),
                           HasSubstr("    gist data niah --seed 7\n")));
-  EXPECT_THAT(text, HasSubstr("| held-out | passkey | ko | 4096 | 50 % (9-91), n=2 |"));
-  EXPECT_THAT(text, HasSubstr("| held-out | passkey | ko | 4096 | 10 gists | 2 | 4000 | "
-                              "400x | 50 % (9-91) | 50 % (9-91) | 75 % | "
-                              "100 / - / - / - / 0 | 0.12 |"));
+  EXPECT_THAT(
+      text, HasSubstr("| held-out | passkey | ko | 4096 | 50 % (9-91), n=2 |"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("| held-out | passkey | ko | 4096 | 10 gists | 2 | 4000 | "
+                "400x | 50 % (9-91) | 50 % (9-91) | 75 % | "
+                "100 / - / - / - / 0 | 0.12 |"));
 }
 
 TEST(DrawHeatmapTest, HasAFieldForEachFifth) {
   const auto cells = GroupByCell(
       std::vector{Example("1", 10, 0.1, true), Example("2", 10, 0.9, false)});
   const std::string svg = DrawHeatmap(cells);
-  EXPECT_THAT(svg, AllOf(HasSubstr("held-out, passkey, ko: 10 gists"), HasSubstr(">100<"),
-                         HasSubstr(">4096<"), Not(HasSubstr("25 gists"))));
+  EXPECT_THAT(svg, AllOf(HasSubstr("held-out, passkey, ko: 10 gists"),
+                         HasSubstr(">100<"), HasSubstr(">4096<"),
+                         Not(HasSubstr("25 gists"))));
   size_t fields = 0;
-  for (size_t at = svg.find("<rect"); at != svg.npos; at = svg.find("<rect", at + 1)) {
+  for (size_t at = svg.find("<rect"); at != svg.npos;
+       at = svg.find("<rect", at + 1)) {
     ++fields;
   }
   EXPECT_EQ(fields, 1 + kFifths);  // the ground, and one row

@@ -3,10 +3,10 @@
 //   gist_train_step MODEL.gguf [--threads N] [--bfloat16] [--documents N]
 //                   [--tokens N] [--fresh N] [--gists N]
 //
-// Makes one step for each line that it reads from standard input and answers with
-// one line of JSON: seconds in all, and processor seconds of each phase. train_step.py drives it.
+// Makes one step for each line that it reads from standard input and answers
+// with one line of JSON: seconds in all, and processor seconds of each phase.
+// train_step.py drives it.
 #include <ATen/core/Tensor.h>
-
 #include <malloc.h>
 
 #include <chrono>
@@ -38,8 +38,8 @@ struct Flags {
   bool bfloat16 = false;
 };
 
-// Processor seconds of all threads from lap to lap: other programs on the machine
-// change them little.
+// Processor seconds of all threads from lap to lap: other programs on the
+// machine change them little.
 class Stopwatch {
  public:
   double Lap() {
@@ -55,7 +55,8 @@ class Stopwatch {
 
 std::vector<int32_t> RandomIds(int count, int vocab, Rng& rng) {
   std::vector<int32_t> ids;
-  for (int i = 0; i < count; ++i) ids.push_back(int32_t(rng.Below(size_t(vocab))));
+  for (int i = 0; i < count; ++i)
+    ids.push_back(int32_t(rng.Below(size_t(vocab))));
   return ids;
 }
 
@@ -86,7 +87,8 @@ void Training::ReadFresh(int count) {
   const at::Tensor kv = ReadSegments(
       model, RandomIds(count * size, model.config.vocab_size, rng), size);
   for (int i = 0; i < count; ++i) pool.push_back(kv.select(0, i));
-  if (pool.size() > kPooledSegments) pool.erase(pool.begin(), pool.begin() + count);
+  if (pool.size() > kPooledSegments)
+    pool.erase(pool.begin(), pool.begin() + count);
 }
 
 std::vector<TrainDocument> Training::Assemble() {
@@ -104,8 +106,10 @@ std::vector<TrainDocument> Training::Assemble() {
 std::vector<TrainQuestion> Training::Ask() {
   std::vector<TrainQuestion> questions(size_t(flags.documents));
   for (size_t i = 0; i < questions.size(); ++i) {
-    questions[i].question = RandomIds(kQuestionTokens, model.config.vocab_size, rng);
-    questions[i].answer = RandomIds(kAnswerTokens, model.config.vocab_size, rng);
+    questions[i].question =
+        RandomIds(kQuestionTokens, model.config.vocab_size, rng);
+    questions[i].answer =
+        RandomIds(kAnswerTokens, model.config.vocab_size, rng);
     questions[i].first_gist_row = int64_t(i) * flags.gists;
     questions[i].gist_tokens = flags.gists;
   }
@@ -128,18 +132,21 @@ std::string Training::Step() {
   ClipGradients(parameters, recipe.clip_norm);
   AdamWStep(parameters, recipe, ++steps, 1);
   const double optimizer = watch.Lap();
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+  const std::chrono::duration<double> wall =
+      std::chrono::steady_clock::now() - start;
   return fmt::format(
-      "{{\"wall\": {:.4f}, \"cpu\": {:.4f}, \"prefill\": {:.4f}, \"write\": {:.4f}, "
+      "{{\"wall\": {:.4f}, \"cpu\": {:.4f}, \"prefill\": {:.4f}, \"write\": "
+      "{:.4f}, "
       "\"read\": {:.4f}, \"backward\": {:.4f}, \"optimizer\": {:.4f}, "
       "\"loss\": {:.4f}}}",
-      wall.count(), prefill + write + read + backward + optimizer, prefill, write, read,
-      backward, optimizer, loss.item<float>());
+      wall.count(), prefill + write + read + backward + optimizer, prefill,
+      write, read, backward, optimizer, loss.item<float>());
 }
 
 absl::Status Run(const Flags& flags) {
   SetThreads(flags.threads);
-  GIST_ASSIGN_OR_RETURN(const BaseModel base, LoadBaseModel(flags.model, "cpu"));
+  GIST_ASSIGN_OR_RETURN(const BaseModel base,
+                        LoadBaseModel(flags.model, "cpu"));
   GIST_ASSIGN_OR_RETURN(
       const FrozenModel model,
       MakeFrozenModel(*base.transformer, base.chat.prefix(), flags.bfloat16));
@@ -167,6 +174,7 @@ int main(int argc, char** argv) {
   app.add_flag("--bfloat16", flags.bfloat16);
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = gist::Run(flags);
-  if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(gist::Message(status)).c_str());
+  if (!status.ok())
+    std::fprintf(stderr, "%s\n", std::string(gist::Message(status)).c_str());
   return status.ok() ? 0 : 1;
 }

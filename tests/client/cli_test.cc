@@ -125,7 +125,8 @@ TEST_F(CliTest, LeavesDataToAProgramOfItsOwn) {
   EXPECT_THAT(help.out, HasSubstr("Usage: gist data niah"));
   const auto wrong = Gist({"data", "niah", "--split", "none"});
   EXPECT_EQ(wrong.exit_code, 2);
-  EXPECT_THAT(Gist({"--json", "data"}).err, HasSubstr("comes first: gist data"));
+  EXPECT_THAT(Gist({"--json", "data"}).err,
+              HasSubstr("comes first: gist data"));
 }
 
 TEST_F(CliTest, PassesTheSamplingOn) {
@@ -381,8 +382,9 @@ TEST_F(CliTest, HandsPlanToItsToolWithAllThatFollows) {
   const auto help = RunGist({"plan", "--help"});
   EXPECT_EQ(help.exit_code, 0) << help.err;
   EXPECT_THAT(help.out, HasSubstr("--device-memory"));
-  const auto plan = RunGist(
-      {"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf", "--device-memory", "1GiB"});
+  const auto plan =
+      RunGist({"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf",
+               "--device-memory", "1GiB"});
   EXPECT_EQ(plan.exit_code, 0) << plan.err;
   EXPECT_THAT(plan.out, HasSubstr("fits in 1.00 GiB"));
   const auto missing = RunGist({"plan", "--model", folder_ / "none"});

@@ -63,7 +63,8 @@ inline float MaxDifference(std::span<const float> a, std::span<const float> b) {
 }
 
 inline int32_t Argmax(std::span<const float> values) {
-  return int32_t(std::max_element(values.begin(), values.end()) - values.begin());
+  return int32_t(std::max_element(values.begin(), values.end()) -
+                 values.begin());
 }
 
 }  // namespace gist

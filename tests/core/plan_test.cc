@@ -28,12 +28,14 @@ TEST(PlanModelTest, CountsTheParametersOfAnEightBillionModel) {
   EXPECT_EQ(Llama3().Parameters(), 8'030'261'248);  // as transformers counts
 }
 
-// Weights that stay quantized let an 8B model's adapter train within 24 GiB, where
-// float32 takes more for the weights alone.
+// Weights that stay quantized let an 8B model's adapter train within 24 GiB,
+// where float32 takes more for the weights alone.
 TEST(PlanTest, FitsTrainingAnEightBillionModelIntoTwentyFourGib) {
   const PlanModel model = Llama3();
-  PlanRequest request{.weights = WeightStorage::kQuantized, .document_tokens = 4096};
-  for (const auto& plan : {PlanTrain, PlanCompress, PlanAskGists, PlanAskFull}) {
+  PlanRequest request{.weights = WeightStorage::kQuantized,
+                      .document_tokens = 4096};
+  for (const auto& plan :
+       {PlanTrain, PlanCompress, PlanAskGists, PlanAskFull}) {
     EXPECT_LT(plan(model, request).PeakBytes(), 24 * kGib);
   }
   EXPECT_GT(PlanTrain(model, request).PeakBytes(), 8 * kGib);
@@ -58,7 +60,8 @@ TEST(PlanTest, CountsEachPartOfTraining) {
                             .lora_r = 16,
                             .documents_per_step = 4};
   const Ledger ledger = PlanTrain(Llama3(), request);
-  EXPECT_EQ(BytesOf(ledger, "weights as stored, Q4_0"), 8'030'261'248 / 32 * 18);
+  EXPECT_EQ(BytesOf(ledger, "weights as stored, Q4_0"),
+            8'030'261'248 / 32 * 18);
   // The vocabulary's matrix goes in slices.
   EXPECT_EQ(BytesOf(ledger, "one matrix dequantized"), int64_t{256} << 20);
   // 32 x 16 x (8192 + 5120 + 5120 + 8192) and 5 x 4096, each four times.
@@ -69,7 +72,8 @@ TEST(PlanTest, CountsEachPartOfTraining) {
   // 40 rows of 4 x 4096 + 3 x 4096 + 3 x 1024 + 4 x 14336 floats in 32 layers.
   EXPECT_EQ(BytesOf(ledger, "write pass, kept"), 32 * 40 * 89'088LL * 4);
   // 40 rows, 32 heads; each sees 32 + 2048 + 32 + 5 tokens.
-  EXPECT_EQ(BytesOf(ledger, "write pass, attention"), 32 * 40 * 32 * 2117LL * 4);
+  EXPECT_EQ(BytesOf(ledger, "write pass, attention"),
+            32 * 40 * 32 * 2117LL * 4);
   EXPECT_EQ(BytesOf(ledger, "read pass, kept"), 32 * 160 * 89'088LL * 4);
   EXPECT_EQ(BytesOf(ledger, "logits"), 4 * 16 * 128'256LL * 12);
 }
@@ -103,11 +107,13 @@ TEST(PlanModelTest, NamesWhatIsWrongWithAConfig) {
   const auto without = PlanModel::FromHuggingFace(
       R"({"model_type": "llama", "num_hidden_layers": 32, "hidden_size": -1})");
   EXPECT_TRUE(absl::IsDataLoss(without.status()));
-  EXPECT_THAT(without.status().ToString(), AllOf(HasSubstr("hidden_size"), HasSubstr("-1")));
+  EXPECT_THAT(without.status().ToString(),
+              AllOf(HasSubstr("hidden_size"), HasSubstr("-1")));
   const auto other = PlanModel::FromHuggingFace(R"({"model_type": "mamba"})");
   EXPECT_TRUE(absl::IsUnimplemented(other.status()));
   EXPECT_THAT(other.status().ToString(), HasSubstr("mamba"));
-  EXPECT_TRUE(absl::IsInvalidArgument(PlanModel::FromHuggingFace("[").status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(PlanModel::FromHuggingFace("[").status()));
   EXPECT_FALSE(PlanModel::FromHuggingFace(R"({"model_type": 3})").ok());
 }
 

@@ -57,8 +57,9 @@ TEST(RecipeTest, MistakesAreNamedWithTheirLine) {
   error("gist_counts: 10", "gist_counts is not a list of integers");
   error("- 1", "want a map of keys");
   error("a: [", "not YAML");
-  EXPECT_THAT(ApplyRecipeSetting("seed", recipe),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("key=value")));
+  EXPECT_THAT(
+      ApplyRecipeSetting("seed", recipe),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("key=value")));
 }
 
 TEST(RecipeTest, ValuesOutOfRangeAreRefused) {
@@ -67,13 +68,16 @@ TEST(RecipeTest, ValuesOutOfRangeAreRefused) {
     recipe.stages = {{"all", 10, 100, 1000, 0}};
     EXPECT_THAT(CheckRecipe(recipe), IsOk());
     ASSERT_THAT(ApplyRecipeSetting(setting, recipe), IsOk());
-    EXPECT_THAT(CheckRecipe(recipe),
-                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(wanted)));
+    EXPECT_THAT(
+        CheckRecipe(recipe),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(wanted)));
   };
   error("stages=[]", "no stages");
   error("stages=[{name: s, steps: 0}]", "s.steps is 0");
-  error("stages=[{name: s, steps: 1, max_tokens: 9000}]", "s.max_tokens is 9000");
-  error("gist_counts=[7]", "a gist count of 7, want multiples of gists_per_block, 5");
+  error("stages=[{name: s, steps: 1, max_tokens: 9000}]",
+        "s.max_tokens is 9000");
+  error("gist_counts=[7]",
+        "a gist count of 7, want multiples of gists_per_block, 5");
   error("documents_per_step=0", "documents_per_step is 0");
   error("learning_rate=.nan", "learning_rate is nan");
   error("cached_segments=1", "cached_segments is 1");

@@ -14,8 +14,9 @@ using Ids = std::vector<int32_t>;
 class TorchEngineTest : public testing::Test {
  protected:
   void Use(const std::string& adapter) {
-    auto engine = MakeTorchEngine({.model_path = "tests/data/tiny/tiny.f32.gguf",
-                                   .adapter_path = "tests/data/tiny/" + adapter});
+    auto engine =
+        MakeTorchEngine({.model_path = "tests/data/tiny/tiny.f32.gguf",
+                         .adapter_path = "tests/data/tiny/" + adapter});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
   }
@@ -24,7 +25,8 @@ class TorchEngineTest : public testing::Test {
     auto document = engine_->StartDocument();
     EXPECT_TRUE(document.ok()) << document.status();
     for (size_t i = 0; i < ids.size(); i += chunk) {
-      const auto part = std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
+      const auto part =
+          std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
       EXPECT_TRUE(engine_->Prefill(**document, part).ok());
     }
     auto gists = engine_->MakeGists(**document, engine_->adapter().gist_tokens);
@@ -36,7 +38,8 @@ class TorchEngineTest : public testing::Test {
                                    const Ids& question) {
     auto prompt = engine_->StartPrompt({});
     EXPECT_TRUE(prompt.ok());
-    for (const GistKv& kv : gists) EXPECT_TRUE(engine_->LoadGists(**prompt, kv).ok());
+    for (const GistKv& kv : gists)
+      EXPECT_TRUE(engine_->LoadGists(**prompt, kv).ok());
     EXPECT_TRUE(engine_->Prefill(**prompt, question).ok());
     return *std::move(prompt);
   }
@@ -47,7 +50,8 @@ class TorchEngineTest : public testing::Test {
 TEST_F(TorchEngineTest, TokenizesPrefixAndQuestionAsTheReference) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
   const Golden golden("tiny/gists_blocks.safetensors");
-  EXPECT_EQ(engine_->model().prefix_tokens, int(golden.Ids("prefix_ids").size()));
+  EXPECT_EQ(engine_->model().prefix_tokens,
+            int(golden.Ids("prefix_ids").size()));
   EXPECT_EQ(engine_->model().vocab_size, 300);
   EXPECT_EQ(engine_->adapter().name, "adapter_blocks");
 }
@@ -59,7 +63,8 @@ TEST_F(TorchEngineTest, ChunksThatCrossSegmentsGiveTheSameGists) {
   for (const size_t chunk : {size_t(1), size_t(5), size_t(16), ids.size()}) {
     const GistKv gists = Compress(ids, chunk);
     EXPECT_LT(MaxDifference(gists.keys, golden.Floats("keys")), 1e-4f) << chunk;
-    EXPECT_LT(MaxDifference(gists.values, golden.Floats("values")), 1e-4f) << chunk;
+    EXPECT_LT(MaxDifference(gists.values, golden.Floats("values")), 1e-4f)
+        << chunk;
   }
 }
 
@@ -101,14 +106,17 @@ TEST_F(TorchEngineTest, RefusesMisuse) {
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
   auto document = *engine_->StartDocument();
   ASSERT_TRUE(engine_->Prefill(*document, Ids{40, 41, 42}).ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(engine_->MakeGists(*document, 5).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(engine_->MakeGists(*document, 0).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(engine_->MakeGists(*document, 5).status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(engine_->MakeGists(*document, 0).status()));
   EXPECT_TRUE(engine_->MakeGists(*document, 12).ok()) << "any number of blocks";
 }
 
 TEST_F(TorchEngineTest, NamesAFileThatIsNotThere) {
-  const auto engine = MakeTorchEngine({.model_path = "tests/data/none.gguf",
-                                       .adapter_path = "tests/data/tiny/adapter_whole"});
+  const auto engine =
+      MakeTorchEngine({.model_path = "tests/data/none.gguf",
+                       .adapter_path = "tests/data/tiny/adapter_whole"});
   EXPECT_TRUE(absl::IsNotFound(engine.status())) << engine.status();
   EXPECT_THAT(engine.status().ToString(), testing::HasSubstr("none.gguf"));
 }

@@ -33,9 +33,9 @@ std::vector<Sample> Samples(size_t count) {
   std::ifstream contexts("tests/data/passkey/contexts.jsonl");
   std::ifstream answers("tests/data/passkey/answers.jsonl");
   std::vector<Sample> samples;
-  for (std::string context, answer;
-       samples.size() < count && std::getline(contexts, context) &&
-       std::getline(answers, answer);) {
+  for (std::string context, answer; samples.size() < count &&
+                                    std::getline(contexts, context) &&
+                                    std::getline(answers, answer);) {
     const auto document = nlohmann::json::parse(context);
     samples.push_back({document.at("context"), document.at("question"),
                        nlohmann::json::parse(answer).at("gist").at("text")});
@@ -78,7 +78,8 @@ class EndToEndTest : public testing::Test {
     return answered;
   }
   // Starts a server that must refuse: its exit code and its log.
-  std::pair<int, std::string> Refused(const std::vector<std::string>& arguments) {
+  std::pair<int, std::string> Refused(
+      const std::vector<std::string>& arguments) {
     GistdProcess server(arguments, folder_ / "refused");
     EXPECT_FALSE(server.WaitUntilReady());
     return {server.Wait(), server.Log()};
@@ -105,7 +106,8 @@ TEST_F(EndToEndTest, AnswersAsTheReferenceOnceComputedAndAfterRestarts) {
   EXPECT_EQ(accounting.context_tokens, 0);
   EXPECT_EQ(accounting.document_tokens, first.context.context_tokens);
   EXPECT_EQ(accounting.kv_bytes, 230400);  // 10 x 30 x 2 x 3 x 64 x 2
-  EXPECT_EQ(accounting.full_context_kv_bytes, accounting.document_tokens * 23040);
+  EXPECT_EQ(accounting.full_context_kv_bytes,
+            accounting.document_tokens * 23040);
   EXPECT_EQ(accounting.finish_reason, "stop");
   EXPECT_GT(accounting.first_token_seconds, 0);
   EXPECT_LE(accounting.first_token_seconds, accounting.total_seconds);
@@ -176,7 +178,8 @@ TEST_F(EndToEndTest, RefusesWhatExceedsTheModelAndKeepsServing) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("ctx_none")));
   EXPECT_THAT(Client().Compress(std::string("\xff\xfe"), {}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("UTF-8")));
-  EXPECT_EQ(Ask({.context_ids = {id}, .text = sample.question}).text, sample.answer);
+  EXPECT_EQ(Ask({.context_ids = {id}, .text = sample.question}).text,
+            sample.answer);
 }
 
 TEST_F(EndToEndTest, ExportedContextAnswersTheSameOnAnotherServer) {
@@ -194,17 +197,20 @@ TEST_F(EndToEndTest, ExportedContextAnswersTheSameOnAnotherServer) {
   fs::remove_all(folder_ / "data");
   ASSERT_NO_FATAL_FAILURE(Start());
   const auto import = [&](std::string bytes) {
-    return Client().ImportContext([bytes]() mutable -> absl::StatusOr<std::string> {
-      return std::exchange(bytes, std::string());
-    });
+    return Client().ImportContext(
+        [bytes]() mutable -> absl::StatusOr<std::string> {
+          return std::exchange(bytes, std::string());
+        });
   };
   std::string flipped = file;
   flipped[flipped.size() / 2] ^= 1;
-  EXPECT_THAT(import(flipped), StatusIs(absl::StatusCode::kDataLoss, testing::_));
+  EXPECT_THAT(import(flipped),
+              StatusIs(absl::StatusCode::kDataLoss, testing::_));
   const auto imported = import(file);
   ASSERT_THAT(imported, IsOk());
   EXPECT_TRUE(imported->imported);
-  EXPECT_EQ(Ask({.context_ids = {id}, .text = sample.question}).text, sample.answer);
+  EXPECT_EQ(Ask({.context_ids = {id}, .text = sample.question}).text,
+            sample.answer);
 }
 
 TEST_F(EndToEndTest, SaysInOneLineWhyItDoesNotStart) {
@@ -216,7 +222,8 @@ TEST_F(EndToEndTest, SaysInOneLineWhyItDoesNotStart) {
   const auto [model_code, model_log] =
       Refused({"--data-dir", data, "--model", truncated});
   EXPECT_EQ(model_code, 1);
-  EXPECT_THAT(model_log, AllOf(HasSubstr("error="), HasSubstr("truncated.gguf")));
+  EXPECT_THAT(model_log,
+              AllOf(HasSubstr("error="), HasSubstr("truncated.gguf")));
 
   const auto [missing_code, missing_log] =
       Refused({"--data-dir", data, "--model", "none.gguf"});

@@ -43,8 +43,8 @@ class MemoryTest : public testing::Test {
  protected:
   std::unique_ptr<GistdProcess> Start(const std::string& weights = "float32") {
     auto server = std::make_unique<GistdProcess>(
-        std::vector<std::string>{"--data-dir", folder_ / "data", "--threads", "2",
-                                 "--weights", weights},
+        std::vector<std::string>{"--data-dir", folder_ / "data", "--threads",
+                                 "2", "--weights", weights},
         folder_ / "log");
     const auto address = server->WaitUntilReady();
     EXPECT_TRUE(address) << server->Log();
@@ -79,7 +79,8 @@ TEST_F(MemoryTest, PeaksAsPlanned) {
   ExpectNear(server->PeakBytes(), PlanAskGists(model, {}));
   const auto made = client_->Compress(LongText(4), {});
   ASSERT_THAT(made, IsOk());
-  const PlanRequest request{.document_tokens = int(made->context.context_tokens)};
+  const PlanRequest request{.document_tokens =
+                                int(made->context.context_tokens)};
   EXPECT_GT(request.document_tokens, 3900);
   ExpectNear(server->PeakBytes(), PlanCompress(model, request));
   Stop(server.get());
@@ -91,8 +92,8 @@ TEST_F(MemoryTest, PeaksAsPlanned) {
   ExpectNear(server->PeakBytes(), PlanAskFull(model, request));
 }
 
-// The matrices lie in the mapped file and in room for the largest one, which the
-// first answer takes and keeps.
+// The matrices lie in the mapped file and in room for the largest one, which
+// the first answer takes and keeps.
 TEST_F(MemoryTest, PeaksAsPlannedWithQuantizedWeights) {
   const PlanModel model = SmallModel();
   auto server = Start("quantized");
@@ -107,7 +108,8 @@ TEST_F(MemoryTest, PeaksAsPlannedWithQuantizedWeights) {
       .weights = WeightStorage::kQuantized,
       .document_tokens = int(made->context.context_tokens)};
   ExpectNear(server->PeakBytes(), PlanCompress(model, request));
-  EXPECT_LT(server->PeakBytes(), PlanCompress(model, {}).PeakBytes() - 300'000'000);
+  EXPECT_LT(server->PeakBytes(),
+            PlanCompress(model, {}).PeakBytes() - 300'000'000);
 }
 
 }  // namespace

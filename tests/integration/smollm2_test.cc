@@ -23,7 +23,8 @@ constexpr char kAdapter[] = "adapters/default";
 std::vector<Json> ReadLines(const std::string& path) {
   std::ifstream in("tests/data/" + path);
   std::vector<Json> lines;
-  for (std::string line; std::getline(in, line);) lines.push_back(Json::parse(line));
+  for (std::string line; std::getline(in, line);)
+    lines.push_back(Json::parse(line));
   return lines;
 }
 
@@ -34,7 +35,8 @@ class LogitsTest : public testing::TestWithParam<std::string> {
   }
   static void TearDownTestSuite() { delete model_; }
   static std::vector<float> Last(KvCache* cache, const Ids& ids) {
-    const ForwardItem item{.cache = cache, .ids = ids, .logits = LogitRows::kLast};
+    const ForwardItem item{
+        .cache = cache, .ids = ids, .logits = LogitRows::kLast};
     auto logits = model_->Forward({&item, 1});
     EXPECT_TRUE(logits.ok()) << logits.status();
     return logits.ok() ? (*logits)[0] : std::vector<float>(1);
@@ -47,8 +49,10 @@ TEST_P(LogitsTest, LogitsAnd64GreedyTokensEqualTransformers) {
   ASSERT_NE(model_, nullptr);
   const Golden golden("smollm2/logits.safetensors");
   KvCache cache = model_->NewCache();
-  std::vector<float> logits = Last(&cache, golden.Ids(GetParam() + ".input_ids"));
-  EXPECT_LT(MaxDifference(logits, golden.Floats(GetParam() + ".logits")), 1e-3f);
+  std::vector<float> logits =
+      Last(&cache, golden.Ids(GetParam() + ".input_ids"));
+  EXPECT_LT(MaxDifference(logits, golden.Floats(GetParam() + ".logits")),
+            1e-3f);
   Ids greedy;
   while (greedy.size() < 64) {
     greedy.push_back(Argmax(logits));
@@ -58,19 +62,22 @@ TEST_P(LogitsTest, LogitsAnd64GreedyTokensEqualTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Prompts, LogitsTest,
-                         testing::Values("chatml", "plain", "korean", "code", "long"),
+                         testing::Values("chatml", "plain", "korean", "code",
+                                         "long"),
                          [](const auto& test) { return test.param; });
 
 TEST(QuantizedWeightsTest, GiveTheLogitsOfFloat32BitForBit) {
   const Golden golden("smollm2/logits.safetensors");
   const Ids ids = golden.Ids("korean.input_ids");
   std::vector<std::vector<float>> logits;
-  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
     const auto model = LoadModel(kModel, weights).transformer;
     ASSERT_NE(model, nullptr);
     KvCache cache = model->NewCache();
     for (const auto part : {std::span(ids), std::span(ids).first(1)}) {
-      const ForwardItem item{.cache = &cache, .ids = part, .logits = LogitRows::kAll};
+      const ForwardItem item{
+          .cache = &cache, .ids = part, .logits = LogitRows::kAll};
       auto read = model->Forward({&item, 1});
       ASSERT_TRUE(read.ok()) << read.status();
       logits.push_back(std::move((*read)[0]));
@@ -83,7 +90,8 @@ TEST(QuantizedWeightsTest, GiveTheLogitsOfFloat32BitForBit) {
 class DefaultAdapterTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto engine = MakeTorchEngine({.model_path = kModel, .adapter_path = kAdapter});
+    auto engine =
+        MakeTorchEngine({.model_path = kModel, .adapter_path = kAdapter});
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = engine->release();
   }
@@ -94,7 +102,8 @@ class DefaultAdapterTest : public testing::Test {
     auto document = *engine_->StartDocument();
     const size_t chunk = size_t(engine_->max_chunk_tokens());
     for (size_t i = 0; i < ids.size(); i += chunk) {
-      const auto part = std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
+      const auto part =
+          std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
       EXPECT_TRUE(engine_->Prefill(*document, part).ok());
     }
     auto gists = engine_->MakeGists(*document, engine_->adapter().gist_tokens);
@@ -124,10 +133,12 @@ class DefaultAdapterTest : public testing::Test {
     return std::move(blob->gists);
   }
 
-  static Ids Answer(const GistKv& gists, const std::string& question, size_t limit) {
+  static Ids Answer(const GistKv& gists, const std::string& question,
+                    size_t limit) {
     auto prompt = *engine_->StartPrompt({});
     EXPECT_TRUE(engine_->LoadGists(*prompt, gists).ok());
-    EXPECT_TRUE(engine_->Prefill(*prompt, *engine_->TokenizeQuestion(question)).ok());
+    EXPECT_TRUE(
+        engine_->Prefill(*prompt, *engine_->TokenizeQuestion(question)).ok());
     Sequence* batch[] = {prompt.get()};
     Ids ids;
     while (ids.size() < limit) {
@@ -151,7 +162,8 @@ TEST_F(DefaultAdapterTest, GistKeysAndValuesEqualTheReference) {
     const GistKv gists = Compress(*engine_->Tokenize(text));
     const std::string name = std::to_string(index);
     EXPECT_LT(MaxDifference(gists.keys, golden.Floats(name + ".keys")), 1e-3f);
-    EXPECT_LT(MaxDifference(gists.values, golden.Floats(name + ".values")), 1e-3f);
+    EXPECT_LT(MaxDifference(gists.values, golden.Floats(name + ".values")),
+              1e-3f);
   }
 }
 

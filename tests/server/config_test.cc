@@ -72,9 +72,9 @@ TEST(ConfigTest, FlagsOverrideTheFileAndTheFileTheDefaults) {
 }
 
 TEST(ConfigTest, WhatCheckConfigPrintsReadsBackToTheSame) {
-  const auto printed = Parse({"--check-config", "--admin", "off", "--model",
-                              "a: b #c", "--threads", "7", "--weights",
-                              "quantized"});
+  const auto printed =
+      Parse({"--check-config", "--admin", "off", "--model", "a: b #c",
+             "--threads", "7", "--weights", "quantized"});
   ASSERT_THAT(printed, IsOk());
   const std::string yaml = std::get<std::string>(*printed);
   EXPECT_THAT(yaml, AllOf(HasSubstr("admin: off"), HasSubstr("threads: 7")));

@@ -20,7 +20,8 @@ TEST(ChecksumTest, HashesPartsAsTheirConcatenation) {
 }
 
 TEST(ChecksumTest, UnsealsWhatWasSealed) {
-  for (const std::string& payload : {std::string(), std::string("text\0\n", 6)}) {
+  for (const std::string& payload :
+       {std::string(), std::string("text\0\n", 6)}) {
     const std::string value = Seal("key", payload);
     const auto unsealed = Unseal("key", value);
     ASSERT_THAT(unsealed, IsOk());

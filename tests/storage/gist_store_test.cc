@@ -255,8 +255,9 @@ TEST_F(GistStoreTest, RefusesGistsThatContradictTheRecord) {
       StatusIs(StatusCode::kDataLoss, HasSubstr("adapter_fingerprint")));
   other = record;
   ++other.gist_tokens;
-  EXPECT_THAT(store_->GetGists(other),
-              StatusIs(StatusCode::kDataLoss, HasSubstr("gist_tokens 2, want")));
+  EXPECT_THAT(
+      store_->GetGists(other),
+      StatusIs(StatusCode::kDataLoss, HasSubstr("gist_tokens 2, want")));
   other = record;
   --other.document_tokens;
   EXPECT_THAT(store_->GetGists(other),
@@ -267,8 +268,8 @@ TEST_F(GistStoreTest, CompressesDocumentsAlone) {
   store_.reset();
   rocksdb::DBOptions options;
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
-  const auto status = rocksdb::LoadLatestOptions(
-      rocksdb::ConfigOptions(), folder(), &options, &families);
+  const auto status = rocksdb::LoadLatestOptions(rocksdb::ConfigOptions(),
+                                                 folder(), &options, &families);
   ASSERT_TRUE(status.ok()) << status.ToString();
   EXPECT_EQ(families.size(), 5u);
   for (const auto& family : families) {
@@ -317,9 +318,8 @@ TEST_F(GistStoreTest, NeverDeletesTheTextOfAContextThatWasJustPut) {
   for (int round = 0; round < 50; ++round) {
     ASSERT_THAT(store_->Put(one, kSampleText, SampleGists(1)), IsOk());
     {
-      const std::jthread deleter([&] {
-        EXPECT_THAT(store_->Delete(one.context_id), IsOk());
-      });
+      const std::jthread deleter(
+          [&] { EXPECT_THAT(store_->Delete(one.context_id), IsOk()); });
       EXPECT_THAT(store_->Put(two, kSampleText, SampleGists(2)), IsOk());
     }
     ASSERT_TRUE(store_->HasText(two.document_id).value()) << round;

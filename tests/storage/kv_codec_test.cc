@@ -159,9 +159,9 @@ TEST(KvCodecTest, RejectsTrailingBytesWhateverTheChecksumSays) {
 
 TEST(KvCodecTest, RejectsAHeaderLengthThatLies) {
   const std::string whole = Encoded(WithText());
-  for (uint64_t length : {uint64_t(0), uint64_t(1), uint64_t(65537),
-                          uint64_t(whole.size()), uint64_t(1) << 63,
-                          std::numeric_limits<uint64_t>::max()}) {
+  for (uint64_t length :
+       {uint64_t(0), uint64_t(1), uint64_t(65537), uint64_t(whole.size()),
+        uint64_t(1) << 63, std::numeric_limits<uint64_t>::max()}) {
     std::string bytes = whole + std::string(100'000, ' ');
     std::memcpy(bytes.data(), &length, sizeof(length));
     const auto blob = DecodeGistBlob(WithChecksum(bytes));
@@ -176,11 +176,10 @@ TEST(KvCodecTest, SaysThatAnotherFileIsNoGistBlob) {
 }
 
 TEST(KvCodecTest, SkipsRecordFieldsThatItDoesNotKnow) {
-  const auto blob =
-      DecodeGistBlob(Changed(SampleBlob(), [](SafeTensors& file) {
-        file.metadata["gist"].replace(0, 1, R"({"note":[1,{}],)");
-        file.metadata["note"] = "x";
-      }));
+  const auto blob = DecodeGistBlob(Changed(SampleBlob(), [](SafeTensors& file) {
+    file.metadata["gist"].replace(0, 1, R"({"note":[1,{}],)");
+    file.metadata["note"] = "x";
+  }));
   ASSERT_THAT(blob, IsOk());
   ExpectSame(*blob, SampleBlob());
 }
@@ -284,8 +283,7 @@ INSTANTIATE_TEST_SUITE_P(
                       "context_id"},
         Contradiction{"ShortModel", Field("model_fingerprint", "abc"),
                       "64 lower-case hex digits"},
-        Contradiction{"OtherKvBytes", Field("kv_bytes", 60),
-                      "64 B, want 60 B"},
+        Contradiction{"OtherKvBytes", Field("kv_bytes", 60), "64 B, want 60 B"},
         Contradiction{"OtherDocumentBytes", Field("document_bytes", 32),
                       "33 B, want 32 B"},
         Contradiction{"OtherText", Text("short"), "5 B, want 33 B"},
@@ -342,16 +340,14 @@ class KvCodecInputTest : public testing::TestWithParam<BadInput> {};
 TEST_P(KvCodecInputTest, IsNotEncoded) {
   GistBlob blob = WithText();
   GetParam().change(blob);
-  EXPECT_THAT(
-      EncodeGistBlob(blob),
-      StatusIs(StatusCode::kInvalidArgument, HasSubstr(GetParam().message)));
+  EXPECT_THAT(EncodeGistBlob(blob), StatusIs(StatusCode::kInvalidArgument,
+                                             HasSubstr(GetParam().message)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Blobs, KvCodecInputTest,
     testing::Values(
-        BadInput{"NotANumber",
-                 [](GistBlob& blob) { blob.gists.keys[5] = NAN; },
+        BadInput{"NotANumber", [](GistBlob& blob) { blob.gists.keys[5] = NAN; },
                  "gist.keys holds nan at element 5"},
         BadInput{"Infinity",
                  [](GistBlob& blob) { blob.gists.values[0] = -INFINITY; },

@@ -79,10 +79,10 @@ TEST(OpenStoreTest, CreatesAFolderWithItsParents) {
 TEST(OpenStoreTest, SaysThatAnotherProcessUsesTheFolder) {
   TempDir dir;
   MakeStore(dir.path());
-  const auto in_use = StatusIs(
-      StatusCode::kFailedPrecondition,
-      AllOf(HasSubstr(dir.path() + " is in use by another process"),
-            HasSubstr("stop it or choose another --data-dir")));
+  const auto in_use =
+      StatusIs(StatusCode::kFailedPrecondition,
+               AllOf(HasSubstr(dir.path() + " is in use by another process"),
+                     HasSubstr("stop it or choose another --data-dir")));
   {
     const LockingProcess other(dir.path());
     EXPECT_THAT(OpenGistStore(dir.path()), in_use);
@@ -123,9 +123,9 @@ TEST(OpenStoreTest, RefusesADatabaseThatLostItsCurrentFile) {
   TempDir dir;
   MakeStore(dir.path());
   fs::remove(dir / "CURRENT");
-  EXPECT_THAT(OpenGistStore(dir.path()),
-              StatusIs(StatusCode::kFailedPrecondition,
-                       HasSubstr("and no database")));
+  EXPECT_THAT(
+      OpenGistStore(dir.path()),
+      StatusIs(StatusCode::kFailedPrecondition, HasSubstr("and no database")));
 }
 
 TEST(OpenStoreTest, TakesAnEmptyVolume) {

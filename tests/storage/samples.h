@@ -43,9 +43,8 @@ inline ContextRecord SampleRecord(std::string_view text = kSampleText,
       .compress_seconds = 0.1,
       .imported = false,
   };
-  record.context_id =
-      ContextId(record.document_id, record.model_fingerprint,
-                record.adapter_fingerprint, record.gist_tokens);
+  record.context_id = ContextId(record.document_id, record.model_fingerprint,
+                                record.adapter_fingerprint, record.gist_tokens);
   return record;
 }
 

@@ -12,15 +12,19 @@ using testing::HasSubstr;
 
 // [prefix 3 | context 20 | gists 4 | question 5 | answer 2]
 MaskShape OneBlock() {
-  return {.context_tokens = 20, .gist_tokens = 4, .question_tokens = 5,
-          .answer_tokens = 2, .prefix_tokens = 3};
+  return {.context_tokens = 20,
+          .gist_tokens = 4,
+          .question_tokens = 5,
+          .answer_tokens = 2,
+          .prefix_tokens = 3};
 }
 
 TEST(MaskTest, ContextIsCausal) {
   const MaskShape shape = OneBlock();
   for (int query = 0; query < shape.gist_begin(); ++query) {
     for (int key = 0; key < shape.total(); ++key) {
-      EXPECT_EQ(MayAttend(shape, query, key), key <= query) << query << " " << key;
+      EXPECT_EQ(MayAttend(shape, query, key), key <= query)
+          << query << " " << key;
     }
   }
 }
@@ -29,7 +33,8 @@ TEST(MaskTest, GistSeesAllOfTheContextAndEarlierGists) {
   const MaskShape shape = OneBlock();
   for (int query = shape.gist_begin(); query < shape.gist_end(); ++query) {
     for (int key = 0; key < shape.total(); ++key) {
-      EXPECT_EQ(MayAttend(shape, query, key), key <= query) << query << " " << key;
+      EXPECT_EQ(MayAttend(shape, query, key), key <= query)
+          << query << " " << key;
     }
   }
 }
@@ -57,7 +62,8 @@ TEST(MaskTest, BlockOwnsItsShareOfTheContextAndAnOverlapToTheLeft) {
   EXPECT_TRUE(MayAttend(shape, gists + 2, context + 7));
   EXPECT_TRUE(MayAttend(shape, gists + 3, context + 19));
   EXPECT_TRUE(MayAttend(shape, gists + 3, gists + 2));
-  EXPECT_FALSE(MayAttend(shape, gists + 2, gists + 1)) << "gist of another block";
+  EXPECT_FALSE(MayAttend(shape, gists + 2, gists + 1))
+      << "gist of another block";
   EXPECT_TRUE(MayAttend(shape, gists + 2, 0)) << "the prefix";
 }
 
@@ -71,7 +77,9 @@ TEST(MaskTest, SlotsAreWrittenAtTheEndOfTheirBlock) {
 }
 
 TEST(MaskTest, BlocksOfATinyContextStayInside) {
-  const MaskShape shape{.context_tokens = 1, .gist_tokens = 10, .gists_per_block = 2,
+  const MaskShape shape{.context_tokens = 1,
+                        .gist_tokens = 10,
+                        .gists_per_block = 2,
                         .block_overlap_tokens = 32};
   for (int i = 0; i < 10; ++i) {
     const GistSlot slot = SlotOf(shape, i);
@@ -109,7 +117,9 @@ TEST(MaskTest, TensorSaysTheSame) {
 }
 
 TEST(MaskTest, PictureHasASquareForEachPairAndNamesTheParts) {
-  const MaskShape shape{.context_tokens = 6, .gist_tokens = 2, .question_tokens = 2,
+  const MaskShape shape{.context_tokens = 6,
+                        .gist_tokens = 2,
+                        .question_tokens = 2,
                         .answer_tokens = 1};
   const std::string svg = DrawMaskSvg(shape);
   size_t squares = 0;

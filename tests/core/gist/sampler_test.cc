@@ -55,7 +55,8 @@ TEST(SamplerTest, FrequenciesFollowTheSoftmax) {
   for (const float logit : kLogits) total += std::exp(logit);
   for (size_t id = 0; id < kLogits.size(); ++id) {
     const auto found = counts.find(int32_t(id));
-    const double got = found == counts.end() ? 0 : double(found->second) / draws;
+    const double got =
+        found == counts.end() ? 0 : double(found->second) / draws;
     EXPECT_NEAR(got, std::exp(kLogits[id]) / total, 0.015) << id;
   }
 }

@@ -1,5 +1,5 @@
-// The fast path (segments, then a gist pass over cached keys) against the Python
-// reference's single forward under the 4D mask.
+// The fast path (segments, then a gist pass over cached keys) against the
+// Python reference's single forward under the 4D mask.
 #include <gtest/gtest.h>
 
 #include "core/gist/mask.h"
@@ -57,13 +57,14 @@ class GistsTest : public testing::Test {
       const ForwardItem item{.cache = &cache, .ids = part, .plain = &plain};
       EXPECT_TRUE(model().Forward({&item, 1}).ok());
     }
-    auto gists = model().WriteGists(prefix, plain,
-                                    Shape(prefix.tokens(), int(ids.size())), *adapter_);
+    auto gists = model().WriteGists(
+        prefix, plain, Shape(prefix.tokens(), int(ids.size())), *adapter_);
     EXPECT_TRUE(gists.ok()) << gists.status();
     return gists.ok() ? *std::move(gists) : GistKv();
   }
 
-  std::vector<float> Read(KvCache* cache, const Ids& ids, LogitRows rows) const {
+  std::vector<float> Read(KvCache* cache, const Ids& ids,
+                          LogitRows rows) const {
     const ForwardItem item{.cache = cache, .ids = ids, .logits = rows};
     auto logits = model().Forward({&item, 1});
     EXPECT_TRUE(logits.ok()) << logits.status();
@@ -84,8 +85,10 @@ class GistsTest : public testing::Test {
   void ExpectAnswer(const Golden& golden, const std::vector<GistKv>& gists,
                     const std::string& name) const {
     KvCache prompt = Prefix(golden);
-    for (const GistKv& kv : gists) ASSERT_TRUE(model().LoadGists(kv, &prompt).ok());
-    const auto logits = Read(&prompt, golden.Ids("question_ids"), LogitRows::kLast);
+    for (const GistKv& kv : gists)
+      ASSERT_TRUE(model().LoadGists(kv, &prompt).ok());
+    const auto logits =
+        Read(&prompt, golden.Ids("question_ids"), LogitRows::kLast);
     EXPECT_LT(MaxDifference(logits, golden.Floats(name + "question_logits")),
               kTolerance);
     EXPECT_EQ(Greedy(&prompt, logits, 16), golden.Ids(name + "answer_ids"));
@@ -152,7 +155,8 @@ TEST_F(GistsTest, TwoDocumentsJoinedEqualTheReference) {
   const KvCache prefix = Prefix(golden);
   const GistKv first = Compress(prefix, golden.Ids("context_ids"));
   const GistKv second = Compress(prefix, golden.Ids("other_context_ids"));
-  EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")), kTolerance);
+  EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")),
+            kTolerance);
   ExpectAnswer(golden, {first, second}, "joined_");
 }
 
@@ -184,8 +188,12 @@ TEST_F(GistsTest, RefusesShapesThatDoNotBelongTogether) {
   EXPECT_TRUE(absl::IsInvalidArgument(
       model().WriteGists(prefix, empty, shape, *adapter_).status()));
 
-  GistKv foreign{.layers = 2, .kv_heads = 2, .gist_tokens = 1, .head_dim = 16,
-                 .keys = std::vector<float>(64), .values = std::vector<float>(64)};
+  GistKv foreign{.layers = 2,
+                 .kv_heads = 2,
+                 .gist_tokens = 1,
+                 .head_dim = 16,
+                 .keys = std::vector<float>(64),
+                 .values = std::vector<float>(64)};
   const int before = prefix.tokens();
   EXPECT_TRUE(absl::IsInvalidArgument(model().LoadGists(foreign, &prefix)));
   EXPECT_EQ(prefix.tokens(), before);

@@ -29,9 +29,10 @@ class LoadingTest : public testing::Test {
   void SetUp() override {
     model_ = LoadModel("tests/data/tiny/tiny.f32.gguf");
     ASSERT_NE(model_.transformer, nullptr);
-    for (const char* file : {"adapter_config.json", "adapter_model.safetensors"}) {
-      fs::copy_file(fs::path("tests/data/tiny/adapter_blocks") / file, folder_ / file,
-                    fs::copy_options::overwrite_existing);
+    for (const char* file :
+         {"adapter_config.json", "adapter_model.safetensors"}) {
+      fs::copy_file(fs::path("tests/data/tiny/adapter_blocks") / file,
+                    folder_ / file, fs::copy_options::overwrite_existing);
     }
   }
 
@@ -42,8 +43,8 @@ class LoadingTest : public testing::Test {
     std::ofstream(path) << json.dump();
   }
   absl::Status LoadAdapter() {
-    return Adapter::Load(folder_, model_.transformer->config(), model_.fingerprint,
-                         "cpu")
+    return Adapter::Load(folder_, model_.transformer->config(),
+                         model_.fingerprint, "cpu")
         .status();
   }
   void ExpectRefused(absl::StatusCode code, const std::string& text) {
@@ -108,8 +109,8 @@ TEST_F(LoadingTest, RefusesAMissingFolder) {
 
 TEST_F(LoadingTest, NotesDoNotChangeTheFingerprintButTheScaleDoes) {
   const auto load = [&] {
-    return (*Adapter::Load(folder_, model_.transformer->config(), model_.fingerprint,
-                           "cpu"))
+    return (*Adapter::Load(folder_, model_.transformer->config(),
+                           model_.fingerprint, "cpu"))
         ->fingerprint();
   };
   const std::string before = load();

@@ -1,5 +1,5 @@
-// Matrices that stay as the file has them: the same numbers as in float32, forward
-// and backward.
+// Matrices that stay as the file has them: the same numbers as in float32,
+// forward and backward.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
@@ -21,14 +21,17 @@ std::string PathOf(const std::string& variant) {
 class QuantizedTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(QuantizedTest, LogitsEqualFloat32BitForBit) {
-  const Ids ids = Golden("tiny/logits." + GetParam() + ".safetensors").Ids("input_ids");
+  const Ids ids =
+      Golden("tiny/logits." + GetParam() + ".safetensors").Ids("input_ids");
   std::vector<std::vector<float>> logits;
   std::vector<int64_t> bytes;
-  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
     const auto model = LoadModel(PathOf(GetParam()), weights).transformer;
     ASSERT_NE(model, nullptr);
     KvCache cache = model->NewCache();
-    const ForwardItem item{.cache = &cache, .ids = ids, .logits = LogitRows::kAll};
+    const ForwardItem item{
+        .cache = &cache, .ids = ids, .logits = LogitRows::kAll};
     auto read = model->Forward({&item, 1});
     ASSERT_TRUE(read.ok()) << read.status();
     logits.push_back(std::move((*read)[0]));
@@ -48,7 +51,8 @@ TEST_P(QuantizedTest, GradientsEqualFloat32BitForBit) {
   ASSERT_TRUE(tensor.ok()) << tensor.status();
   const auto quantized =
       std::make_shared<const QuantizedMatrix>(**tensor, 0, at::kCPU);
-  const at::Tensor values = quantized->Dequantized(0, quantized->rows()).clone();
+  const at::Tensor values =
+      quantized->Dequantized(0, quantized->rows()).clone();
   const at::Tensor start = at::randn({5, quantized->columns()});
   const at::Tensor weight = at::randn({5, quantized->rows()});
   std::vector<at::Tensor> outputs, gradients;
@@ -74,12 +78,14 @@ INSTANTIATE_TEST_SUITE_P(Types, QuantizedTest,
 TEST(QuantizedGistsTest, EqualFloat32BitForBit) {
   const Ids ids = Golden("tiny/logits.f32.safetensors").Ids("input_ids");
   std::vector<GistKv> gists;
-  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
     const auto loaded = LoadModel(PathOf("f32"), weights);
     ASSERT_NE(loaded.transformer, nullptr);
     const Transformer& model = *loaded.transformer;
-    const auto adapter = Adapter::Load("tests/data/tiny/adapter_whole", model.config(),
-                                       loaded.fingerprint, "cpu");
+    const auto adapter =
+        Adapter::Load("tests/data/tiny/adapter_whole", model.config(),
+                      loaded.fingerprint, "cpu");
     ASSERT_TRUE(adapter.ok()) << adapter.status();
     KvCache prefix = model.NewCache(), context = model.NewCache();
     const ForwardItem item{.cache = &prefix, .ids = ids, .plain = &context};
@@ -97,9 +103,11 @@ TEST(QuantizedGistsTest, EqualFloat32BitForBit) {
   EXPECT_EQ(gists[0], gists[1]);
 }
 
-// Larger than one slice: the vocabulary of a large model, in F16 as the file has it.
+// Larger than one slice: the vocabulary of a large model, in F16 as the file
+// has it.
 TEST(QuantizedMatrixTest, MultipliesInSlices) {
-  constexpr int64_t kColumns = 1 << 15, kRows = (int64_t{64} << 20) / kColumns + 3;
+  constexpr int64_t kColumns = 1 << 15,
+                    kRows = (int64_t{64} << 20) / kColumns + 3;
   const std::string bytes = [&] {
     std::string halves(size_t(kRows * kColumns * 2), '\0');
     for (size_t row = 0; row < size_t(kRows); ++row) {
@@ -108,7 +116,9 @@ TEST(QuantizedMatrixTest, MultipliesInSlices) {
     return halves;
   }();
   const auto quantized = std::make_shared<const QuantizedMatrix>(
-      GgufTensor{.name = "m", .type = GgmlType::kF16, .dims = {kColumns, kRows},
+      GgufTensor{.name = "m",
+                 .type = GgmlType::kF16,
+                 .dims = {kColumns, kRows},
                  .data = bytes},
       0, at::kCPU);
   at::Tensor x = at::randn({2, kColumns}).set_requires_grad(true);

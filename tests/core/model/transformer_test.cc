@@ -18,7 +18,8 @@ class TransformerTest : public testing::TestWithParam<std::string> {
   // The logits of `ids` after `cache`; all rows.
   static std::vector<float> Read(const Transformer& model, KvCache* cache,
                                  std::span<const int32_t> ids) {
-    const ForwardItem item{.cache = cache, .ids = ids, .logits = LogitRows::kAll};
+    const ForwardItem item{
+        .cache = cache, .ids = ids, .logits = LogitRows::kAll};
     auto logits = model.Forward({&item, 1});
     EXPECT_TRUE(logits.ok()) << logits.status();
     return logits.ok() ? std::move((*logits)[0]) : std::vector<float>();
@@ -31,7 +32,8 @@ TEST_P(TransformerTest, LogitsEqualTransformers) {
   const Golden golden("tiny/logits." + GetParam() + ".safetensors");
   KvCache cache = model->NewCache();
   const Ids ids = golden.Ids("input_ids");
-  EXPECT_LT(MaxDifference(Read(*model, &cache, ids), golden.Floats("logits")), 1e-3f);
+  EXPECT_LT(MaxDifference(Read(*model, &cache, ids), golden.Floats("logits")),
+            1e-3f);
   EXPECT_EQ(cache.tokens(), int(ids.size()));
 }
 
@@ -62,8 +64,10 @@ TEST_F(TransformerTest, PiecesGiveTheLogitsOfTheWhole) {
   const std::vector<float> want = Read(*model, &whole, ids);
   std::vector<float> got;
   const std::span<const int32_t> rest(ids);
-  for (const auto& [begin, count] : {std::pair{0, 1}, {1, 25}, {26, 33}, {59, 1}}) {
-    const auto part = Read(*model, &pieces, rest.subspan(size_t(begin), size_t(count)));
+  for (const auto& [begin, count] :
+       {std::pair{0, 1}, {1, 25}, {26, 33}, {59, 1}}) {
+    const auto part =
+        Read(*model, &pieces, rest.subspan(size_t(begin), size_t(count)));
     got.insert(got.end(), part.begin(), part.end());
   }
   EXPECT_LT(MaxDifference(got, want), 1e-4f);

@@ -1,5 +1,5 @@
-// Logits, gradients and ten optimizer steps against PyTorch: one forward for each
-// question under a 4D mask, autograd, torch.optim.AdamW
+// Logits, gradients and ten optimizer steps against PyTorch: one forward for
+// each question under a 4D mask, autograd, torch.optim.AdamW
 // (tests/reference/golden_train.py).
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@
 namespace gist {
 namespace {
 
-// Logits reach 17 here. Half has 11 bits, and this model is far from smooth: the
-// text's keys and values in half move its logits as much as kHalfTolerance.
+// Logits reach 17 here. Half has 11 bits, and this model is far from smooth:
+// the text's keys and values in half move its logits as much as kHalfTolerance.
 constexpr float kLogitTolerance = 2e-4f;
 constexpr float kGradientTolerance = 2e-4f;  // of the largest in the tensor
 constexpr float kLossTolerance = 2e-4f;
@@ -67,7 +67,8 @@ class GradientsTest : public testing::TestWithParam<Case> {
   GradientsTest()
       : golden_("tiny/train_" + GetParam().name + ".safetensors"),
         base_(LoadTinyModel()) {
-    auto model = MakeFrozenModel(*base_.transformer, base_.chat.prefix(), false);
+    auto model =
+        MakeFrozenModel(*base_.transformer, base_.chat.prefix(), false);
     EXPECT_TRUE(model.ok()) << model.status();
     model_ = *std::move(model);
     Rng rng(1);
@@ -84,9 +85,9 @@ class GradientsTest : public testing::TestWithParam<Case> {
   void ReadDocuments(at::ScalarType type) {
     documents_.clear();
     for (size_t i = 0; i < GetParam().gists.size(); ++i) {
-      documents_.push_back(
-          ReadDocument(model_, golden_.Ids("document" + std::to_string(i) + "_ids"),
-                       GetParam().layout.segment_tokens, GetParam().gists[i], type));
+      documents_.push_back(ReadDocument(
+          model_, golden_.Ids("document" + std::to_string(i) + "_ids"),
+          GetParam().layout.segment_tokens, GetParam().gists[i], type));
     }
   }
   void ReadQuestions() {
@@ -103,8 +104,8 @@ class GradientsTest : public testing::TestWithParam<Case> {
   AnswerRows Backward(double* loss) {
     parameters_->gradients.zero_();
     const auto plan = MakeWritePlan(model_, GetParam().layout, documents_);
-    AnswerRows rows =
-        ReadAnswers(model_, WriteGists(plan, parameters_->adapter()), questions_);
+    AnswerRows rows = ReadAnswers(
+        model_, WriteGists(plan, parameters_->adapter()), questions_);
     const at::Tensor mean = AnswerLoss(rows);
     mean.backward();
     *loss = mean.item<double>();
@@ -120,7 +121,8 @@ class GradientsTest : public testing::TestWithParam<Case> {
       const std::vector<float> got(part.const_data_ptr<float>(),
                                    part.const_data_ptr<float>() + part.numel());
       const std::vector<float> zero(want.size(), 0);
-      EXPECT_LT(MaxDifference(got, want), tolerance * MaxDifference(want, zero) + 1e-6f)
+      EXPECT_LT(MaxDifference(got, want),
+                tolerance * MaxDifference(want, zero) + 1e-6f)
           << prefix << slice.name;
     }
   }
@@ -155,7 +157,8 @@ TEST_P(GradientsTest, TenLossesEqualPyTorch) {
     EXPECT_NEAR(loss, losses[size_t(step)], kLossTolerance) << step;
     const double norm = ClipGradients(*parameters_, recipe.clip_norm);
     EXPECT_NEAR(norm, norms[size_t(step)], 1e-3 * norm) << step;
-    AdamWStep(*parameters_, recipe, step + 1, LearningRateFactor(recipe, step, 10));
+    AdamWStep(*parameters_, recipe, step + 1,
+              LearningRateFactor(recipe, step, 10));
   }
   EXPECT_LT(losses[9], 0.6 * losses[0]);
   ExpectEqual(parameters_->values, "after.", 1e-3f);

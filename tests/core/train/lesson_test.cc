@@ -40,7 +40,8 @@ TEST_F(LessonTest, HoldsEveryNeedleWholeAndInOrder) {
     for (const NeedleUnit& unit : lesson.units) {
       EXPECT_EQ(unit.ids.size() % kSegment, 0u);
       for (const auto& [begin, end] : unit.needles) {
-        const auto ids = std::span(unit.ids).subspan(size_t(begin), size_t(end - begin));
+        const auto ids =
+            std::span(unit.ids).subspan(size_t(begin), size_t(end - begin));
         ASSERT_LT(next, lesson.set.tasks.size());
         EXPECT_EQ(Text(ids), " " + lesson.set.tasks[next++].needles[0]);
       }

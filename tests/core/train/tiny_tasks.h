@@ -17,8 +17,8 @@ class TinyTasks : public TaskSource {
   TaskSet NextTasks(Rng& rng) const override {
     TaskSet set{.language = rng.Uniform() < 0.7 ? "en" : "ko", .tasks = {}};
     for (int i = 0; i < keys_; ++i) {
-      const std::string key = fmt::format("{}{}", char('A' + rng.Below(26)),
-                                          rng.Below(10));
+      const std::string key =
+          fmt::format("{}{}", char('A' + rng.Below(26)), rng.Below(10));
       set.tasks.push_back({.family = "passkey",
                            .frame = "tiny",
                            .needles = {fmt::format("Key {} is {}.", i, key)},
@@ -26,8 +26,11 @@ class TinyTasks : public TaskSource {
                            .answer = key});
     }
     if (keys_ == 0) {
-      set.tasks.push_back({.family = "absent", .frame = "tiny", .needles = {},
-                           .question = "Key?", .answer = "none"});
+      set.tasks.push_back({.family = "absent",
+                           .frame = "tiny",
+                           .needles = {},
+                           .question = "Key?",
+                           .answer = "none"});
     }
     return set;
   }

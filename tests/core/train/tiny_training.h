@@ -27,8 +27,9 @@ inline BaseModel LoadTinyModel() {
 }
 
 // A document of exactly these tokens; what its last segment lacks is padded.
-inline TrainDocument ReadDocument(const FrozenModel& model, std::vector<int32_t> ids,
-                                  int segment_tokens, int gist_tokens,
+inline TrainDocument ReadDocument(const FrozenModel& model,
+                                  std::vector<int32_t> ids, int segment_tokens,
+                                  int gist_tokens,
                                   at::ScalarType type = at::kHalf) {
   TrainDocument document;
   document.tokens = int(ids.size());
@@ -36,8 +37,8 @@ inline TrainDocument ReadDocument(const FrozenModel& model, std::vector<int32_t>
   const size_t size = size_t(segment_tokens);
   ids.resize((ids.size() + size - 1) / size * size, 5);
   for (size_t at = 0; at < ids.size(); at += size) {
-    document.segments.push_back(
-        ReadSegments(model, std::span(ids).subspan(at, size), segment_tokens, type)[0]);
+    document.segments.push_back(ReadSegments(
+        model, std::span(ids).subspan(at, size), segment_tokens, type)[0]);
   }
   return document;
 }

@@ -1,5 +1,5 @@
-// Whole trainings on the tiny model: the same losses again and after a stop, and
-// what happens when something goes wrong.
+// Whole trainings on the tiny model: the same losses again and after a stop,
+// and what happens when something goes wrong.
 #include "core/train/trainer.h"
 
 #include <gtest/gtest.h>
@@ -31,8 +31,9 @@ TrainRecipe Recipe() {
                    .lora_r = 4,
                    .lora_alpha = 8};
   recipe.gist_counts = {2, 4};
-  recipe.stages = {{.name = "short", .steps = 3, .min_tokens = 20, .max_tokens = 64},
-                   {.name = "long", .steps = 5, .min_tokens = 32, .max_tokens = 200}};
+  recipe.stages = {
+      {.name = "short", .steps = 3, .min_tokens = 20, .max_tokens = 64},
+      {.name = "long", .steps = 5, .min_tokens = 32, .max_tokens = 200}};
   recipe.documents_per_step = 3;
   recipe.accumulate_passes = 2;
   recipe.fresh_segments_per_step = 4;
@@ -66,7 +67,8 @@ class TrainerTest : public testing::Test {
     return trainer.ok() ? *std::move(trainer) : nullptr;
   }
   // Losses by step, from 1 on, until `last_step` or the end.
-  static std::vector<double> Losses(TorchTrainer& trainer, int last_step = kSteps) {
+  static std::vector<double> Losses(TorchTrainer& trainer,
+                                    int last_step = kSteps) {
     std::vector<double> losses(size_t(kSteps) + 1, 0);
     while (!trainer.done()) {
       const auto event = trainer.Step();
@@ -97,8 +99,10 @@ class TrainerTest : public testing::Test {
 // A product's weights are dequantized anew in its backward pass.
 TEST_F(TrainerTest, QuantizedWeightsGiveTheLossesOfFloat32) {
   std::vector<std::vector<double>> losses;
-  for (const auto weights : {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
-    const auto base = LoadBaseModel("tests/data/tiny/tiny.q4_1.gguf", "cpu", weights);
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+    const auto base =
+        LoadBaseModel("tests/data/tiny/tiny.q4_1.gguf", "cpu", weights);
     ASSERT_THAT(base, IsOk());
     auto trainer = MakeTorchTrainer(*base, Spec());
     ASSERT_THAT(trainer, IsOk());
@@ -145,7 +149,8 @@ TEST_F(TrainerTest, AStopThatWasAskedForLosesNoStep) {
 
 TEST_F(TrainerTest, LearnsAndSaysHowItDoes) {
   TrainSpec spec = Spec();
-  spec.recipe.stages = {{.name = "all", .steps = kSteps, .min_tokens = 20, .max_tokens = 64}};
+  spec.recipe.stages = {
+      {.name = "all", .steps = kSteps, .min_tokens = 20, .max_tokens = 64}};
   spec.recipe.learning_rate = 0.02;
   const auto trainer = Make(spec);
   std::vector<double> losses;
@@ -158,7 +163,8 @@ TEST_F(TrainerTest, LearnsAndSaysHowItDoes) {
     if (event->kind != TrainEvent::Kind::kEvaluated) continue;
     ++evaluations;
     EXPECT_TRUE(event->dev_accuracy.has_value());
-    EXPECT_NE(event->message.find("en: exact"), std::string::npos) << event->message;
+    EXPECT_NE(event->message.find("en: exact"), std::string::npos)
+        << event->message;
   }
   EXPECT_EQ(evaluations, 2);
   EXPECT_LT(losses.back(), 0.8 * losses.front());
@@ -210,9 +216,10 @@ TEST_F(TrainerTest, ARecordThatCannotBeUsedIsNamed) {
   TrainSpec spec = Spec();
   spec.records = Records(4);
   spec.records[2].context = std::string(2000, 'o');
-  EXPECT_THAT(MakeTorchTrainer(base_, spec),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       testing::HasSubstr("record 3: 2000 tokens, want 1 to 256")));
+  EXPECT_THAT(
+      MakeTorchTrainer(base_, spec),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               testing::HasSubstr("record 3: 2000 tokens, want 1 to 256")));
   spec.records[2].context.clear();
   EXPECT_THAT(MakeTorchTrainer(base_, spec),
               StatusIs(absl::StatusCode::kInvalidArgument,
@@ -224,7 +231,8 @@ TEST_F(TrainerTest, SeveralFactsAndAbsentOnesAreLearnedToo) {
     TrainSpec spec = Spec();
     spec.tasks = std::make_shared<TinyTasks>(keys);
     const std::vector<double> losses = Losses(*Make(spec));
-    for (int step = 1; step <= kSteps; ++step) EXPECT_GT(losses[size_t(step)], 0);
+    for (int step = 1; step <= kSteps; ++step)
+      EXPECT_GT(losses[size_t(step)], 0);
   }
 }
 
@@ -232,7 +240,8 @@ TEST_F(TrainerTest, PassesAddUpToOneBigPass) {
   TrainSpec one = Spec(), two = Spec();
   one.recipe.documents_per_step = 6;
   one.recipe.accumulate_passes = 1;
-  const std::vector<double> whole = Losses(*Make(one)), parts = Losses(*Make(two));
+  const std::vector<double> whole = Losses(*Make(one)),
+                            parts = Losses(*Make(two));
   for (int step = 1; step <= kSteps; ++step) {
     EXPECT_NEAR(whole[size_t(step)], parts[size_t(step)], 1e-3) << step;
   }
@@ -243,9 +252,11 @@ TEST_F(TrainerTest, AMissedGateEndsTrainingWithFigures) {
   spec.recipe.stages[0].gate_accuracy = 1.0;
   const absl::Status status = Failure(*Make(spec));
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_NE(Message(status).find("stage short: dev accuracy"), std::string::npos)
+  EXPECT_NE(Message(status).find("stage short: dev accuracy"),
+            std::string::npos)
       << status;
-  EXPECT_NE(Message(status).find("the gate is 100.0 %"), std::string::npos) << status;
+  EXPECT_NE(Message(status).find("the gate is 100.0 %"), std::string::npos)
+      << status;
 }
 
 TEST_F(TrainerTest, ALossThatIsNoNumberKeepsTheLastCheckpoint) {
@@ -335,7 +346,8 @@ TEST_F(TrainerTest, NothingToLearnFromIsAnError) {
 TEST_F(TrainerTest, AnExportedAdapterIsWhereTheNextTrainingStarts) {
   const auto trainer = Make(Spec());
   Losses(*trainer, 5);
-  const std::string exact = folder_.path() + "/exact", half = folder_.path() + "/half";
+  const std::string exact = folder_.path() + "/exact",
+                    half = folder_.path() + "/half";
   ASSERT_TRUE(trainer->ExportFloat32(exact).ok());
   ASSERT_TRUE(trainer->ExportAdapter(half).ok());
   for (const std::string& folder : {exact, half}) {

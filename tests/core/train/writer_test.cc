@@ -24,10 +24,11 @@ GistLayout BlocksLayout() {
 TEST(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
   const BaseModel base = LoadTinyModel();
   const auto adapter =
-      Adapter::Load("tests/data/tiny/adapter_blocks", base.transformer->config(),
-                    base.fingerprint, "cpu");
+      Adapter::Load("tests/data/tiny/adapter_blocks",
+                    base.transformer->config(), base.fingerprint, "cpu");
   ASSERT_TRUE(adapter.ok()) << adapter.status();
-  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix(), false);
+  const auto model =
+      MakeFrozenModel(*base.transformer, base.chat.prefix(), false);
   ASSERT_TRUE(model.ok()) << model.status();
   const Golden golden("tiny/gists_blocks.safetensors");
   const GistLayout layout = BlocksLayout();
@@ -40,18 +41,21 @@ TEST(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
   const GistKv second = ToGistKv(gists, model->config, 6, 6);
   EXPECT_LT(MaxDifference(first.keys, golden.Floats("keys")), kTolerance);
   EXPECT_LT(MaxDifference(first.values, golden.Floats("values")), kTolerance);
-  EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")), kTolerance);
-  EXPECT_LT(MaxDifference(second.values, golden.Floats("other_values")), kTolerance);
+  EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")),
+            kTolerance);
+  EXPECT_LT(MaxDifference(second.values, golden.Floats("other_values")),
+            kTolerance);
 }
 
 TEST(WriterTest, Bfloat16ProductsMoveGistsLittle) {
   const BaseModel base = LoadTinyModel();
   const auto adapter =
-      Adapter::Load("tests/data/tiny/adapter_blocks", base.transformer->config(),
-                    base.fingerprint, "cpu");
+      Adapter::Load("tests/data/tiny/adapter_blocks",
+                    base.transformer->config(), base.fingerprint, "cpu");
   ASSERT_TRUE(adapter.ok()) << adapter.status();
   const Golden golden("tiny/gists_blocks.safetensors");
-  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix(), true);
+  const auto model =
+      MakeFrozenModel(*base.transformer, base.chat.prefix(), true);
   ASSERT_TRUE(model.ok()) << model.status();
   const std::vector<TrainDocument> documents = {
       ReadDocument(*model, golden.Ids("context_ids"), 16, 6)};
