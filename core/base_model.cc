@@ -18,11 +18,8 @@ absl::StatusOr<BaseModel> Load(std::shared_ptr<const MappedFile> mapped,
                         file.String("tokenizer.chat_template"));
   GIST_ASSIGN_OR_RETURN(ChatTemplate chat,
                         ChatTemplate::Recognise(jinja, *tokenizer));
-  GIST_ASSIGN_OR_RETURN(
-      auto transformer,
-      Transformer::Load(
-          file, device,
-          weights == WeightStorage::kQuantized ? mapped : nullptr));
+  GIST_ASSIGN_OR_RETURN(auto transformer,
+                        Transformer::Load(file, device, weights, mapped));
   return BaseModel{std::move(tokenizer), std::move(chat),
                    std::move(transformer), Sha256Hex(mapped->bytes())};
 }

@@ -18,6 +18,9 @@ constexpr int64_t kProgramBytes = 190'000'000;
 // Measured: 29 to 73 MB beyond the other lines.
 constexpr int64_t kWorkspaceBytes = 50'000'000;
 constexpr int64_t kChunkTokens = 256;  // of one prefill call
+// Of the dev set (core/train/dev_set.cc), which reads three lessons for each
+// further segment of filler.
+constexpr int64_t kDevFillers = 32;
 constexpr int64_t kSliceValues = int64_t{64}
                                  << 20;  // of core/model/frozen_matrix.cc
 constexpr int64_t kQ4Bytes = 18, kQ4Elements = 32;
@@ -47,9 +50,9 @@ class LedgerMaker {
     Add("program and libraries", "measured", kProgramBytes);
     AddWeights();
     const int64_t held = ledger_.PeakBytes();
-    ledger_.load_bytes = request.weights == WeightStorage::kFloat32
-                             ? held + model.mapped_bytes
-                             : held;
+    ledger_.load_bytes = request.weights == WeightStorage::kQuantized
+                             ? held
+                             : held + model.mapped_bytes;
     Add("workspace of matrix products", "measured", kWorkspaceBytes);
   }
 
@@ -60,6 +63,10 @@ class LedgerMaker {
 
  private:
   void AddWeights() {
+    if (request_.weights == WeightStorage::kBfloat16) {
+      return Add("weights as bfloat16", "parameters x 2",
+                 model_.Parameters() * 2);
+    }
     if (request_.weights == WeightStorage::kFloat32) {
       return Add("weights as float32", "parameters x 4",
                  model_.Parameters() * kFloat);
@@ -287,9 +294,16 @@ Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
 Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   LedgerMaker maker(model, request);
+  if (request.bfloat16_base && request.weights == WeightStorage::kFloat32) {
+    maker.Add("matrices again, as bfloat16", "parameters x 2",
+              model.Parameters() * kHalf);
+  }
   maker.Add("adapter, gradient, two moments",
             "LoRA and gist embeddings x 4 x 4",
             AdapterParameters(model, request) * 4 * kFloat);
+  maker.Add("a checkpoint on its way to disk",
+            "(adapter and two moments) x 2 x 4",
+            AdapterParameters(model, request) * 3 * 2 * kFloat);
   const int64_t segment = std::max(request.segment_tokens, 1);
   const int64_t used = (request.document_tokens + segment - 1) / segment *
                        request.documents_per_step;
@@ -298,6 +312,11 @@ Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
       fmt::format("context keys and values, {} segments, float16", segments),
       "segments x segment tokens x layers x 2 x KV heads x head size x 2",
       KvValues(c, segments * segment) * kHalf);
+  const int64_t dev_segments =
+      kDevFillers + int64_t(request.dev_samples) * 4 / 3;
+  maker.Add(fmt::format("dev text, {} segments, float16", dev_segments),
+            "segments x segment tokens x layers x 2 x KV heads x head size x 2",
+            KvValues(c, dev_segments * segment) * kHalf);
   const int64_t fresh = request.fresh_segments_per_step * segment;
   maker.Add(
       "segments prefilled anew",

@@ -55,6 +55,8 @@ struct PlanRequest {
   int fresh_segments_per_step = 8;
   // Of context KV kept; 0: as many as one step uses.
   int cached_segments = 0;
+  bool bfloat16_base = true;  // float32 weights are there once more as bfloat16
+  int dev_samples = 40;
 };
 
 struct LedgerLine {

@@ -142,7 +142,7 @@ absl::Status Run(const Arguments& arguments) {
   const auto plans = MakePlans(*model, arguments);
   for (const Plan& plan : plans) Print(plan, arguments);
   if (arguments.memory_bytes > 0 && !FitsAll(plans, arguments.memory_bytes) &&
-      arguments.request.weights == WeightStorage::kFloat32) {
+      arguments.request.weights != WeightStorage::kQuantized) {
     AdviseWeights(*model, arguments);
   }
   return absl::OkStatus();
@@ -178,12 +178,11 @@ int Main(int argc, char** argv) {
                  "Memory there is: 24GiB, 800MB; tells what fits")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->type_name("SIZE");
-  app.add_option(
-         "--weights", arguments.request.weights,
-         "float32 (default), or quantized: kept as stored, a matrix at a time "
-         "dequantized")
+  app.add_option("--weights", arguments.request.weights,
+                 std::string(kWeightStorageHelp))
       ->transform(CLI::CheckedTransformer(std::map<std::string, WeightStorage>{
           {"float32", WeightStorage::kFloat32},
+          {"bfloat16", WeightStorage::kBfloat16},
           {"quantized", WeightStorage::kQuantized}}))
       ->type_name("HOW");
   AddSizes(app, &arguments.request);

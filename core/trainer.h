@@ -26,7 +26,8 @@ struct GistLayout {
   int lora_r = 16;
   int lora_alpha = 32;
   bool lora_mlp = false;         // gate, up and down projections too
-  bool lora_everywhere = false;  // lora_scope "all": reference, slow
+  bool lora_everywhere = false;  // lora_scope "all": text, question and answer
+                                 // too; slow, to measure, never served
 };
 
 // Documents of `min_tokens` to `max_tokens`, log-uniform, for `steps` steps.

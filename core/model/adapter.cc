@@ -79,6 +79,13 @@ absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
                     "{} x {}",
                     config.gist_tokens, config.gists_per_block, config.blocks));
   }
+  if (const Json scope = gist->value("lora_scope", Json("gist"));
+      scope != "gist") {
+    return absl::UnimplementedError(fmt::format(
+        "adapter_config.json: gist.lora_scope is {}, want \"gist\": an adapter "
+        "that acts on the text is only for measuring, by gist-train",
+        scope.dump()));
+  }
   const Json& fingerprint = gist->value("base_model_sha256", Json());
   if (!fingerprint.is_string()) {
     return absl::InvalidArgumentError(

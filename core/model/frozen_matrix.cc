@@ -134,7 +134,9 @@ Tensor Product(const Tensor& x, const FrozenMatrix& matrix) {
 }
 
 Tensor Rows(const FrozenMatrix& matrix, const Tensor& ids) {
-  if (matrix.values.defined()) return at::embedding(matrix.values, ids);
+  if (matrix.values.defined()) {
+    return at::embedding(matrix.values, ids).to(at::kFloat);
+  }
   return matrix.quantized->Gathered(ids);
 }
 

@@ -44,11 +44,11 @@ struct FrozenMatrix {
   std::shared_ptr<const QuantizedMatrix> quantized;
 };
 
-// x W^T; x is [rows, columns of W]. Computed in W's type: values may be
-// bfloat16 in training. Carries gradients to x alone: a quantized matrix is
-// dequantized again in the backward pass, nothing of it is kept.
+// x W^T in x's type; x is [rows, columns of W]. Computed in W's type, which may
+// be bfloat16. Carries gradients to x alone: a quantized matrix is dequantized
+// again in the backward pass, nothing of it is kept.
 at::Tensor Product(const at::Tensor& x, const FrozenMatrix& matrix);
-// The rows `ids`, without gradient.
+// The rows `ids` as float32, without gradient.
 at::Tensor Rows(const FrozenMatrix& matrix, const at::Tensor& ids);
 
 }  // namespace gist

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/base/status.h"
+#include "core/model/gist_rows.h"
 #include "core/model/ops.h"
 #include "core/model/tensors.h"
 #include "core/model/weights.h"
@@ -29,13 +30,6 @@ struct Plan {
   }
 };
 
-// Positions, slots and mask of the gist tokens.
-struct GistRows {
-  Tensor slots;
-  Rotation rotation;
-  Tensor mask;  // of GroupMask, over prefix, context and gists
-};
-
 }  // namespace
 
 struct Transformer::Impl : Transformer::Parts {
@@ -46,7 +40,6 @@ struct Transformer::Impl : Transformer::Parts {
   Tensor TextAttention(int layer, const Tensor& h, const Rotation& rotation,
                        const std::vector<Plan>& plans) const;
   Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
-  GistRows MakeGistRows(const MaskShape& shape) const;
 };
 
 Transformer::Transformer(std::unique_ptr<const Impl> impl)
@@ -54,12 +47,13 @@ Transformer::Transformer(std::unique_ptr<const Impl> impl)
 Transformer::~Transformer() = default;
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
-    const Gguf& file, const std::string& device_name,
-    std::shared_ptr<const MappedFile> quantized) {
+    const Gguf& file, const std::string& device_name, WeightStorage storage,
+    std::shared_ptr<const MappedFile> mapped) {
   const at::NoGradGuard no_grad;
   GIST_ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromGguf(file));
-  GIST_ASSIGN_OR_RETURN(Weights weights, LoadWeights(file, config, device_name,
-                                                     std::move(quantized)));
+  GIST_ASSIGN_OR_RETURN(
+      Weights weights,
+      LoadWeights(file, config, device_name, storage, std::move(mapped)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
     const at::Device device(device_name);
     Tensor frequencies = RopeFrequencies(config, device);
@@ -197,26 +191,6 @@ absl::StatusOr<Logits> Transformer::Forward(
   });
 }
 
-GistRows Transformer::Impl::MakeGistRows(const MaskShape& shape) const {
-  const int before = shape.gist_begin(), end = shape.gist_end();
-  std::vector<int64_t> slots, positions;
-  std::vector<float> mask;
-  for (int i = 0; i < shape.gist_tokens; ++i) {
-    const GistSlot slot = SlotOf(shape, i);
-    slots.push_back(slot.slot);
-    positions.push_back(shape.prefix_tokens + slot.position);
-    for (int key = 0; key < end; ++key) {
-      mask.push_back(MayAttend(shape, before + i, key)
-                         ? 0.0f
-                         : -std::numeric_limits<float>::infinity());
-    }
-  }
-  return {.slots = FromIds(slots, device),
-          .rotation = RotationAt(FromIds(positions, device), frequencies),
-          .mask = GroupMask(FromFloats(mask, {shape.gist_tokens, end}, device),
-                            config)};
-}
-
 namespace {
 
 absl::Status CheckShape(const MaskShape& shape, const KvCache& prefix,
@@ -245,7 +219,7 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
   return Fence("gists", [&]() -> absl::StatusOr<GistKv> {
     const ModelConfig& config = impl_->config;
     const Adapter::Impl* lora = &adapter.impl();
-    const GistRows rows = impl_->MakeGistRows(shape);
+    const GistRows rows = MakeGistRows(shape, config, impl_->frequencies);
     const Rotation context_rotation =
         RotationFrom(prefix.tokens(), context.tokens(), impl_->frequencies);
     GistKv gists = EmptyGistKv(shape.gist_tokens);

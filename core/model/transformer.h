@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/gist_kv.h"
+#include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
 #include "core/format/mapped_file.h"
 #include "core/gist/mask.h"
@@ -35,12 +36,12 @@ struct ForwardItem {
 // Errors: kInvalidArgument (ids, shapes), kInternal (LibTorch threw).
 class Transformer {
  public:
-  // `device`: made ready by PrepareDevice. With `quantized`, the file that
-  // `file` was parsed from, matrices stay as they are stored in it and are
-  // dequantized one at a time on use: the same results, less memory, more time.
+  // `device`: made ready by PrepareDevice. kQuantized wants `mapped`, the file
+  // that `file` was parsed from, and keeps it.
   static absl::StatusOr<std::unique_ptr<Transformer>> Load(
       const Gguf& file, const std::string& device,
-      std::shared_ptr<const MappedFile> quantized = nullptr);
+      WeightStorage storage = WeightStorage::kFloat32,
+      std::shared_ptr<const MappedFile> mapped = nullptr);
   ~Transformer();
 
   const ModelConfig& config() const;

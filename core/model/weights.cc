@@ -10,8 +10,8 @@ namespace {
 class Loader {
  public:
   Loader(const Gguf& file, const ModelConfig& config, const std::string& device,
-         bool quantized)
-      : file_(file), config_(config), device_(device), quantized_(quantized) {}
+         WeightStorage storage)
+      : file_(file), config_(config), device_(device), storage_(storage) {}
 
   absl::StatusOr<Weights> Load() {
     Weights weights;
@@ -69,7 +69,7 @@ class Loader {
                                       int interleaved_head_rows = 0) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor,
                           Find(name, {columns, rows}));
-    if (quantized_) {
+    if (storage_ == WeightStorage::kQuantized) {
       bytes_ += int64_t(tensor->data.size());
       return FrozenMatrix{.values = {},
                           .quantized = std::make_shared<const QuantizedMatrix>(
@@ -78,11 +78,15 @@ class Loader {
     at::Tensor values = Read(*tensor, {rows, columns});
     if (interleaved_head_rows > 0)
       values = ToHalves(values, interleaved_head_rows);
+    if (storage_ == WeightStorage::kBfloat16) values = values.to(at::kBFloat16);
+    bytes_ += int64_t(values.nbytes());
     return FrozenMatrix{.values = values.to(device_), .quantized = nullptr};
   }
   absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {size}));
-    return Read(*tensor, {size}).to(device_);
+    at::Tensor values = Read(*tensor, {size}).to(device_);
+    bytes_ += int64_t(values.nbytes());
+    return values;
   }
 
   static at::Tensor ToHalves(const at::Tensor& rows, int head_rows) {
@@ -100,28 +104,30 @@ class Loader {
                                            fmt::join(want_dims, ", ")));
   }
 
-  at::Tensor Read(const GgufTensor& tensor, at::IntArrayRef shape) {
+  static at::Tensor Read(const GgufTensor& tensor, at::IntArrayRef shape) {
     at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
     Dequantize(tensor, values.mutable_data_ptr<float>());
-    bytes_ += int64_t(values.nbytes());
     return values;
   }
 
   const Gguf& file_;
   const ModelConfig& config_;
   const at::Device device_;
-  const bool quantized_;
+  const WeightStorage storage_;
   int64_t bytes_ = 0;
 };
 
 }  // namespace
 
-absl::StatusOr<Weights> LoadWeights(
-    const Gguf& file, const ModelConfig& config, const std::string& device,
-    std::shared_ptr<const MappedFile> quantized) {
+absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
+                                    const std::string& device,
+                                    WeightStorage storage,
+                                    std::shared_ptr<const MappedFile> mapped) {
   return Fence("loading weights", [&] {
-    auto weights = Loader(file, config, device, quantized != nullptr).Load();
-    if (weights.ok()) weights->file = std::move(quantized);
+    auto weights = Loader(file, config, device, storage).Load();
+    if (weights.ok() && storage == WeightStorage::kQuantized) {
+      weights->file = std::move(mapped);
+    }
     return weights;
   });
 }

@@ -5,19 +5,21 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
 #include "core/format/mapped_file.h"
 #include "core/model/tensors.h"
 
 namespace gist {
 
-// Dequantizes to float32 on `device`; with `quantized`, the file that `file`
-// was parsed from, matrices only when they are used. GGUF keeps the rows of
+// Puts the tensors on `device`, matrices as `storage` says; for kQuantized
+// `mapped` is the file that `file` was parsed from. GGUF keeps the rows of
 // query and key for interleaved RoPE; they are put back into the Hugging Face
 // order (halves). kNotFound, kDataLoss: a tensor is missing or has another
 // shape; both named.
-absl::StatusOr<Weights> LoadWeights(
-    const Gguf& file, const ModelConfig& config, const std::string& device,
-    std::shared_ptr<const MappedFile> quantized);
+absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
+                                    const std::string& device,
+                                    WeightStorage storage,
+                                    std::shared_ptr<const MappedFile> mapped);
 
 }  // namespace gist

@@ -6,6 +6,8 @@
 
 #include "core/base/status.h"
 #include "core/model/ops.h"
+#include "core/train/reader.h"
+#include "core/train/whole_pass.h"
 
 namespace gist {
 namespace {
@@ -138,8 +140,11 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
     sets.push_back(std::move(sample.set));
   }
   const WrittenGists written =
-      WriteGists(MakeWritePlan(model_, layout_, documents), adapter);
+      layout_.lora_everywhere
+          ? WriteGistsWhole(model_, layout_, documents, adapter)
+          : WriteGists(MakeWritePlan(model_, layout_, documents), adapter);
   std::vector<GistKv> gists;
+  std::vector<int64_t> first_rows;
   std::vector<Task> tasks;
   std::vector<std::string> languages;
   for (size_t i = 0; i < sets.size(); ++i) {
@@ -147,17 +152,58 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
       gists.push_back(ToGistKv(written, model_.config,
                                int64_t(i) * layout_.gist_tokens,
                                layout_.gist_tokens));
+      first_rows.push_back(int64_t(i) * layout_.gist_tokens);
       tasks.push_back(task);
       languages.push_back(sets[i].language);
     }
   }
-  GIST_ASSIGN_OR_RETURN(const std::vector<std::string> answers,
-                        Answer(gists, tasks));
+  GIST_ASSIGN_OR_RETURN(
+      const std::vector<std::string> answers,
+      layout_.lora_everywhere
+          ? AnswerEverywhere(written, first_rows, tasks, adapter)
+          : Answer(gists, tasks));
   DevScores scores;
   for (size_t i = 0; i < tasks.size(); ++i) {
     scores[languages[i]].Add(ScoreAnswer(answers[i], tasks[i].answer));
   }
   return scores;
+}
+
+// Each token reads question and answer again, from the start.
+absl::StatusOr<std::vector<std::string>> DevSet::AnswerEverywhere(
+    const WrittenGists& gists, std::span<const int64_t> first_rows,
+    std::span<const Task> tasks, const Adapter::Impl& adapter) const {
+  std::vector<TrainQuestion> questions;
+  std::vector<size_t> limits;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    GIST_ASSIGN_OR_RETURN(auto question, base_.chat.Question(tasks[i].question,
+                                                             *base_.tokenizer));
+    GIST_ASSIGN_OR_RETURN(const auto answer,
+                          base_.tokenizer->Encode(tasks[i].answer));
+    limits.push_back(answer.size() + kExtraTokens);
+    // The last token of an answer is what is asked for; it is not read.
+    questions.push_back(
+        {std::move(question), {0}, first_rows[i], layout_.gist_tokens});
+  }
+  std::vector<std::string> answers(tasks.size());
+  std::vector<bool> ended(tasks.size(), false);
+  while (std::ranges::count(ended, false) > 0) {
+    const AnswerRows rows = ReadAnswers(model_, gists, questions, &adapter);
+    const at::Tensor next = rows.logits.argmax(-1).cpu();
+    int64_t row = -1;
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      std::vector<int32_t>& answer = questions[i].answer;
+      row += int64_t(answer.size());
+      if (ended[i]) continue;
+      const auto id = int32_t(next[row].item<int64_t>());
+      ended[i] = id == base_.chat.end_of_turn() || answer.size() > limits[i];
+      if (ended[i]) continue;
+      answers[i] += base_.tokenizer->Bytes(id);
+      answer.back() = id;
+      answer.push_back(0);
+    }
+  }
+  return answers;
 }
 
 absl::StatusOr<std::vector<std::string>> DevSet::Answer(

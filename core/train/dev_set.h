@@ -68,6 +68,10 @@ class DevSet {
     TaskSet set;
   };
   Sample SampleAt(int index, int tokens);
+  // By an adapter that acts on question and answer too.
+  absl::StatusOr<std::vector<std::string>> AnswerEverywhere(
+      const WrittenGists& gists, std::span<const int64_t> first_rows,
+      std::span<const Task> tasks, const Adapter::Impl& adapter) const;
   absl::StatusOr<std::vector<std::string>> Answer(
       std::span<const GistKv> gists, std::span<const Task> tasks) const;
   absl::Status Decode(std::vector<KvCache>* caches,

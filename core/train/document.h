@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -14,9 +15,10 @@ namespace gist {
 struct TrainDocument {
   // Each half [layers, 2, kv_heads, segment tokens, head_dim], keys rotated to
   // the positions right after the shared prefix.
-  std::vector<at::Tensor> segments;
+  std::vector<at::Tensor> segments = {};
   int tokens = 0;
-  int gist_tokens = 0;  // to be written
+  std::vector<int32_t> ids;  // the `tokens` of them
+  int gist_tokens = 0;       // to be written
 };
 
 }  // namespace gist

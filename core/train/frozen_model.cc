@@ -15,21 +15,6 @@ namespace {
 
 using at::Tensor;
 
-void ToBfloat16(Weights* weights) {
-  const auto narrow = [](FrozenMatrix& matrix) {
-    if (!matrix.values.defined()) return;  // quantized is smaller still
-    matrix.values = matrix.values.to(at::kBFloat16);
-  };
-  narrow(weights->output);
-  for (LayerWeights& layer : weights->layers) {
-    for (FrozenMatrix* matrix :
-         {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
-          &layer.up, &layer.down}) {
-      narrow(*matrix);
-    }
-  }
-}
-
 // Rows of `segments` segments as one batch.
 struct SegmentBatch {
   const FrozenModel& model;
@@ -84,8 +69,7 @@ SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments,
 }  // namespace
 
 absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
-                                            std::span<const int32_t> prefix,
-                                            bool bfloat16) {
+                                            std::span<const int32_t> prefix) {
   const Transformer::Parts& parts = transformer.parts();
   KvCache cache = transformer.NewCache();
   if (!prefix.empty()) {
@@ -100,7 +84,6 @@ absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
                       .prefix_keys = {},
                       .prefix_values = {},
                       .prefix_tokens = int(prefix.size())};
-    if (bfloat16) ToBfloat16(&model.weights);
     const Tensor none =
         at::zeros({0, parts.config.kv_heads, parts.config.head_dim},
                   at::TensorOptions(at::kFloat).device(parts.device));
@@ -116,6 +99,23 @@ absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
     }
     return model;
   });
+}
+
+FrozenModel InBfloat16(FrozenModel model) {
+  const at::NoGradGuard no_grad;
+  const auto narrow = [](FrozenMatrix& matrix) {
+    if (!matrix.values.defined()) return;  // quantized is smaller still
+    matrix.values = matrix.values.to(at::kBFloat16);
+  };
+  narrow(model.weights.output);
+  for (LayerWeights& layer : model.weights.layers) {
+    for (FrozenMatrix* matrix :
+         {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
+          &layer.up, &layer.down}) {
+      narrow(*matrix);
+    }
+  }
+  return model;
 }
 
 Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,

@@ -26,11 +26,12 @@ struct FrozenModel {
   int group() const { return config.heads / config.kv_heads; }
 };
 
-// Reads the shared prefix. `bfloat16` copies the matrices to half the size:
-// products are about twice as fast where the processor has AVX-512 BF16.
+// Reads the shared prefix. Shares the transformer's weights.
 absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
-                                            std::span<const int32_t> prefix,
-                                            bool bfloat16);
+                                            std::span<const int32_t> prefix);
+// The same with matrices copied to half the size: products are about twice as
+// fast where the processor has AVX-512 BF16.
+FrozenModel InBfloat16(FrozenModel model);
 
 // The context KV of segments that are each read right after the shared prefix:
 // `ids` has whole segments of `segment_tokens` one after another. Returns

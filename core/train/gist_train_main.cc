@@ -60,9 +60,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--steps", flags.steps, "leave after so many steps; 0: all");
   app.add_option("--threads", flags.threads, "0: one a core");
   app.add_option("--device", flags.device, "cpu or cuda:N");
-  app.add_option("--weights", flags.weights,
-                 "float32, or quantized: as stored, less memory, slower")
-      ->check(CLI::IsMember({"float32", "quantized"}));
+  app.add_option("--weights", flags.weights, std::string(kWeightStorageHelp))
+      ->check(CLI::IsMember({"float32", "bfloat16", "quantized"}));
   app.add_option("--log-every", flags.log_every, "steps from line to line");
 }
 
@@ -215,11 +214,9 @@ absl::Status Run(const Flags& flags) {
   if (spec.records.empty()) GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
-  GIST_ASSIGN_OR_RETURN(
-      const BaseModel model,
-      LoadBaseModel(flags.model, flags.device,
-                    flags.weights == "quantized" ? WeightStorage::kQuantized
-                                                 : WeightStorage::kFloat32));
+  GIST_ASSIGN_OR_RETURN(const BaseModel model,
+                        LoadBaseModel(flags.model, flags.device,
+                                      *ParseWeightStorage(flags.weights)));
   GIST_ASSIGN_OR_RETURN(const auto trainer,
                         MakeTorchTrainer(model, std::move(spec)));
   const std::string adapter = flags.out + "/adapter";

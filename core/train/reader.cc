@@ -157,15 +157,19 @@ Tensor Gather(const ReadPlan& plan, const Tensor& prefix, const Tensor& gists,
 }
 
 Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
-                 const Tensor& h, const WrittenGists& gists) {
+                 const Tensor& h, const WrittenGists& gists,
+                 const Adapter::Impl* lora) {
   const ModelConfig& config = model.config;
   const size_t at = size_t(layer);
   const LayerWeights& w = model.weights.layers[at];
   const Tensor query =
-      Rotate(Split(Product(h, w.query), config.heads), plan.rotation);
+      Rotate(Split(Project(h, w.query, lora, layer, kQuery), config.heads),
+             plan.rotation);
   const Tensor key =
-      Rotate(Split(Product(h, w.key), config.kv_heads), plan.rotation);
-  const Tensor value = Split(Product(h, w.value), config.kv_heads);
+      Rotate(Split(Project(h, w.key, lora, layer, kKey), config.kv_heads),
+             plan.rotation);
+  const Tensor value =
+      Split(Project(h, w.value, lora, layer, kValue), config.kv_heads);
   const Tensor gist_key =
       Rotate(Split(gists.keys[at], config.kv_heads), plan.gist_rotation);
   const Tensor gist_value = Split(gists.values[at], config.kv_heads);
@@ -188,7 +192,8 @@ Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
 }  // namespace
 
 AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
-                       std::span<const TrainQuestion> questions) {
+                       std::span<const TrainQuestion> questions,
+                       const Adapter::Impl* lora) {
   const ModelConfig& config = model.config;
   const ReadPlan plan =
       ReadPlanner(model, gists.keys[0].size(0), questions).Finish();
@@ -196,13 +201,13 @@ AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
   for (int layer = 0; layer < config.layers; ++layer) {
     const LayerWeights& w = model.weights.layers[size_t(layer)];
     const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
-    Tensor attended = Attention(model, plan, layer, h, gists);
+    Tensor attended = Attention(model, plan, layer, h, gists, lora);
     if (layer + 1 == config.layers) {  // the other rows have no more readers
       attended = attended.index_select(0, plan.answer_rows);
       x = x.index_select(0, plan.answer_rows);
     }
-    x = x + Product(attended, w.output);
-    x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
+    x = x + Project(attended, w.output, lora, layer, kOutput);
+    x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
   }
   const Tensor h =
       RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);

@@ -28,9 +28,11 @@ struct AnswerRows {
 };
 
 // Gists stand at the positions right after the shared prefix, the question
-// after them. Differentiable in the gists.
+// after them; `lora`, if any, acts on question and answer. Differentiable in
+// the gists and in `lora`.
 AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
-                       std::span<const TrainQuestion> questions);
+                       std::span<const TrainQuestion> questions,
+                       const Adapter::Impl* lora = nullptr);
 
 // Cross entropy, the mean over all answer tokens (natural logarithm), a scalar.
 at::Tensor AnswerLoss(const AnswerRows& rows);

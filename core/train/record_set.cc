@@ -88,7 +88,7 @@ TrainDocument RecordSet::Document(size_t index, int gist_tokens) {
   Kept& kept = kept_[index];
   kept.last_use = ++uses_;
   TrainDocument document{
-      .segments = {}, .tokens = tokens(index), .gist_tokens = gist_tokens};
+      .tokens = tokens(index), .ids = ids_[index], .gist_tokens = gist_tokens};
   for (int64_t i = 0; i < Segments(index); ++i) {
     document.segments.push_back(kept.kv.select(0, i));
   }

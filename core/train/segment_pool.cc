@@ -131,12 +131,16 @@ const Lesson& SegmentPool::AnyLesson(Rng& rng) const {
   return batch->lessons[index];
 }
 
-at::Tensor SegmentPool::Segment(const Place& place) {
+void SegmentPool::Append(const Place& place, TrainDocument* document) {
   Batch& batch = *place.batch;
   if (!batch.kv.defined()) {
     batch.kv = ReadSegments(model_, batch.ids, options_.segment_tokens);
   }
-  return batch.kv.select(0, place.index);
+  document->segments.push_back(batch.kv.select(0, place.index));
+  const auto first =
+      batch.ids.begin() + place.index * int64_t(options_.segment_tokens);
+  document->ids.insert(document->ids.end(), first,
+                       first + options_.segment_tokens);
 }
 
 SegmentPool::Place SegmentPool::FirstSegmentOf(const Lesson& lesson) {
@@ -195,12 +199,11 @@ Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens,
        Turns(lesson, filler.size(), first.index, size, rng)) {
     const int begin = int(assembly.document.segments.size()) * size;
     if (turn.unit == nullptr) {
-      assembly.document.segments.push_back(Segment(filler[next_filler++]));
+      Append(filler[next_filler++], &assembly.document);
       continue;
     }
     for (int i = 0; i < int(turn.unit->ids.size()) / size; ++i) {
-      assembly.document.segments.push_back(
-          Segment({first.batch, turn.first_segment + i}));
+      Append({first.batch, turn.first_segment + i}, &assembly.document);
     }
     for (const auto& [from, to] : turn.unit->needles) {
       assembly.needles.emplace_back(begin + from, begin + to);
@@ -210,6 +213,7 @@ Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens,
   assembly.document.gist_tokens = gist_tokens;
   assembly.document.tokens =
       std::min(std::max(tokens, least_tokens), segments * size);
+  assembly.document.ids.resize(size_t(assembly.document.tokens));
   return assembly;
 }
 

@@ -77,7 +77,7 @@ class SegmentPool {
   absl::StatusOr<Batch> MakeBatch(int step) const;
   absl::Status AddFiller(Batch* batch, int count, Rng& rng) const;
   int FillersAt(int step) const;
-  at::Tensor Segment(const Place& place);
+  void Append(const Place& place, TrainDocument* document);
   Place FirstSegmentOf(const Lesson& lesson);
   std::vector<Place> FillerPlaces(const std::string& language);
   std::vector<Place> DrawFiller(const std::string& language, size_t count,

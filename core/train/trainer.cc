@@ -20,6 +20,7 @@
 #include "core/train/optimizer.h"
 #include "core/train/reader.h"
 #include "core/train/train_data.h"
+#include "core/train/whole_pass.h"
 
 namespace gist {
 namespace {
@@ -71,7 +72,8 @@ class TorchTrainerImpl final : public TorchTrainer {
   absl::Status InitEmbeddings();
   absl::Status StartData();
   bool HasDev() const {
-    return !spec_.dev_records.empty() || spec_.dev_tasks != nullptr;
+    return !spec_.dev_records.empty() ||
+           (spec_.dev_tasks != nullptr && recipe().dev_samples > 0);
   }
   absl::StatusOr<std::unique_ptr<DevSet>> MakeDevSet(
       const GistLayout& layout) const;
@@ -265,12 +267,19 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(
   for (const Pass& pass : passes) answer_tokens += pass.answer_tokens;
   double sum = 0;
   for (const Pass& pass : passes) {
+    const Adapter::Impl& adapter = parameters_.adapter();
+    const GistLayout& layout = recipe().layout;
+    const bool everywhere = layout.lora_everywhere;
     const WrittenGists gists =
-        WriteGists(MakeWritePlan(training_, recipe().layout, pass.documents),
-                   parameters_.adapter());
+        everywhere
+            ? WriteGistsWhole(training_, layout, pass.documents, adapter)
+            : WriteGists(MakeWritePlan(training_, layout, pass.documents),
+                         adapter);
     const double share = double(pass.answer_tokens) / double(answer_tokens);
     const at::Tensor loss =
-        AnswerLoss(ReadAnswers(training_, gists, pass.questions)) * share;
+        AnswerLoss(ReadAnswers(training_, gists, pass.questions,
+                               everywhere ? &adapter : nullptr)) *
+        share;
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
       return absl::InternalError(
@@ -449,12 +458,6 @@ absl::Status TorchTrainerImpl::Export(const std::string& folder,
 
 absl::Status CheckSpec(const TrainSpec& spec) {
   GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
-  if (spec.recipe.layout.lora_everywhere) {
-    return absl::UnimplementedError(
-        "recipe: layout.lora_everywhere is set, but the adapter acts at gist "
-        "positions "
-        "only: leave it out");
-  }
   if (spec.tasks == nullptr && spec.records.empty()) {
     return absl::InvalidArgumentError(
         "nothing to learn from: give tasks or records");
@@ -467,16 +470,13 @@ absl::Status CheckSpec(const TrainSpec& spec) {
 absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(
     const BaseModel& base, TrainSpec spec) {
   GIST_RETURN_IF_ERROR(CheckSpec(spec));
-  const auto& prefix = base.chat.prefix();
-  GIST_ASSIGN_OR_RETURN(
-      FrozenModel exact,
-      MakeFrozenModel(*base.transformer, prefix, /*bfloat16=*/false));
+  GIST_ASSIGN_OR_RETURN(FrozenModel exact,
+                        MakeFrozenModel(*base.transformer, base.chat.prefix()));
   const bool bfloat16 = spec.recipe.bfloat16_base &&
                         HasFastBfloat16(base.transformer->parts().device.str());
-  GIST_ASSIGN_OR_RETURN(FrozenModel training,
-                        MakeFrozenModel(*base.transformer, prefix, bfloat16));
   return Fence(
       "trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
+        FrozenModel training = bfloat16 ? InBfloat16(exact) : exact;
         auto trainer = std::make_unique<TorchTrainerImpl>(
             base, std::move(spec), std::move(exact), std::move(training));
         GIST_RETURN_IF_ERROR(trainer->Start());

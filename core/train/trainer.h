@@ -19,8 +19,7 @@ class TorchTrainer : public Trainer {
 // Goes on from the checkpoint in spec.folder if there is one; with an empty
 // folder there are no checkpoints. `base` outlives the trainer and is not
 // changed. Errors: kInvalidArgument (CheckRecipe's, nothing to learn from, a
-// record that is too long), kUnimplemented (lora_everywhere), LoadCheckpoint's,
-// ImportAdapterFolder's.
+// record that is too long), LoadCheckpoint's, ImportAdapterFolder's.
 absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(
     const BaseModel& base, TrainSpec spec);
 

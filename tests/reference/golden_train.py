@@ -35,11 +35,15 @@ class Case:
     name: str
     adapter: str  # folder that it starts from
     layouts: tuple  # of each document
+    everywhere: bool = False  # LoRA on all rows but the prefix's
+    rate: float = 1.0  # of the learning rates below: steep losses want less
 
 
 CASES = (
     Case("blocks", "adapter_blocks", (Layout(2, 3, 4, 16), Layout(2, 2, 4, 16))),
     Case("mlp", "adapter_mlp", (Layout(4, 1, 0, 32), Layout(4, 1, 0, 32))),
+    Case("everywhere", "adapter_blocks",
+         (Layout(2, 3, 4, 16), Layout(2, 2, 4, 16)), everywhere=True, rate=0.2),
 )
 
 
@@ -100,7 +104,7 @@ class Trained:
         return x @ down.T @ self.tensors[name + "B.weight"].T * SCALE
 
 
-def tail_logits(model, trained, layout, prefix, context, tail):
+def tail_logits(model, trained, layout, everywhere, prefix, context, tail):
     """One forward over everything. Returns the logits of the tail's rows."""
     p, t, n = len(prefix), len(context), layout.gists
     kinds, positions = place(layout, p, t, len(tail))
@@ -124,8 +128,11 @@ def tail_logits(model, trained, layout, prefix, context, tail):
         weights = (s / math.sqrt(q.shape[-1]) + mask).softmax(-1)
         return weights @ v.repeat_interleave(q.shape[0] // v.shape[0], 0)
 
+    adapted = torch.tensor([k == "gist" or everywhere and k != "prefix"
+                            for k in kind_of_row])[:, None]
+
     def delta(layer, module, y):
-        return is_gist * trained.delta(layer, module, y)
+        return adapted * trained.delta(layer, module, y)
 
     for i in range(model.config.layers):
         x, _ = model.layer(i, x, attention, delta)
@@ -140,7 +147,7 @@ def answer_logits(model, vocabulary, trained, case):
         wanted = (vocabulary.encode(answer)
                   + [vocabulary.special["<|im_end|>"]])
         out = tail_logits(model, trained, case.layouts[document],
-                          vocabulary.prefix(),
+                          case.everywhere, vocabulary.prefix(),
                           vocabulary.encode(DOCUMENTS[document]),
                           asked + wanted[:-1])
         logits.append(out[len(asked) - 1:])
@@ -159,8 +166,8 @@ def train(model, vocabulary, folder, case):
     embeddings = trained.tensors["gist_embeddings"]
     lora = [t for n, t in trained.tensors.items() if n != "gist_embeddings"]
     optimizer = torch.optim.AdamW(
-        [{"params": lora, "lr": RATE},
-         {"params": [embeddings], "lr": EMBEDDING_RATE}],
+        [{"params": lora, "lr": RATE * case.rate},
+         {"params": [embeddings], "lr": EMBEDDING_RATE * case.rate}],
         betas=BETAS, eps=EPSILON, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     golden, losses, norms = {}, [], []

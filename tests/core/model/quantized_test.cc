@@ -41,6 +41,28 @@ TEST_P(QuantizedTest, LogitsEqualFloat32BitForBit) {
   EXPECT_LE(bytes[1], bytes[0]);
 }
 
+// In bfloat16 a number has 8 bits; logits of the tiny model reach 17.
+TEST(Bfloat16Test, LogitsAreNearInHalfTheMemory) {
+  const Ids ids = Golden("tiny/logits.f32.safetensors").Ids("input_ids");
+  std::vector<std::vector<float>> logits;
+  std::vector<int64_t> bytes;
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kBfloat16}) {
+    const auto model = LoadModel(PathOf("f32"), weights).transformer;
+    ASSERT_NE(model, nullptr);
+    KvCache cache = model->NewCache();
+    const ForwardItem item{
+        .cache = &cache, .ids = ids, .logits = LogitRows::kAll};
+    auto read = model->Forward({&item, 1});
+    ASSERT_TRUE(read.ok()) << read.status();
+    logits.push_back(std::move((*read)[0]));
+    bytes.push_back(model->weight_bytes());
+  }
+  EXPECT_LT(MaxDifference(logits[0], logits[1]), 1.0f);
+  EXPECT_GT(MaxDifference(logits[0], logits[1]), 0.0f);  // it is in use
+  EXPECT_LT(bytes[1], bytes[0] * 0.55);
+}
+
 // The gradient of x through one matrix, by PyTorch's own linear and by ours.
 TEST_P(QuantizedTest, GradientsEqualFloat32BitForBit) {
   const auto file = MappedFile::Open(PathOf(GetParam()));

@@ -32,8 +32,7 @@ inline LoadedModel LoadModel(const std::string& path,
     ADD_FAILURE() << gguf.status();
     return {};
   }
-  auto transformer = Transformer::Load(
-      *gguf, "cpu", weights == WeightStorage::kQuantized ? file : nullptr);
+  auto transformer = Transformer::Load(*gguf, "cpu", weights, file);
   if (!transformer.ok()) {
     ADD_FAILURE() << transformer.status();
     return {};

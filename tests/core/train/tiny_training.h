@@ -33,6 +33,7 @@ inline TrainDocument ReadDocument(const FrozenModel& model,
                                   at::ScalarType type = at::kHalf) {
   TrainDocument document;
   document.tokens = int(ids.size());
+  document.ids = ids;
   document.gist_tokens = gist_tokens;
   const size_t size = size_t(segment_tokens);
   ids.resize((ids.size() + size - 1) / size * size, 5);

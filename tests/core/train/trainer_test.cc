@@ -336,11 +336,35 @@ TEST_F(TrainerTest, NothingToLearnFromIsAnError) {
   spec.tasks = nullptr;
   EXPECT_TRUE(absl::IsInvalidArgument(MakeTorchTrainer(base_, spec).status()));
   spec = Spec();
-  spec.recipe.layout.lora_everywhere = true;
-  EXPECT_TRUE(absl::IsUnimplemented(MakeTorchTrainer(base_, spec).status()));
-  spec = Spec();
   spec.recipe.stages.clear();
   EXPECT_TRUE(absl::IsInvalidArgument(MakeTorchTrainer(base_, spec).status()));
+}
+
+// Text, question and answer learn too: to measure, never to serve.
+TEST_F(TrainerTest, LoraEverywhereLearnsIsScoredAndCannotBeServed) {
+  TrainSpec spec = Spec();
+  spec.recipe.layout.lora_everywhere = true;
+  spec.recipe.gist_counts = {};
+  spec.recipe.learning_rate = 0.02;
+  spec.recipe.stages = {
+      {.name = "short", .steps = 30, .min_tokens = 20, .max_tokens = 64}};
+  spec.recipe.evaluate_every_steps = 0;
+  const auto trainer = Make(spec);
+  std::vector<double> losses;
+  int scored = 0;
+  while (!trainer->done()) {
+    const auto event = trainer->Step();
+    ASSERT_THAT(event, IsOk());
+    if (event->kind == TrainEvent::Kind::kStep) losses.push_back(event->loss);
+    scored += event->kind == TrainEvent::Kind::kEvaluated;
+  }
+  EXPECT_LT(losses.back(), 0.8 * losses.front());
+  EXPECT_EQ(scored, 1);
+  const std::string folder = folder_.path() + "/everywhere";
+  ASSERT_THAT(trainer->ExportAdapter(folder), IsOk());
+  const auto loaded = Adapter::Load(folder, base_.transformer->config(),
+                                    base_.fingerprint, "cpu");
+  EXPECT_TRUE(absl::IsUnimplemented(loaded.status())) << loaded.status();
 }
 
 TEST_F(TrainerTest, AnExportedAdapterIsWhereTheNextTrainingStarts) {

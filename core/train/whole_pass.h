@@ -1,0 +1,22 @@
+// The write pass by its definition: text and gists through all layers together,
+// nothing cached, with gradients to the adapter wherever it acts.
+#pragma once
+
+#include <span>
+
+#include "core/train/document.h"
+#include "core/train/frozen_model.h"
+#include "core/train/gist_writer.h"
+#include "core/trainer.h"
+
+namespace gist {
+
+// The gists of all documents. With layout.lora_everywhere (lora_scope "all")
+// LoRA acts on the text too, though not on the shared prefix, and reads it anew
+// for each adapter: slow, and what the ordinary adapter is measured against.
+// Without it the result equals WriteGists, which is how that is proven.
+WrittenGists WriteGistsWhole(const FrozenModel& model, const GistLayout& layout,
+                             std::span<const TrainDocument> documents,
+                             const Adapter::Impl& adapter);
+
+}  // namespace gist
