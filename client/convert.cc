@@ -39,6 +39,7 @@ CompressResult FromProto(const v1::CompressResponse& proto) {
   return {
       .context = FromProto(proto.context()),
       .cached = proto.cached(),
+      .cached_tokens = proto.cached_tokens(),
       .queue_seconds = proto.queue_seconds(),
       .tokenize_seconds = proto.tokenize_seconds(),
       .prefill_seconds = proto.prefill_seconds(),
@@ -56,6 +57,7 @@ Accounting FromProto(const v1::Accounting& proto) {
       .prefix_tokens = proto.prefix_tokens(),
       .gist_tokens = proto.gist_tokens(),
       .context_tokens = proto.context_tokens(),
+      .cached_tokens = proto.cached_tokens(),
       .question_tokens = proto.question_tokens(),
       .answer_tokens = proto.answer_tokens(),
       .kv_bytes = proto.kv_bytes(),

@@ -46,8 +46,9 @@ struct Context {
 
 struct CompressResult {
   Context context;
-  bool cached = false;       // it was there already; nothing was computed
-  double queue_seconds = 0;  // waiting for the engine
+  bool cached = false;        // it was there already; nothing was computed
+  int64_t cached_tokens = 0;  // of the document, still in the server's memory
+  double queue_seconds = 0;   // waiting for the engine
   double tokenize_seconds = 0;
   double prefill_seconds = 0;  // reading the document; 0 when cached
   double gist_seconds = 0;     // writing the gists; 0 when cached
@@ -78,6 +79,7 @@ struct Accounting {
   int prefix_tokens = 0;        // the chat template's
   int gist_tokens = 0;          // stored gists that were used
   int context_tokens = 0;       // document text prefilled for this answer
+  int cached_tokens = 0;        // of those, still in the server's memory
   int question_tokens = 0;
   int answer_tokens = 0;
   int64_t kv_bytes = 0;  // of what stands for the documents

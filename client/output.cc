@@ -51,6 +51,7 @@ Json ToJson(const Context& context) {
 Json ToJson(const CompressResult& result) {
   Json json = ToJson(result.context);
   json["cached"] = result.cached;
+  json["cached_tokens"] = result.cached_tokens;
   json["seconds"] = {
       {"queue", result.queue_seconds},
       {"tokenize", result.tokenize_seconds},
@@ -69,6 +70,7 @@ Json ToJson(const Accounting& accounting) {
       {"prefix_tokens", accounting.prefix_tokens},
       {"gist_tokens", accounting.gist_tokens},
       {"context_tokens", accounting.context_tokens},
+      {"cached_tokens", accounting.cached_tokens},
       {"question_tokens", accounting.question_tokens},
       {"answer_tokens", accounting.answer_tokens},
       {"kv_bytes", accounting.kv_bytes},
@@ -134,9 +136,11 @@ std::string Summary(const CompressResult& result) {
 std::string Summary(const Accounting& accounting) {
   std::string text;
   if (accounting.mode == Mode::kFullContext) {
-    text = fmt::format("{} tokens of text were read in full, {}",
-                       FormatCount(accounting.context_tokens),
-                       FormatBytes(accounting.kv_bytes));
+    text = fmt::format(
+        "{} tokens of text {} in full, {}",
+        FormatCount(accounting.context_tokens),
+        accounting.cached_tokens > 0 ? "were still in memory" : "were read",
+        FormatBytes(accounting.kv_bytes));
   } else {
     text = fmt::format(
         "{} gist tokens stand for {} ({}), {}",

@@ -118,6 +118,11 @@ class Engine {
   // called again for further documents. kInvalidArgument: shape of another
   // model.
   virtual absl::Status LoadGists(Sequence& prompt, const GistKv& gists) = 0;
+  // Cuts a prompt back to its first `tokens` positions, of which the last was
+  // given by Prefill, as if nothing had come behind them; it samples anew. More
+  // must be prefilled before it is decoded.
+  virtual absl::Status Rewind(Sequence& prompt, int tokens,
+                              const Sampling& sampling) = 0;
   // One token for each prompt, in one batch. Each has been prefilled.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) = 0;

@@ -98,6 +98,8 @@ class TorchEngine final : public Engine {
   absl::StatusOr<GistKv> MakeGists(Sequence& document,
                                    int gist_tokens) override;
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
+  absl::Status Rewind(Sequence& prompt, int tokens,
+                      const Sampling& sampling) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
   absl::Status UseAdapter(const std::string& folder) override;
@@ -154,6 +156,11 @@ absl::Status TorchEngine::UseAdapter(const std::string& folder) {
 
 absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(
     TrainSpec spec) {
+  if (spec.recipe.layout.lora_everywhere) {
+    return absl::UnimplementedError(
+        "recipe: layout.lora_everywhere is set, but an adapter is served at "
+        "gist positions only: leave it out, or measure it with gist-train");
+  }
   GIST_ASSIGN_OR_RETURN(auto trainer, MakeTorchTrainer(base_, std::move(spec)));
   return trainer;
 }
@@ -229,6 +236,21 @@ absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
   auto& prompt = dynamic_cast<Prompt&>(sequence);
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
   return base_.transformer->LoadGists(gists, &prompt.cache);
+}
+
+absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
+                                 const Sampling& sampling) {
+  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  if (tokens < prefix_.tokens() || tokens > prompt.tokens()) {
+    return absl::InvalidArgumentError(
+        fmt::format("rewind: to {} tokens, want {} to {}", tokens,
+                    prefix_.tokens(), prompt.tokens()));
+  }
+  prompt.cache.Truncate(tokens);
+  prompt.sampler = Sampler(sampling);
+  prompt.logits.clear();
+  prompt.pending.reset();
+  return absl::OkStatus();
 }
 
 // What was sampled last is read only when another token is wanted, so that the

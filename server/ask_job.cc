@@ -10,6 +10,7 @@
 namespace gist {
 namespace {
 
+constexpr std::string_view kPromptOwner = "";              // no adapter's
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 // Every byte that starts no valid sequence becomes U+FFFD.
@@ -40,8 +41,9 @@ std::string Utf8Stream::Finish() {
   return Repaired(std::exchange(rest_, std::string()));
 }
 
-AskJob::AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome)
-    : work_(std::move(work)), outcome_(std::move(outcome)) {}
+AskJob::AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome,
+               SequenceCache& cache)
+    : work_(std::move(work)), outcome_(std::move(outcome)), cache_(cache) {}
 
 absl::StatusOr<Job::Next> AskJob::Step(Engine& engine) {
   if (prompt_ == nullptr) {
@@ -53,11 +55,21 @@ absl::StatusOr<Job::Next> AskJob::Step(Engine& engine) {
   return loaded_tokens_ < work_.tokens.size() ? Next::kStep : Next::kDecode;
 }
 
-absl::Status AskJob::Feed(Engine& engine) {
+absl::Status AskJob::Start(Engine& engine) {
+  if (!Context().empty()) prompt_ = cache_.Take(kPromptOwner, Context());
   if (prompt_ == nullptr) {
     GIST_ASSIGN_OR_RETURN(prompt_, engine.StartPrompt(work_.sampling));
     return absl::OkStatus();
   }
+  loaded_tokens_ = Context().size();
+  outcome_->cached_tokens = work_.context_tokens;
+  return engine.Rewind(*prompt_,
+                       engine.model().prefix_tokens + work_.context_tokens,
+                       work_.sampling);
+}
+
+absl::Status AskJob::Feed(Engine& engine) {
+  if (prompt_ == nullptr) return Start(engine);
   if (loaded_gists_ < work_.gists.size()) {
     return engine.LoadGists(*prompt_, work_.gists[loaded_gists_++]);
   }
@@ -90,7 +102,17 @@ void AskJob::PostText(std::string text) {
 }
 
 void AskJob::End(const absl::Status& status) {
-  prompt_.reset();  // its memory is free when the caller hears of the end
+  // Kept or freed before the caller hears of the end.
+  const bool has_context =
+      !Context().empty() && loaded_tokens_ >= Context().size();
+  if (has_context && status.ok()) {
+    const auto tokens = Context();
+    cache_.Put({std::string(kPromptOwner),
+                {tokens.begin(), tokens.end()},
+                work_.document_ids},
+               std::move(prompt_));
+  }
+  prompt_.reset();
   outcome_->text.Close(status);
 }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "server/caller.h"
 #include "server/mailbox.h"
 #include "server/scheduler.h"
+#include "server/sequence_cache.h"
 
 namespace gist {
 
@@ -28,9 +30,11 @@ class Utf8Stream {
 };
 
 struct AskWork {
-  Clock::time_point arrival;    // of the request
-  std::vector<GistKv> gists;    // in order; empty: the text alone
-  std::vector<int32_t> tokens;  // context, if any, and question
+  Clock::time_point arrival;              // of the request
+  std::vector<GistKv> gists;              // in order; empty: the text alone
+  std::vector<int32_t> tokens;            // context, if any, and question
+  int context_tokens = 0;                 // of `tokens`
+  std::vector<std::string> document_ids;  // of the context
   Sampling sampling;
   int max_tokens = 0;  // of the answer, 1 or more
 };
@@ -41,15 +45,18 @@ struct AskOutcome {
   Mailbox<std::string> text;  // pieces of whole characters, none empty
   int answer_tokens = 0;      // the end of turn not counted
   bool stopped = false;       // at the end of turn; else at max_tokens
+  int cached_tokens = 0;      // of the context, that were not read again
   double queue_seconds = 0;
   double prefill_seconds = 0;      // in the engine
   double first_token_seconds = 0;  // from the request's arrival
   double decode_seconds = 0;       // wall time after the first token
 };
 
+// Leaves a context that it has read in `cache`, and uses one that is there.
 class AskJob : public Job {
  public:
-  AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome);
+  AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome,
+         SequenceCache& cache);
 
   Lane lane() const override { return Lane::kAsk; }
   absl::StatusOr<Next> Step(Engine& engine) override;
@@ -58,11 +65,16 @@ class AskJob : public Job {
   void End(const absl::Status& status) override;
 
  private:
+  absl::Status Start(Engine& engine);
   absl::Status Feed(Engine& engine);
+  std::span<const int32_t> Context() const {
+    return std::span(work_.tokens).first(size_t(work_.context_tokens));
+  }
   void PostText(std::string text);
 
   const AskWork work_;
   const std::shared_ptr<AskOutcome> outcome_;
+  SequenceCache& cache_;
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point first_token_;
   std::unique_ptr<Sequence> prompt_;

@@ -37,12 +37,9 @@ GistKv JoinGists(const std::vector<GistKv>& parts) {
 }
 
 CompressJob::CompressJob(CompressWork work,
-                         std::shared_ptr<CompressOutcome> outcome)
-    : work_(std::move(work)), outcome_(std::move(outcome)) {}
-
-size_t CompressJob::GroupEnd() const {
-  return work_.tokens.size() * (parts_.size() + 1) / size_t(work_.groups);
-}
+                         std::shared_ptr<CompressOutcome> outcome,
+                         SequenceCache& cache)
+    : work_(std::move(work)), outcome_(std::move(outcome)), cache_(cache) {}
 
 absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine) {
   if (document_ == nullptr) {
@@ -67,6 +64,12 @@ absl::Status CompressJob::Begin(Engine& engine) {
     return absl::AbortedError(
         "another adapter came into use while the document was compressed; try "
         "again");
+  }
+  document_ = cache_.Take(work_.adapter_fingerprint, GroupTokens());
+  if (document_ != nullptr) {
+    done_ = GroupEnd();
+    outcome_->cached_tokens += int64_t(GroupTokens().size());
+    return absl::OkStatus();
   }
   GIST_ASSIGN_OR_RETURN(document_, engine.StartDocument());
   return absl::OkStatus();
@@ -96,8 +99,12 @@ absl::Status CompressJob::WriteGists(Engine& engine) {
         "compress: the engine made gists of a shape "
         "that is not its model's");
   }
+  const auto tokens = GroupTokens();
+  cache_.Put({work_.adapter_fingerprint,
+              {tokens.begin(), tokens.end()},
+              {work_.document_id}},
+             std::move(document_));
   parts_.push_back(std::move(gists));
-  document_.reset();
   outcome_->gist_seconds += SecondsSince(start);
   return absl::OkStatus();
 }

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "server/caller.h"
 #include "server/mailbox.h"
 #include "server/scheduler.h"
+#include "server/sequence_cache.h"
 
 namespace gist {
 
@@ -22,6 +24,7 @@ struct CompressWork {
   std::vector<int32_t> tokens;  // of the document, one or more
   int groups = 1;               // read one by one, as equal as can be
   int gists_per_group = 0;
+  std::string document_id;
   std::string adapter_fingerprint;  // of the adapter that the plan is made for
 };
 
@@ -32,6 +35,7 @@ struct CompressOutcome {
   GistKv gists;  // of all groups, in order
   double queue_seconds = 0;
   double prefill_seconds = 0;   // in the engine
+  int64_t cached_tokens = 0;    // that were not read again
   double gist_seconds = 0;      // in the engine
   double compress_seconds = 0;  // wall time, without the queue
 };
@@ -40,10 +44,12 @@ struct CompressOutcome {
 // rows, then parts[1]'s ... `parts` are of one shape but for their gist_tokens.
 GistKv JoinGists(const std::vector<GistKv>& parts);
 
-// Ends with kAborted if another adapter came into use before a group was begun.
+// Keeps what it has read in `cache`, and uses what is there. Ends with kAborted
+// if another adapter came into use before a group was begun.
 class CompressJob : public Job {
  public:
-  CompressJob(CompressWork work, std::shared_ptr<CompressOutcome> outcome);
+  CompressJob(CompressWork work, std::shared_ptr<CompressOutcome> outcome,
+              SequenceCache& cache);
 
   Lane lane() const override { return Lane::kCompress; }
   absl::StatusOr<Next> Step(Engine& engine) override;
@@ -51,12 +57,22 @@ class CompressJob : public Job {
 
  private:
   absl::Status Begin(Engine& engine);
-  size_t GroupEnd() const;  // index of the token behind the current group
+  // Indices of the current group's first token and of the one behind its last.
+  size_t GroupBegin() const { return GroupBorder(parts_.size()); }
+  size_t GroupEnd() const { return GroupBorder(parts_.size() + 1); }
+  size_t GroupBorder(size_t group) const {
+    return work_.tokens.size() * group / size_t(work_.groups);
+  }
+  std::span<const int32_t> GroupTokens() const {
+    return std::span(work_.tokens)
+        .subspan(GroupBegin(), GroupEnd() - GroupBegin());
+  }
   absl::Status Read(Engine& engine);
   absl::Status WriteGists(Engine& engine);
 
   const CompressWork work_;
   const std::shared_ptr<CompressOutcome> outcome_;
+  SequenceCache& cache_;
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point started_;
   std::unique_ptr<Sequence> document_;  // the current group

@@ -11,6 +11,7 @@
 
 #include "CLI/CLI.hpp"
 #include "core/base/status.h"
+#include "core/base/weight_storage.h"
 
 namespace gist {
 namespace {
@@ -79,12 +80,13 @@ struct Flags {
   std::optional<std::string> device, weights;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
+  std::optional<int64_t> max_cached_kv_bytes;
   bool insecure_listen = false;
   bool check_config = false;
   std::string config_file;
 
   void AddTo(CLI::App& app, const Config& defaults) {
-    const auto add = [&app](const char* name, auto& flag, const char* help,
+    const auto add = [&app](const char* name, auto& flag, std::string_view help,
                             const auto& value) {
       app.add_option(name, flag, fmt::format("{} [{}]", help, value));
     };
@@ -100,14 +102,15 @@ struct Flags {
         defaults.adapter);
     add("--presets", presets, "folder of training recipes", defaults.presets);
     add("--device", device, "cpu or cuda:N", defaults.device);
-    add("--weights", weights,
-        "float32, or quantized: as stored, less memory, slower",
-        defaults.weights);
+    add("--weights", weights, kWeightStorageHelp, defaults.weights);
     add("--threads", threads, "of the CPU; 0: all cores", defaults.threads);
     add("--max-document-bytes", max_document_bytes, "limit of a document",
         defaults.limits.max_document_bytes);
     add("--max-document-tokens", max_document_tokens, "limit of a document",
         defaults.limits.max_document_tokens);
+    add("--max-cached-kv-bytes", max_cached_kv_bytes,
+        "keys and values of texts read lately that stay in memory",
+        defaults.limits.max_cached_kv_bytes);
     add("--max-queue", max_queue, "limit of requests at a time",
         defaults.limits.max_queue);
     app.add_flag("--check-config", check_config,
@@ -130,6 +133,7 @@ struct Flags {
     apply(threads, config.threads);
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
+    apply(max_cached_kv_bytes, config.limits.max_cached_kv_bytes);
     apply(max_queue, config.limits.max_queue);
     if (insecure_listen) config.insecure_listen = true;
   }
@@ -174,9 +178,10 @@ absl::Status CheckConfig(const Config& config) {
         "admin is \"{}\", want HOST:PORT, say 127.0.0.1:9090, or off",
         config.admin));
   }
-  if (config.weights != "float32" && config.weights != "quantized") {
-    return absl::InvalidArgumentError(fmt::format(
-        "weights is \"{}\", want float32 or quantized", config.weights));
+  if (!ParseWeightStorage(config.weights)) {
+    return absl::InvalidArgumentError(
+        fmt::format("weights is \"{}\", want float32, bfloat16 or quantized",
+                    config.weights));
   }
   const Config::Limits& limits = config.limits;
   GIST_RETURN_IF_ERROR(CheckAtLeast("threads", config.threads, 0));
@@ -186,6 +191,8 @@ absl::Status CheckConfig(const Config& config) {
       CheckAtLeast("max_document_bytes", double(limits.max_document_bytes), 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_document_tokens",
                                     double(limits.max_document_tokens), 1));
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_cached_kv_bytes",
+                                    double(limits.max_cached_kv_bytes), 0));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_running_asks", limits.max_running_asks, 1));

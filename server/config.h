@@ -23,13 +23,16 @@ struct Config {
                                  // the flag --adapter sets it false
   std::string presets;           // a folder of training recipes, NAME.yaml
   std::string device = "cpu";    // "cpu", "cuda:0"
-  // "float32", or "quantized": kept as stored, less memory, slower.
+  // "float32", "bfloat16" or "quantized": core/base/weight_storage.h.
   std::string weights = "float32";
   int threads = 0;  // of the CPU engine; 0: one for each core
   double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
   struct Limits {
     int64_t max_document_bytes = int64_t{64} << 20;
     int64_t max_document_tokens = 262144;
+    // Keys and values of texts read lately, kept in memory: asking again, or
+    // compressing to another number of gists, then skips reading. 0: none.
+    int64_t max_cached_kv_bytes = int64_t{512} << 20;
     int max_queue = 64;  // requests waiting for the engine or using it
     int max_running_asks = 8;
     int max_running_compressions = 2;

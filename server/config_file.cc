@@ -31,6 +31,7 @@ std::vector<Key> LimitKeys(Config::Limits& limits) {
   return {
       MakeKey("max_document_bytes", "an integer", limits.max_document_bytes),
       MakeKey("max_document_tokens", "an integer", limits.max_document_tokens),
+      MakeKey("max_cached_kv_bytes", "an integer", limits.max_cached_kv_bytes),
       MakeKey("max_queue", "an integer", limits.max_queue),
       MakeKey("max_running_asks", "an integer", limits.max_running_asks),
       MakeKey("max_running_compressions", "an integer",

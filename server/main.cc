@@ -41,8 +41,8 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   options.adapter_path = config.adapter;
   options.device = config.device;
   options.threads = config.threads;
-  if (config.weights == "quantized")
-    options.weights = WeightStorage::kQuantized;
+  options.weights =
+      *ParseWeightStorage(config.weights);  // CheckConfig has seen it
   return MakeTorchEngine(options);
 #else
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
@@ -103,9 +103,10 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   Scheduler scheduler(*engine,
                       {config.limits.max_queue, config.limits.max_running_asks,
                        config.limits.max_running_compressions});
-  Pipeline pipeline(
-      *engine, *store, scheduler,
-      {config.limits.max_document_bytes, config.limits.max_document_tokens});
+  Pipeline pipeline(*engine, *store, scheduler,
+                    {.max_document_bytes = config.limits.max_document_bytes,
+                     .max_document_tokens = config.limits.max_document_tokens,
+                     .max_cached_kv_bytes = config.limits.max_cached_kv_bytes});
   Metrics metrics;
   GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
   metrics.AddContexts(contexts);

@@ -26,7 +26,11 @@ absl::Status NoSuchContext(std::string_view context_id) {
 
 Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
                    PipelineLimits limits)
-    : engine_(engine), store_(store), scheduler_(scheduler), limits_(limits) {}
+    : engine_(engine),
+      store_(store),
+      scheduler_(scheduler),
+      limits_(limits),
+      cache_(limits.max_cached_kv_bytes) {}
 
 int64_t Pipeline::max_import_bytes() const {
   return limits_.max_document_bytes + kMaxImportedGistBytes;
@@ -85,8 +89,14 @@ absl::StatusOr<int64_t> Pipeline::Count() const {
 }
 
 absl::Status Pipeline::Delete(std::string_view context_id) {
+  const auto record = store_.GetRecord(context_id);
   const absl::Status deleted = store_.Delete(context_id);
-  return absl::IsNotFound(deleted) ? NoSuchContext(context_id) : deleted;
+  if (absl::IsNotFound(deleted)) return NoSuchContext(context_id);
+  if (!deleted.ok() || !record.ok()) return deleted;
+  GIST_ASSIGN_OR_RETURN(const bool has_text,
+                        store_.HasText(record->document_id));
+  if (!has_text) cache_.Forget(record->document_id);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,

@@ -15,6 +15,7 @@
 #include "server/compress_job.h"
 #include "server/keyed_lock.h"
 #include "server/scheduler.h"
+#include "server/sequence_cache.h"
 #include "storage/gist_store.h"
 
 namespace gist {
@@ -23,6 +24,8 @@ struct PipelineLimits {
   int64_t max_document_bytes = int64_t{64} << 20;
   int64_t max_document_tokens = 262144;
   int max_contexts_per_ask = 64;
+  // Of keys and values of texts read lately, kept in memory; 0: none.
+  int64_t max_cached_kv_bytes = 0;
 };
 
 struct ContextInfo {
@@ -43,6 +46,7 @@ struct CompressResult {
   bool is_new = false;  // there was no context of this id, not even a bad one
   double queue_seconds = 0;
   double tokenize_seconds = 0;
+  int64_t cached_tokens = 0;  // of the document, that were not read again
   double prefill_seconds = 0;
   double gist_seconds = 0;
   double store_seconds = 0;
@@ -67,6 +71,7 @@ struct Accounting {
   int gist_tokens = 0;
   int context_tokens = 0;
   int question_tokens = 0;
+  int cached_tokens = 0;
   int answer_tokens = 0;
   int64_t kv_bytes = 0;
   int64_t full_context_kv_bytes = 0;
@@ -168,7 +173,8 @@ class Pipeline {
   GistStore& store_;
   Scheduler& scheduler_;
   const PipelineLimits limits_;
-  KeyedLock writers_;  // by context id: one Compress or Import at a time
+  SequenceCache cache_;  // for jobs, on the scheduler's thread
+  KeyedLock writers_;    // by context id: one Compress or Import at a time
 };
 
 }  // namespace gist

@@ -77,7 +77,8 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
   };
   const auto outcome = std::make_shared<AskOutcome>();
   GIST_RETURN_IF_ERROR(scheduler_.Submit(
-      std::make_unique<AskJob>(std::move(material.work), outcome), reader));
+      std::make_unique<AskJob>(std::move(material.work), outcome, cache_),
+      reader));
   for (;;) {
     GIST_ASSIGN_OR_RETURN(const std::optional<std::string> piece,
                           outcome->text.Next());
@@ -85,6 +86,7 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
     if (!reader_left && !on_text(*piece)) reader_left = true;
   }
   accounting.answer_tokens = outcome->answer_tokens;
+  accounting.cached_tokens = outcome->cached_tokens;
   accounting.queue_seconds = outcome->queue_seconds;
   accounting.prefill_seconds = outcome->prefill_seconds;
   accounting.first_token_seconds = outcome->first_token_seconds;
@@ -179,12 +181,14 @@ absl::Status Pipeline::LoadText(Material& material) const {
           record.context_id));
     }
     if (!text.ok()) return Explained(record, text.status());
+    material.work.document_ids.push_back(record.document_id);
     if (!joined.empty()) joined += kBetweenDocuments;
     joined += *text;
   }
   accounting.load_seconds = SecondsSince(start);
   GIST_ASSIGN_OR_RETURN(material.work.tokens, engine_.Tokenize(joined));
   accounting.context_tokens = int(material.work.tokens.size());
+  material.work.context_tokens = accounting.context_tokens;
   return absl::OkStatus();
 }
 

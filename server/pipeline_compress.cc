@@ -65,7 +65,7 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
 ContextRecord Pipeline::NameOf(const CompressWork& work,
                                std::string_view text) const {
   ContextRecord record;
-  record.document_id = DocumentId(/*tenant_salt=*/"", text);
+  record.document_id = work.document_id;
   record.model_fingerprint = engine_.model().fingerprint;
   record.adapter_fingerprint = work.adapter_fingerprint;
   record.document_bytes = int64_t(text.size());
@@ -81,6 +81,7 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
   GIST_RETURN_IF_ERROR(CheckDocument(input.text));
   const AdapterInfo adapter = engine_.adapter();
   CompressWork work;
+  work.document_id = DocumentId(/*tenant_salt=*/"", input.text);
   work.adapter_fingerprint = adapter.fingerprint;
   GIST_ASSIGN_OR_RETURN(work.gists_per_group,
                         GistTokens(adapter, input.gist_tokens));
@@ -169,7 +170,7 @@ absl::Status Pipeline::ComputeAndStore(CompressWork work, std::string_view text,
                                        CompressResult& result) {
   const auto outcome = std::make_shared<CompressOutcome>();
   GIST_RETURN_IF_ERROR(scheduler_.Submit(
-      std::make_unique<CompressJob>(std::move(work), outcome), caller));
+      std::make_unique<CompressJob>(std::move(work), outcome, cache_), caller));
   for (;;) {
     GIST_ASSIGN_OR_RETURN(const std::optional<CompressProgress> step,
                           outcome->progress.Next());
@@ -178,6 +179,7 @@ absl::Status Pipeline::ComputeAndStore(CompressWork work, std::string_view text,
   }
   result.queue_seconds += outcome->queue_seconds;
   result.prefill_seconds = outcome->prefill_seconds;
+  result.cached_tokens = outcome->cached_tokens;
   result.gist_seconds = outcome->gist_seconds;
 
   const Clock::time_point start = Clock::now();

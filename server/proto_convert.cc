@@ -95,6 +95,7 @@ void ToProto(const CompressResult& result, v1::CompressResponse* out) {
   out->set_tokenize_seconds(result.tokenize_seconds);
   out->set_prefill_seconds(result.prefill_seconds);
   out->set_gist_seconds(result.gist_seconds);
+  out->set_cached_tokens(result.cached_tokens);
   out->set_store_seconds(result.store_seconds);
   out->set_total_seconds(result.total_seconds);
 }
@@ -113,6 +114,7 @@ void ToProto(const Accounting& accounting, v1::Accounting* out) {
   out->set_context_tokens(accounting.context_tokens);
   out->set_question_tokens(accounting.question_tokens);
   out->set_answer_tokens(accounting.answer_tokens);
+  out->set_cached_tokens(accounting.cached_tokens);
   out->set_kv_bytes(accounting.kv_bytes);
   out->set_full_context_kv_bytes(accounting.full_context_kv_bytes);
   out->set_compression_ratio(accounting.compression_ratio);

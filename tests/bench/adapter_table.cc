@@ -34,7 +34,7 @@ struct Arguments {
   std::vector<int> gists = {10, 25, 50};
   std::vector<std::string> sources = {"gists", "full", "none",  "other",
                                       "first", "last", "random"};
-  int count = 0;
+  int count = 0, controls = 0;
   std::vector<std::string> commands;
 };
 
@@ -128,7 +128,8 @@ class Table {
                           int max_context_tokens) const {
     PlanOptions options{.gists = arguments_.gists,
                         .sources = {},
-                        .max_context_tokens = max_context_tokens};
+                        .max_context_tokens = max_context_tokens,
+                        .controls = arguments_.controls};
     for (const SourceName& name : kSources) {
       if (std::ranges::find(arguments_.sources, name.flag) !=
           arguments_.sources.end())
@@ -250,6 +251,8 @@ void AddOptions(CLI::App& app, Arguments* arguments) {
   app.add_option(
       "--count", arguments->count,
       "At most so many samples of each set, family, language and length");
+  app.add_option("--controls", arguments->controls,
+                 "Of those, how many controls and full context are asked of");
   app.add_option(
          "--command", arguments->commands,
          "Told in the table: how data and table were made; may be repeated")

@@ -9,6 +9,10 @@
 #   --gists LIST     default: 10,25,50
 #   --lengths LIST   default: 1024,2048,4096,8000
 #   --count N        samples a cell, default 100 (half of it at 8,000 tokens and more)
+#   --controls N     of those, how many the controls are asked of, default 40
+#   --sets LIST      default: in-family,held-out,families
+#   --weights HOW    of gistd, default bfloat16 where the processor has products of it,
+#                    else float32
 #   --seed N         of the documents, default 7
 #   --filler WHERE   text around the needles, as gist data niah takes it: default debian,
 #                    the test part of texts that Debian packages carry
@@ -20,12 +24,14 @@
 command_line="tests/bench/adapter_table.sh $*"
 out=build/adapter_table adapter=adapters/default gists=10,25,50
 lengths=1024,2048,4096,8000 count=100 seed=7 sources=gists,full filler=debian
+controls=40 sets=in-family,held-out,families weights=float32
+! grep -qw avx512_bf16 /proc/cpuinfo || weights=bfloat16
 data=()
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) lengths=1024 gists=10 count=10 ;;
     --out | --adapter | --gists | --lengths | --count | --seed | --sources | \
-      --filler)
+      --filler | --controls | --sets | --weights)
       [ $# -ge 2 ] || die "$1 wants a value"
       declare "${1#--}=$2"
       shift
@@ -39,6 +45,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+
+[[ $command_line == *--weights* ]] || command_line+=" --weights $weights"
 
 # make_samples SET FRAMES FAMILY: documents in English and Korean, at each length;
 # those that are there already are kept. Sets `files`.
@@ -64,7 +72,7 @@ ask() {
   local from=$1
   shift
   build/release/adapter_table --out "$out" --lengths "$lengths" --gists "$gists" \
-    --sources "$from" --command "$command_line" "$@"
+    --sources "$from" --controls "$controls" --command "$command_line" "$@"
 }
 
 targets=(gistd gist adapter_table)
@@ -72,20 +80,29 @@ targets=(gistd gist adapter_table)
 deploy/build.sh release "${targets[@]}" >&2
 mkdir -p "$out"
 trap stop_server EXIT
-start_server "$out/db" "$out/gistd.log" --adapter "$adapter"
+start_server "$out/db" "$out/gistd.log" --adapter "$adapter" --weights "$weights"
 
 if [ "${#data[@]}" -gt 0 ]; then
   ask "$sources" "${data[@]}"
 else
-  make_samples in-family train passkey
-  ask gists,full,none,other,first,last,random "${files[@]}"
-  make_samples held-out held-out passkey
-  ask gists "${files[@]}"
-  for family in keyed absent overview; do
-    make_samples in-family train "$family"
-    ask gists "${files[@]}"
-    make_samples held-out held-out "$family"
-    ask gists "${files[@]}"
+  for set in ${sets//,/ }; do
+    case $set in
+      in-family)
+        make_samples in-family train passkey
+        ask gists,none,other,first,last,random "${files[@]}"
+        ;;
+      held-out)
+        make_samples held-out held-out passkey
+        ask gists "${files[@]}"
+        ;;
+      families)
+        for family in keyed absent overview; do
+          make_samples in-family train "$family"
+          ask gists "${files[@]}"
+        done
+        ;;
+      *) die "--sets: unknown set $set" ;;
+    esac
   done
 fi
 cat "$out/table.md"

@@ -21,6 +21,28 @@ constexpr size_t kMostOthers = 3;
 // Is it asked once for a sample, not once for each number of gists?
 bool IsWithoutGists(Source source) { return source == Source::kFull; }
 
+// A sample's cell, but for what it is answered from.
+using CellKey = std::tuple<std::string, std::string, std::string, int>;
+CellKey CellOf(const Sample& sample) {
+  return {sample.set, sample.record.family, sample.record.language,
+          sample.length};
+}
+
+// What shows that an answer comes from the gists: asked for the first number of
+// gists alone.
+bool IsControl(Source source) {
+  switch (source) {
+    case Source::kNone:
+    case Source::kOther:
+    case Source::kFirst:
+    case Source::kLast:
+    case Source::kRandom:
+      return true;
+    default:
+      return false;
+  }
+}
+
 size_t OthersNeeded(Source source) {
   if (source == Source::kJoined4) return 3;
   return source == Source::kOther || source == Source::kJoined2 ? 1 : 0;
@@ -80,28 +102,33 @@ std::vector<Step> MakeSteps(std::span<const Sample> samples,
                             const PlanOptions& options,
                             const std::set<std::string>& done) {
   std::vector<Step> steps;
-  std::set<std::pair<std::string_view, int>> read;  // text, gists
+  std::set<std::string_view> read;  // texts: the server keeps them in memory
   const auto add = [&](size_t at, Source source, int gists) {
     const Sample& sample = samples[at];
     if (done.contains(StepKey(sample.id, source, gists))) return;
-    const bool is_read = read.contains({sample.record.context, gists});
+    const bool is_read = read.contains(sample.record.context);
     Step step{.sample = at,
               .ask = {&sample.record, source, gists, {}},
               .work = WorkOf(sample, source, is_read)};
     if (OthersNeeded(source) > 0) step.ask.others = Others(samples, at);
     if (step.ask.others.size() < OthersNeeded(source)) return;
-    if (step.work > sample.record.tokens)
-      read.emplace(sample.record.context, gists);
+    if (step.work > sample.record.tokens) read.insert(sample.record.context);
     steps.push_back(std::move(step));
   };
+  std::map<CellKey, int> controlled;
   for (size_t at = 0; at < samples.size(); ++at) {
+    const bool has_controls =
+        ++controlled[CellOf(samples[at])] <= options.controls ||
+        options.controls == 0;
     for (const int gists : options.gists) {
       for (const Source source : options.sources) {
-        if (!IsWithoutGists(source)) add(at, source, gists);
+        const bool left_out = IsControl(source) &&
+                              (gists != options.gists.front() || !has_controls);
+        if (!IsWithoutGists(source) && !left_out) add(at, source, gists);
       }
     }
     for (const Source source : options.sources) {
-      if (IsWithoutGists(source) && Fits(samples[at], options))
+      if (IsWithoutGists(source) && has_controls && Fits(samples[at], options))
         add(at, source, 0);
     }
   }
@@ -110,11 +137,9 @@ std::vector<Step> MakeSteps(std::span<const Sample> samples,
 
 std::vector<Sample> KeepCount(std::vector<Sample> samples, int count) {
   if (count == 0) return samples;
-  std::map<std::tuple<std::string, std::string, std::string, int>, int> kept;
+  std::map<CellKey, int> kept;
   std::erase_if(samples, [&](const Sample& sample) {
-    const Record& record = sample.record;
-    return ++kept[{sample.set, record.family, record.language, sample.length}] >
-           count;
+    return ++kept[CellOf(sample)] > count;
   });
   return samples;
 }

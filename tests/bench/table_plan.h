@@ -26,8 +26,11 @@ std::string SampleId(const Record& record);
 struct PlanOptions {
   std::vector<int> gists;  // numbers of gists
   std::vector<Source> sources;
-  int max_context_tokens =
-      0;  // of the model: longer full contexts are left out
+  // Of the model: longer full contexts are left out.
+  int max_context_tokens = 0;
+  // Of each cell, how many samples controls and full context are asked of;
+  // 0: all.
+  int controls = 0;
 };
 
 // One question to be asked.
@@ -37,9 +40,9 @@ struct Step {
   double work = 0;  // in tokens that have to be read, about
 };
 
-// Samples of one document, and its numbers of gists, stand together: a document
-// is read once for each. `done` holds what StepKey gives. `samples` must
-// outlive the steps.
+// Samples of one document, and its numbers of gists, stand together, so that a
+// document is read once. Controls are for the first number of gists. `done`
+// holds what StepKey gives. `samples` must outlive the steps.
 std::vector<Step> MakeSteps(std::span<const Sample> samples,
                             const PlanOptions& options,
                             const std::set<std::string>& done);

@@ -168,7 +168,7 @@ Sample MakeSample(const std::string& language, const std::string& text,
   return sample;
 }
 
-TEST(MakeStepsTest, AsksWhatIsNotDoneAndReadsADocumentOnceForEachCount) {
+TEST(MakeStepsTest, AsksWhatIsNotDoneAndReadsADocumentOnce) {
   const std::vector<Sample> samples = {MakeSample("en", "one", 1000),
                                        MakeSample("en", "two", 1000)};
   const PlanOptions options{
@@ -177,14 +177,32 @@ TEST(MakeStepsTest, AsksWhatIsNotDoneAndReadsADocumentOnceForEachCount) {
       .max_context_tokens = 2048};
   const auto steps =
       MakeSteps(samples, options, {StepKey(samples[0].id, Source::kGists, 20)});
-  ASSERT_EQ(steps.size(), 2 * 5 - 1);
+  ASSERT_EQ(steps.size(), 2 * 4 - 1);
   EXPECT_GT(steps[0].work, 1000);  // reads
-  EXPECT_LT(steps[1].work, 1000);  // its gists are there
-  EXPECT_EQ(steps[2].ask.source, Source::kRandom);
-  EXPECT_EQ(steps[2].ask.gists, 20);
-  EXPECT_GT(steps[2].work, 1000);
-  EXPECT_EQ(steps[3].ask.source, Source::kFull);
-  EXPECT_EQ(steps[3].ask.gists, 0);
+  EXPECT_EQ(steps[1].ask.source, Source::kRandom);
+  EXPECT_LT(steps[1].work, 1000);
+  EXPECT_EQ(steps[2].ask.source, Source::kFull);
+  EXPECT_EQ(steps[2].ask.gists, 0);
+  // The control is asked for the first number of gists alone.
+  EXPECT_EQ(steps[4].ask.source, Source::kRandom);
+  EXPECT_EQ(steps[5].ask.source, Source::kGists);
+  EXPECT_EQ(steps[5].ask.gists, 20);
+  EXPECT_LT(steps[5].work, 1000);
+}
+
+TEST(MakeStepsTest, AsksControlsOfTheFirstSamplesOfACell) {
+  const std::vector<Sample> samples = {MakeSample("en", "one", 1000),
+                                       MakeSample("en", "two", 1000),
+                                       MakeSample("ko", "three", 1000)};
+  const PlanOptions options{.gists = {10},
+                            .sources = {Source::kGists, Source::kNone},
+                            .max_context_tokens = 2048,
+                            .controls = 1};
+  std::vector<size_t> controlled;
+  for (const Step& step : MakeSteps(samples, options, {})) {
+    if (step.ask.source == Source::kNone) controlled.push_back(step.sample);
+  }
+  EXPECT_EQ(controlled, (std::vector<size_t>{0, 2}));
 }
 
 TEST(MakeStepsTest, LeavesOutFullContextsThatDoNotFit) {

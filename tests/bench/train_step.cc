@@ -147,9 +147,9 @@ absl::Status Run(const Flags& flags) {
   SetThreads(flags.threads);
   GIST_ASSIGN_OR_RETURN(const BaseModel base,
                         LoadBaseModel(flags.model, "cpu"));
-  GIST_ASSIGN_OR_RETURN(
-      const FrozenModel model,
-      MakeFrozenModel(*base.transformer, base.chat.prefix(), flags.bfloat16));
+  GIST_ASSIGN_OR_RETURN(FrozenModel model,
+                        MakeFrozenModel(*base.transformer, base.chat.prefix()));
+  if (flags.bfloat16) model = InBfloat16(std::move(model));
   Training training(flags, model);
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << training.Step() << std::endl;

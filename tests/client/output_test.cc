@@ -52,10 +52,14 @@ TEST(OutputTest, CountsTheTextOfAFullContextAnswer) {
   v1::Accounting accounting = FullAccounting();
   accounting.set_mode(v1::MODE_FULL_CONTEXT);
   accounting.set_context_tokens(1'024);
+  accounting.set_cached_tokens(0);
   accounting.set_kv_bytes(23'592'960);
   EXPECT_EQ(Summary(FromProto(accounting)),
             "1,024 tokens of text were read in full, 23.6 MB; "
             "first token 0.21 s, total 0.48 s");
+  accounting.set_cached_tokens(1'024);
+  EXPECT_THAT(Summary(FromProto(accounting)),
+              HasSubstr("1,024 tokens of text were still in memory in full"));
 }
 
 TEST(OutputTest, SaysWhenAnAnswerWasCutOff) {

@@ -180,6 +180,7 @@ v1::CompressResponse FullCompressResponse() {
   v1::CompressResponse response;
   *response.mutable_context() = FullContext();
   response.set_cached(true);
+  response.set_cached_tokens(512);
   response.set_queue_seconds(0.1);
   response.set_tokenize_seconds(0.2);
   response.set_prefill_seconds(0.3);
@@ -196,6 +197,7 @@ v1::Accounting FullAccounting() {
   accounting.set_prefix_tokens(24);
   accounting.set_gist_tokens(10);
   accounting.set_context_tokens(7);
+  accounting.set_cached_tokens(3);
   accounting.set_question_tokens(12);
   accounting.set_answer_tokens(5);
   accounting.set_kv_bytes(230'400);

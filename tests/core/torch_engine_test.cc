@@ -87,6 +87,30 @@ TEST_F(TorchEngineTest, AnswersABatchAsEachAlone) {
   EXPECT_EQ(joined_ids, golden.Ids("joined_answer_ids"));
 }
 
+TEST_F(TorchEngineTest, ARewoundPromptAnswersAsANewOne) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const Ids text = golden.Ids("context_ids"),
+            question = golden.Ids("question_ids");
+  const auto answer = [&](Sequence& prompt) {
+    EXPECT_TRUE(engine_->Prefill(prompt, question).ok());
+    const std::vector<Sequence*> batch = {&prompt};
+    Ids ids;
+    for (int i = 0; i < 16; ++i) ids.push_back((*engine_->Decode(batch))[0].id);
+    return ids;
+  };
+  const auto prompt = Prompt({}, text);
+  const int tokens = prompt->tokens();
+  const Ids want = answer(*prompt);
+  ASSERT_TRUE(engine_->Prefill(*prompt, text).ok());
+  ASSERT_TRUE(engine_->Rewind(*prompt, tokens, {}).ok());
+  EXPECT_EQ(prompt->tokens(), tokens);
+  const std::vector<Sequence*> batch = {prompt.get()};
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
+  EXPECT_EQ(answer(*prompt), want);
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_->Rewind(*prompt, 1000, {})));
+}
+
 TEST_F(TorchEngineTest, SaysWhenTheContextIsFullAndGoesOn) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_whole"));
   auto prompt = *engine_->StartPrompt({});

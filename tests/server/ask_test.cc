@@ -356,6 +356,31 @@ TEST_F(AskTest, AnEngineErrorWhileDecodingIsTheAnswersErrorAlone) {
   EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
 }
 
+TEST_F(AskTest, TheSecondQuestionDoesNotReadTheTextAgain) {
+  HarnessOptions options;
+  options.limits.max_cached_kv_bytes = 1 << 20;
+  Start(options);
+  const std::string id = server().IdOf(DocumentWith("ABC123", 200));
+  AskInput input{
+      .context_ids = {id}, .question = "First?", .mode = AskMode::kFullContext};
+  Accounting first, second;
+  EXPECT_EQ(server().Ask(input, &first).value(), AnswerTo("ABC123", "First?"));
+  const int read = counts().prefill_tokens;
+  input.question = "And the second?";
+  input.sampling = {.temperature = 1, .seed = 7};
+  EXPECT_EQ(server().Ask(input, &second).value(),
+            AnswerTo("ABC123", "And the second?") + " (seed 7)");
+  EXPECT_EQ(first.cached_tokens, 0);
+  EXPECT_EQ(second.cached_tokens, second.context_tokens);
+  EXPECT_EQ(counts().prefill_tokens - read, second.question_tokens);
+
+  // The document's text, its gists' text among it, goes when the last of its
+  // contexts does.
+  EXPECT_GT(counts().live_sequences, 0);
+  ASSERT_THAT(server().pipeline.Delete(id), IsOk());
+  EXPECT_EQ(counts().live_sequences, 0);
+}
+
 TEST_F(AskTest, ALongCompressDoesNotStallAnAsk) {
   HarnessOptions options;
   options.engine.step_delay = std::chrono::milliseconds(2);

@@ -217,6 +217,31 @@ TEST_F(CompressTest, CancellingStopsBeforeTheNextStepAndKeepsNothing) {
   EXPECT_EQ(counts().live_sequences, 0);
 }
 
+TEST_F(CompressTest, AnotherNumberOfGistsReadsTheDocumentOnce) {
+  HarnessOptions options;
+  options.limits.max_cached_kv_bytes = 1 << 20;
+  options.engine.max_document_tokens = 30;  // two groups
+  Start(options);
+  const std::string text = DocumentWith("ABC123");
+  const auto four = server().Compress(text, 4);
+  ASSERT_THAT(four, IsOk());
+  const int read = counts().prefill_tokens;
+  const auto two = server().Compress(text, 2);
+  ASSERT_THAT(two, IsOk());
+  EXPECT_EQ(four->cached_tokens, 0);
+  EXPECT_EQ(two->cached_tokens, two->context.record.document_tokens);
+  EXPECT_FALSE(two->cached);
+  EXPECT_EQ(counts().prefill_tokens, read);
+  // The same gists as without the cache.
+  const GistKv kept = server().store->GetGists(two->context.record).value();
+  options.limits.max_cached_kv_bytes = 0;
+  Start(options);
+  ASSERT_THAT(server().pipeline.Delete(two->context.record.context_id), IsOk());
+  const auto fresh = server().Compress(text, 2);
+  ASSERT_THAT(fresh, IsOk());
+  EXPECT_EQ(server().store->GetGists(fresh->context.record).value(), kept);
+}
+
 TEST_F(CompressTest, WhoWaitsForAnEqualRequestThatIsCancelledComputesItself) {
   std::atomic<bool> left = false;
   std::atomic<int> steps = 0;

@@ -103,13 +103,14 @@ class FakeSequence : public Sequence {
   int64_t kv_bytes() const override { return held_tokens * 64; }
 
   const bool is_document;
-  const Sampling sampling;
+  Sampling sampling;
   const AdapterInfo adapter;  // of the document's start
   int held_tokens;
   std::vector<std::string> facts;  // of gists that were loaded
   std::string text;                // prefilled, before the question
   std::string question;
   bool in_question = false;
+  std::vector<int32_t> read;  // what text and question were made from
   bool answering = false;
   std::vector<std::string> answer;  // pieces, the next one first
   size_t next_piece = 0;
@@ -263,6 +264,43 @@ absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartPrompt(
                                         model_.prefix_tokens, counts_);
 }
 
+void FakeEngine::Read(Sequence& sequence,
+                      std::span<const int32_t> tokens) const {
+  auto& fake = static_cast<FakeSequence&>(sequence);
+  for (const int32_t token : tokens) {
+    fake.read.push_back(token);
+    if (token == kQuestionToken) {
+      fake.in_question = true;
+    } else {
+      (fake.in_question ? fake.question : fake.text) += Piece(token);
+    }
+  }
+  fake.held_tokens += int(tokens.size());
+}
+
+absl::Status FakeEngine::Rewind(Sequence& prompt, int tokens,
+                                const Sampling& sampling) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("Rewind", false));
+  auto& fake = static_cast<FakeSequence&>(prompt);
+  const int kept = tokens - model_.prefix_tokens;
+  if (kept < 0 || kept > int(fake.read.size()) || !fake.facts.empty()) {
+    return absl::InvalidArgumentError("rewind: behind what was prefilled");
+  }
+  std::vector<int32_t> read = std::move(fake.read);
+  read.resize(size_t(kept));
+  fake.read.clear();
+  fake.text.clear();
+  fake.question.clear();
+  fake.answer.clear();
+  fake.in_question = fake.answering = false;
+  fake.next_piece = 0;
+  fake.held_tokens = model_.prefix_tokens;
+  fake.sampling = sampling;
+  Read(fake, read);
+  return absl::OkStatus();
+}
+
 absl::Status FakeEngine::Prefill(Sequence& sequence,
                                  std::span<const int32_t> chunk) {
   Call call(*this);
@@ -276,14 +314,7 @@ absl::Status FakeEngine::Prefill(Sequence& sequence,
   if (fake.held_tokens + int(chunk.size()) > model_.max_context_tokens) {
     return absl::OutOfRangeError("prefill: the context is full");
   }
-  for (const int32_t token : chunk) {
-    if (token == kQuestionToken) {
-      fake.in_question = true;
-    } else {
-      (fake.in_question ? fake.question : fake.text) += Piece(token);
-    }
-  }
-  fake.held_tokens += int(chunk.size());
+  Read(fake, chunk);
   ++counts_.prefills;
   counts_.prefill_tokens += int(chunk.size());
   return absl::OkStatus();

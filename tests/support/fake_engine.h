@@ -77,6 +77,8 @@ class FakeEngine : public Engine {
   absl::StatusOr<GistKv> MakeGists(Sequence& document,
                                    int gist_tokens) override;
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
+  absl::Status Rewind(Sequence& prompt, int tokens,
+                      const Sampling& sampling) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
   // A folder that a fake trainer wrote, or a real one's, which stands for the
@@ -92,6 +94,7 @@ class FakeEngine : public Engine {
 
  private:
   class Call;
+  void Read(Sequence& sequence, std::span<const int32_t> tokens) const;
   // The text of a token; thread-safe.
   std::string Piece(int32_t token) const;
 

@@ -1,0 +1,59 @@
+// Keys and values of texts that were read lately, so that the next question
+// about the same text, or its gists in another number, need not read it again.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/engine.h"
+
+namespace gist {
+
+// What a sequence holds behind the shared prefix, and who may find it there.
+struct CachedText {
+  std::string
+      owner;  // of a document: its adapter's fingerprint; of a prompt: ""
+  std::vector<int32_t> tokens;
+  std::vector<std::string> document_ids;  // of the texts it was read from
+};
+
+// Least recently used first out. A sequence is lent, never shared: Take removes
+// it, and whoever took it puts it back. Bounded by what the sequences hold in
+// memory. Thread-safe.
+class SequenceCache {
+ public:
+  explicit SequenceCache(int64_t max_bytes) : max_bytes_(max_bytes) {}
+
+  // Null: not here.
+  std::unique_ptr<Sequence> Take(std::string_view owner,
+                                 std::span<const int32_t> tokens);
+  // In place of one of the same owner and tokens. One that is larger than the
+  // bound is dropped.
+  void Put(CachedText text, std::unique_ptr<Sequence> sequence);
+  // Drops what was read from this document.
+  void Forget(std::string_view document_id);
+  int64_t bytes() const;
+
+ private:
+  struct Entry {
+    CachedText text;
+    std::unique_ptr<Sequence> sequence;
+    int64_t bytes = 0;
+  };
+  using Entries = std::list<Entry>;
+
+  std::unique_ptr<Sequence> Remove(Entries::iterator entry);
+
+  const int64_t max_bytes_;
+  mutable std::mutex mutex_;  // guards all below
+  int64_t bytes_ = 0;
+  Entries entries_;  // the latest first
+};
+
+}  // namespace gist
