@@ -139,9 +139,10 @@ absl::Status RunNiah(const NiahArguments& arguments, std::stop_token stop) {
     GIST_ASSIGN_OR_RETURN(
         const auto source,
         NiahSource::Create(SourceOptions(arguments, language), filler));
-    GIST_ASSIGN_OR_RETURN(
-        NiahGenerator generator,
-        NiahGenerator::Create(source, arguments.file, count_tokens));
+    NiahFileOptions file = arguments.file;
+    file.series = language;
+    GIST_ASSIGN_OR_RETURN(NiahGenerator generator,
+                          NiahGenerator::Create(source, file, count_tokens));
     const std::string path =
         fmt::format("{}/{}", arguments.out, FileName(language));
     GIST_ASSIGN_OR_RETURN(const Written written,

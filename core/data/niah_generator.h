@@ -26,6 +26,9 @@ struct NiahFileOptions {
   std::vector<int> tokens = {};  // these lengths in turn, instead of the range
   std::vector<DepthRange> depths = {DepthRange{}};  // in turn
   uint64_t seed = 1;
+  // Another series of the same seed has other values, places and text: files in
+  // two languages say nothing twice.
+  std::string series = {};
 };
 
 // Deterministic: sample i depends on source, options and i alone. One record

@@ -1,6 +1,7 @@
 #include "core/data/niah_generator.h"
 
 #include <algorithm>
+#include <set>
 
 #include "core/data/record_file.h"
 #include "gmock/gmock.h"
@@ -161,6 +162,17 @@ TEST(NiahGeneratorTest, RepeatsItselfForASeed) {
   const std::string one = all(1);
   EXPECT_TRUE(one == all(1));
   EXPECT_TRUE(one != all(2));
+}
+
+TEST(NiahGeneratorTest, SeriesOfOneSeedShareNoAnswers) {
+  std::set<std::string> answers;
+  for (const std::string series : {"en", "ko"}) {
+    NiahFileOptions options;
+    options.series = series;
+    for (const Record& record : Draw(Source("passkey"), options, 20)) {
+      EXPECT_TRUE(answers.insert(record.answer).second) << record.answer;
+    }
+  }
 }
 
 TEST(NiahGeneratorTest, RefusesLengthsAndDepthsOutOfRange) {
