@@ -1,0 +1,195 @@
+#include "storage/vector_index.h"
+
+#include <hnswlib/hnswlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "core/base/status.h"
+#include "storage/checksum.h"
+
+namespace gist {
+namespace {
+
+constexpr std::string_view kSealKey = "vector index";
+constexpr size_t kFirstCapacity = 64;
+constexpr size_t kSeed = 100;  // of the nodes' levels
+constexpr float kLengthTolerance = 1e-3f;
+
+// A file without a name, since hnswlib reads and writes files alone.
+class MemoryFile {
+ public:
+  MemoryFile() : descriptor_(memfd_create("vector index", MFD_CLOEXEC)) {}
+  ~MemoryFile() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  std::string path() const {
+    return fmt::format("/proc/self/fd/{}", descriptor_);
+  }
+  absl::Status Write(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
+      if (written <= 0) {
+        return absl::ResourceExhaustedError(fmt::format(
+            "vector index: no memory for {} bytes of a file", bytes.size()));
+      }
+      bytes.remove_prefix(size_t(written));
+    }
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::string> Read() const {
+    std::string bytes(size_t(lseek(descriptor_, 0, SEEK_END)), '\0');
+    const ssize_t read = pread(descriptor_, bytes.data(), bytes.size(), 0);
+    if (read == ssize_t(bytes.size())) return bytes;
+    return absl::InternalError("vector index: its bytes cannot be read back");
+  }
+
+ private:
+  const int descriptor_;
+};
+
+}  // namespace
+
+struct VectorIndex::Impl {
+  explicit Impl(int its_dimensions)
+      : dimensions(its_dimensions), space(size_t(its_dimensions)) {}
+
+  const int dimensions;
+  hnswlib::InnerProductSpace space;
+  std::unique_ptr<hnswlib::HierarchicalNSW<float>> graph;
+
+  absl::Status CheckSize(std::span<const float> vector) const {
+    if (int(vector.size()) == dimensions) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        fmt::format("vector index: a vector of {} numbers, want {}",
+                    vector.size(), dimensions));
+  }
+};
+
+VectorIndex::VectorIndex(int dimensions, VectorIndexOptions options)
+    : impl_(std::make_unique<Impl>(dimensions)) {
+  impl_->graph = std::make_unique<hnswlib::HierarchicalNSW<float>>(
+      &impl_->space, kFirstCapacity, size_t(options.links),
+      size_t(options.construction_ef), kSeed);
+}
+
+VectorIndex::VectorIndex(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+VectorIndex::~VectorIndex() = default;
+VectorIndex::VectorIndex(VectorIndex&&) noexcept = default;
+VectorIndex& VectorIndex::operator=(VectorIndex&&) noexcept = default;
+
+int VectorIndex::dimensions() const { return impl_->dimensions; }
+
+int64_t VectorIndex::size() const {
+  return int64_t(impl_->graph->cur_element_count) -
+         int64_t(impl_->graph->num_deleted_);
+}
+
+absl::Status VectorIndex::Add(uint64_t label, std::span<const float> vector) {
+  GIST_RETURN_IF_ERROR(impl_->CheckSize(vector));
+  double squares = 0;
+  for (const float value : vector) squares += double(value) * value;
+  // Written so that NaN fails too.
+  if (!(std::abs(std::sqrt(squares) - 1) < kLengthTolerance)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "vector index: a vector of length {}, want 1", std::sqrt(squares)));
+  }
+  auto& graph = *impl_->graph;
+  if (graph.label_lookup_.contains(label)) {
+    return absl::InvalidArgumentError(
+        fmt::format("vector index: label {} is there already", label));
+  }
+  return Fence("vector index", [&] {
+    if (graph.cur_element_count == graph.max_elements_) {
+      graph.resizeIndex(2 * graph.max_elements_);
+    }
+    graph.addPoint(vector.data(), label);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status VectorIndex::Remove(uint64_t label) {
+  auto& graph = *impl_->graph;
+  const auto found = graph.label_lookup_.find(label);
+  if (found == graph.label_lookup_.end() ||
+      graph.isMarkedDeleted(found->second)) {
+    return absl::NotFoundError(fmt::format("vector index: no label {}", label));
+  }
+  return Fence("vector index", [&] {
+    graph.markDelete(label);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<Neighbour>> VectorIndex::Search(
+    std::span<const float> vector, int count, int ef) const {
+  GIST_RETURN_IF_ERROR(impl_->CheckSize(vector));
+  if (count < 1 || ef < 1) {
+    return absl::InvalidArgumentError(fmt::format(
+        "vector index: the {} most similar with ef {}, want 1 or more", count,
+        ef));
+  }
+  if (size() == 0) return std::vector<Neighbour>();
+  return Fence("vector index", [&]() -> absl::StatusOr<std::vector<Neighbour>> {
+    // hnswlib has one ef for all; with as many candidates as results wanted it
+    // is max(ef, count) of this search alone.
+    const auto wanted = size_t(std::min<int64_t>(std::max(count, ef), size()));
+    auto found = impl_->graph->searchKnn(vector.data(), wanted);
+    std::vector<Neighbour> neighbours;
+    for (; !found.empty(); found.pop()) {
+      neighbours.push_back({found.top().second, 1 - found.top().first});
+    }
+    std::ranges::sort(neighbours, [](const Neighbour& a, const Neighbour& b) {
+      return std::pair(-a.similarity, a.label) <
+             std::pair(-b.similarity, b.label);
+    });
+    neighbours.resize(std::min(neighbours.size(), size_t(count)));
+    return neighbours;
+  });
+}
+
+absl::StatusOr<std::string> VectorIndex::Serialize() const {
+  const MemoryFile file;
+  GIST_RETURN_IF_ERROR(Fence("vector index", [&] {
+    impl_->graph->saveIndex(file.path());
+    return absl::OkStatus();
+  }));
+  GIST_ASSIGN_OR_RETURN(std::string graph, file.Read());
+  const auto dimensions = uint32_t(impl_->dimensions);
+  std::string payload(sizeof(dimensions), '\0');
+  std::memcpy(payload.data(), &dimensions, sizeof(dimensions));
+  return Seal(kSealKey, payload + graph);
+}
+
+absl::StatusOr<VectorIndex> VectorIndex::Parse(std::string_view bytes) {
+  GIST_ASSIGN_OR_RETURN(std::string_view payload, Unseal(kSealKey, bytes));
+  uint32_t dimensions = 0;
+  if (payload.size() < sizeof(dimensions)) {
+    return absl::DataLossError("vector index: too short");
+  }
+  std::memcpy(&dimensions, payload.data(), sizeof(dimensions));
+  payload.remove_prefix(sizeof(dimensions));
+  const MemoryFile file;
+  GIST_RETURN_IF_ERROR(file.Write(payload));
+  return Fence("vector index", [&]() -> absl::StatusOr<VectorIndex> {
+    auto impl = std::make_unique<Impl>(int(dimensions));
+    impl->graph = std::make_unique<hnswlib::HierarchicalNSW<float>>(
+        &impl->space, file.path());
+    // The library adds them up without a start value.
+    auto& graph = *impl->graph;
+    graph.num_deleted_ = 0;
+    for (unsigned node = 0; node < graph.cur_element_count; ++node) {
+      graph.num_deleted_ += graph.isMarkedDeleted(node) ? 1 : 0;
+    }
+    return VectorIndex(std::move(impl));
+  });
+}
+
+}  // namespace gist
