@@ -17,9 +17,17 @@
 namespace gist {
 
 // Column families; FORMAT.md gives their keys and values.
-enum class Family { kDefault, kDocuments, kGists, kContexts, kDocumentIndex };
-inline constexpr std::array<const char*, 5> kFamilyNames = {
-    "default", "documents", "gists", "contexts", "document_index"};
+enum class Family {
+  kDefault,
+  kDocuments,
+  kGists,
+  kContexts,
+  kDocumentIndex,
+  kChunkIndexes
+};
+inline constexpr std::array<const char*, 6> kFamilyNames = {
+    "default",  "documents",      "gists",
+    "contexts", "document_index", "chunk_indexes"};
 
 // kDataLoss (corruption), kResourceExhausted (no space), kUnavailable (other
 // input and output), kNotFound, kInternal. `what` stands in front.

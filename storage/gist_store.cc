@@ -115,6 +115,16 @@ class RocksGistStore : public GistStore {
     });
   }
 
+  absl::Status PutChunkIndex(std::string_view document_id,
+                             std::string_view bytes) override {
+    return Fence(kWhat, [&] { return WriteChunkIndex(document_id, bytes); });
+  }
+
+  absl::StatusOr<std::string> GetChunkIndex(
+      std::string_view document_id) const override {
+    return Fence(kWhat, [&] { return ReadChunkIndex(document_id); });
+  }
+
   absl::StatusOr<ContextPage> List(int page_size,
                                    std::string_view page_token) const override {
     return Fence(kWhat, [&] { return ReadPage(page_size, page_token); });
@@ -130,6 +140,10 @@ class RocksGistStore : public GistStore {
   absl::StatusOr<ContextRecord> ReadRecord(std::string_view context_id) const;
   absl::StatusOr<GistKv> ReadGists(const ContextRecord& record) const;
   absl::StatusOr<std::string> ReadText(std::string_view document_id) const;
+  absl::Status WriteChunkIndex(std::string_view document_id,
+                               std::string_view bytes);
+  absl::StatusOr<std::string> ReadChunkIndex(
+      std::string_view document_id) const;
   absl::StatusOr<ContextPage> ReadPage(int page_size,
                                        std::string_view page_token) const;
   absl::Status DeleteAll(std::string_view context_id);
@@ -202,6 +216,38 @@ absl::StatusOr<std::string> RocksGistStore::ReadText(
                                   Message(text.status())));
 }
 
+absl::Status RocksGistStore::WriteChunkIndex(std::string_view document_id,
+                                             std::string_view bytes) {
+  const std::shared_lock lock(delete_mutex_);  // the document stays
+  GIST_ASSIGN_OR_RETURN(const auto text, database_->Get(Family::kDocumentIndex,
+                                                        TextKey(document_id)));
+  if (!text) {
+    return absl::NotFoundError(fmt::format(
+        "no text of document {:?} is kept: compress the document again",
+        document_id));
+  }
+  Changes changes(*database_);
+  changes.Put(Family::kChunkIndexes, document_id, Seal(document_id, bytes));
+  return database_->Write(changes);
+}
+
+absl::StatusOr<std::string> RocksGistStore::ReadChunkIndex(
+    std::string_view document_id) const {
+  GIST_ASSIGN_OR_RETURN(const auto value,
+                        database_->Get(Family::kChunkIndexes, document_id));
+  if (!value) {
+    return absl::NotFoundError(
+        fmt::format("document {:?} has no chunk index: one is made when it is "
+                    "first asked with retrieval",
+                    document_id));
+  }
+  const auto bytes = Unseal(document_id, *value);
+  if (bytes.ok()) return std::string(*bytes);
+  return absl::Status(bytes.status().code(),
+                      fmt::format("chunk index of document {}: {}", document_id,
+                                  Message(bytes.status())));
+}
+
 absl::StatusOr<ContextPage> RocksGistStore::ReadPage(
     int page_size, std::string_view page_token) const {
   if (page_size < 1) {
@@ -241,6 +287,7 @@ absl::Status RocksGistStore::DeleteAll(std::string_view context_id) {
   changes.Delete(Family::kDocumentIndex, ContextKey(document, context_id));
   if (last) {
     changes.Delete(Family::kDocuments, document);
+    changes.Delete(Family::kChunkIndexes, document);
     changes.Delete(Family::kDocumentIndex, TextKey(document));
   }
   return database_->Write(changes);

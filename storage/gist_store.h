@@ -61,12 +61,19 @@ class GistStore {
       std::string_view document_id) const = 0;
   // Is the text kept? Reads an index, not the text.
   virtual absl::StatusOr<bool> HasText(std::string_view document_id) const = 0;
+  // What finds a document's chunks: bytes of EncodeChunkIndex, in place of
+  // those that are there. kNotFound: the document's text is not kept.
+  virtual absl::Status PutChunkIndex(std::string_view document_id,
+                                     std::string_view bytes) = 0;
+  // kNotFound: none was put.
+  virtual absl::StatusOr<std::string> GetChunkIndex(
+      std::string_view document_id) const = 0;
   // `page_size`: 1 or more. `page_token`: empty or from the page before.
   // kInvalidArgument otherwise.
   virtual absl::StatusOr<ContextPage> List(
       int page_size, std::string_view page_token) const = 0;
-  // Deletes the record, the blob and, with its last context, the document. Also
-  // deletes what GetRecord and GetGists call damaged.
+  // Deletes the record, the blob and, with its last context, the document and
+  // its chunk index. Also deletes what GetRecord and GetGists call damaged.
   virtual absl::Status Delete(std::string_view context_id) = 0;
 };
 

@@ -176,6 +176,24 @@ TEST_F(GistStoreTest, ListsEveryContextOnceInPagesOrderedById) {
   }
 }
 
+TEST_F(GistStoreTest, AChunkIndexGoesWithItsDocument) {
+  const ContextRecord first = Put(kSampleText, 2), second = Put(kSampleText, 4);
+  const std::string& document = first.document_id;
+  EXPECT_THAT(store_->GetChunkIndex(document),
+              StatusIs(StatusCode::kNotFound, HasSubstr("no chunk index")));
+  EXPECT_THAT(store_->PutChunkIndex(std::string(64, '0'), "bytes"),
+              StatusIs(StatusCode::kNotFound, HasSubstr("no text")));
+  ASSERT_THAT(store_->PutChunkIndex(document, "some bytes"), IsOk());
+  ASSERT_THAT(store_->PutChunkIndex(document, "other bytes"), IsOk());
+  Open();
+  EXPECT_EQ(store_->GetChunkIndex(document).value(), "other bytes");
+  ASSERT_THAT(store_->Delete(first.context_id), IsOk());
+  EXPECT_EQ(store_->GetChunkIndex(document).value(), "other bytes");
+  ASSERT_THAT(store_->Delete(second.context_id), IsOk());
+  EXPECT_THAT(store_->GetChunkIndex(document),
+              StatusIs(StatusCode::kNotFound, HasSubstr("no chunk index")));
+}
+
 TEST_F(GistStoreTest, ListsOnAfterTheContextOfTheTokenIsDeleted) {
   std::vector<std::string> ids;
   for (int i = 0; i < 3; ++i)
@@ -271,7 +289,7 @@ TEST_F(GistStoreTest, CompressesDocumentsAlone) {
   const auto status = rocksdb::LoadLatestOptions(rocksdb::ConfigOptions(),
                                                  folder(), &options, &families);
   ASSERT_TRUE(status.ok()) << status.ToString();
-  EXPECT_EQ(families.size(), 5u);
+  EXPECT_EQ(families.size(), 6u);
   for (const auto& family : families) {
     EXPECT_EQ(family.options.compression, family.name == "documents"
                                               ? rocksdb::kZSTD

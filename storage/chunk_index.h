@@ -1,0 +1,36 @@
+// A document's chunks, and which of them is nearest to a question.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/vector_index.h"
+
+namespace gist {
+
+// Bytes [begin, end) of the document's text.
+struct IndexedChunk {
+  int64_t begin = 0;
+  int64_t end = 0;
+  int tokens = 0;  // by the embedder's count
+
+  bool operator==(const IndexedChunk&) const = default;
+};
+
+struct ChunkIndex {
+  std::string embedder_fingerprint;  // made the vectors; needed for a question
+  int max_tokens = 0;                // as the chunks were cut
+  int overlap_tokens = 0;
+  std::vector<IndexedChunk> chunks;  // in the text's order
+  VectorIndex vectors;               // labels are indices of `chunks`
+};
+
+absl::StatusOr<std::string> EncodeChunkIndex(const ChunkIndex& index);
+// kDataLoss: damaged, or chunks and vectors do not fit each other.
+// kFailedPrecondition: of a newer version.
+absl::StatusOr<ChunkIndex> DecodeChunkIndex(std::string_view bytes);
+
+}  // namespace gist
