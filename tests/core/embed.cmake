@@ -1,0 +1,4 @@
+gist_test(core/embed/wordpiece_test.cc LABELS unit
+  LINK gist::embed_text gist::test_support nlohmann_json::nlohmann_json)
+gist_test(core/embed/wordpiece_golden_test.cc LABELS integration
+  LINK gist::embed_text gist::test_support nlohmann_json::nlohmann_json)
