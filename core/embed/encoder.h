@@ -1,0 +1,56 @@
+// Sentence encoder: a text -> one unit vector, near to those of like meaning.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/embed/wordpiece.h"
+
+namespace gist {
+
+// A BERT with mean pooling, such as all-MiniLM-L6-v2. Sources: arXiv:1810.04805
+// (BERT), arXiv:1908.10084 (pooling). Equal to sentence-transformers, but that
+// special tokens in a text are text. Weights are float32 and constant; calls do
+// not change the encoder, but should come from one thread (LibTorch keeps a
+// thread pool for each caller).
+class SentenceEncoder {
+ public:
+  // `folder`: a model as sentence-transformers keeps it: config.json,
+  // model.safetensors, tokenizer.json or vocab.txt. `device`: made ready by
+  // PrepareDevice. kNotFound: a file is not there. kDataLoss: files that are
+  // broken or contradict each other. kUnimplemented: another architecture,
+  // activation, pooling or tokenizer, named with what is supported. kInternal:
+  // LibTorch threw.
+  static absl::StatusOr<std::unique_ptr<SentenceEncoder>> Load(
+      const std::string& folder, const std::string& device = "cpu");
+  ~SentenceEncoder();
+
+  // Row-major [texts, dimensions]; each row has length 1, so that a product of
+  // two is their cosine. Of a text longer than max_text_tokens() the beginning
+  // is read; an empty one has a vector too. Texts go through the model in
+  // batches of like length; which others are there changes a row by rounding
+  // alone. kInvalidArgument: a text is not UTF-8, with its index. kInternal:
+  // LibTorch threw.
+  absl::StatusOr<std::vector<float>> Encode(
+      std::span<const std::string_view> texts) const;
+
+  const WordPiece& tokenizer() const;
+  int dimensions() const;
+  int max_text_tokens() const;  // without [CLS] and [SEP]
+  int64_t weight_bytes() const;
+  // Hex SHA-256 over weights, configuration and vocabulary: vectors of two
+  // encoders compare only if these are equal.
+  const std::string& fingerprint() const;
+
+ private:
+  struct Impl;
+  explicit SentenceEncoder(std::unique_ptr<const Impl> impl);
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace gist

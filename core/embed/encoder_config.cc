@@ -1,0 +1,143 @@
+#include "core/embed/encoder_config.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/base/status.h"
+#include "core/embed/json_file.h"
+#include "core/text/quoted.h"
+#include "fmt/format.h"
+#include "nlohmann/json.hpp"
+
+namespace gist {
+namespace {
+
+using Json = nlohmann::json;
+
+// The fields of one file.
+class Fields {
+ public:
+  Fields(std::string path, Json json)
+      : path_(std::move(path)), json_(std::move(json)) {}
+
+  bool Has(const char* name) const {
+    return !json_.value(name, Json()).is_null();
+  }
+
+  absl::Status ReadSize(const char* name, int* size) const {
+    constexpr uint64_t kMost = 10'000'000;
+    const Json value = json_.value(name, Json());
+    if (!value.is_number_unsigned() || value.get<uint64_t>() < 1 ||
+        value.get<uint64_t>() > kMost) {
+      return absl::DataLossError(fmt::format("{}: {} is {}, want 1 to {}",
+                                             path_, name, Shown(value), kMost));
+    }
+    *size = value.get<int>();
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadEpsilon(const char* name, double* epsilon) const {
+    const Json value = json_.value(name, Json());
+    if (!value.is_number() || !(value.get<double>() > 0) ||
+        value.get<double>() > 1) {
+      return absl::DataLossError(
+          fmt::format("{}: {} is {}, want a number over 0, up to 1", path_,
+                      name, Shown(value)));
+    }
+    *epsilon = value.get<double>();
+    return absl::OkStatus();
+  }
+
+  // A field that is missing has the default of the library that wrote it.
+  absl::Status Want(const char* name, const Json& wanted,
+                    const Json& if_missing) const {
+    const Json value = json_.value(name, if_missing);
+    if (value == wanted) return absl::OkStatus();
+    return absl::UnimplementedError(fmt::format("{}: {} is {}, supported is {}",
+                                                path_, name, Shown(value),
+                                                wanted.dump()));
+  }
+
+ private:
+  static std::string Shown(const Json& value) {
+    return Quoted(value.dump(-1, ' ', true, Json::error_handler_t::replace));
+  }
+
+  std::string path_;
+  Json json_;
+};
+
+// Empty fields where the file is not there.
+absl::StatusOr<Fields> ReadFields(const std::string& path, bool is_optional) {
+  auto json = ReadJsonFile(path);
+  if (json.ok()) return Fields(path, *std::move(json));
+  if (is_optional && absl::IsNotFound(json.status())) {
+    return Fields(path, Json::object());
+  }
+  return json.status();
+}
+
+absl::Status ReadModel(const Fields& fields, EncoderConfig* config) {
+  GIST_RETURN_IF_ERROR(fields.Want("model_type", "bert", nullptr));
+  GIST_RETURN_IF_ERROR(fields.Want("hidden_act", "gelu", "gelu"));
+  GIST_RETURN_IF_ERROR(
+      fields.Want("position_embedding_type", "absolute", "absolute"));
+  GIST_RETURN_IF_ERROR(fields.Want("is_decoder", false, false));
+  GIST_RETURN_IF_ERROR(fields.ReadSize("num_hidden_layers", &config->layers));
+  GIST_RETURN_IF_ERROR(fields.ReadSize("hidden_size", &config->hidden_size));
+  GIST_RETURN_IF_ERROR(fields.ReadSize("num_attention_heads", &config->heads));
+  GIST_RETURN_IF_ERROR(
+      fields.ReadSize("intermediate_size", &config->intermediate_size));
+  GIST_RETURN_IF_ERROR(fields.ReadSize("vocab_size", &config->vocab_size));
+  GIST_RETURN_IF_ERROR(
+      fields.ReadSize("max_position_embeddings", &config->positions));
+  GIST_RETURN_IF_ERROR(
+      fields.ReadSize("type_vocab_size", &config->token_types));
+  return fields.ReadEpsilon("layer_norm_eps", &config->layer_norm_epsilon);
+}
+
+absl::Status Check(const std::string& folder, const EncoderConfig& config) {
+  if (config.hidden_size % config.heads != 0) {
+    return absl::DataLossError(
+        fmt::format("{}: hidden_size {} is no multiple of {} heads", folder,
+                    config.hidden_size, config.heads));
+  }
+  if (config.max_sequence_tokens < 3 ||
+      config.max_sequence_tokens > config.positions) {
+    return absl::DataLossError(
+        fmt::format("{}: max_seq_length is {}, want 3 to {}, as many as there "
+                    "are positions",
+                    folder, config.max_sequence_tokens, config.positions));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<EncoderConfig> ReadEncoderConfig(const std::string& folder) {
+  EncoderConfig config;
+  GIST_ASSIGN_OR_RETURN(const Fields model,
+                        ReadFields(folder + "/config.json", false));
+  GIST_RETURN_IF_ERROR(ReadModel(model, &config));
+  GIST_ASSIGN_OR_RETURN(const Fields pooling,
+                        ReadFields(folder + "/1_Pooling/config.json", true));
+  // sentence-transformers pools by the mean where nothing is said.
+  GIST_RETURN_IF_ERROR(pooling.Want("pooling_mode_mean_tokens", true, true));
+  for (const char* other :
+       {"pooling_mode_cls_token", "pooling_mode_max_tokens",
+        "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens",
+        "pooling_mode_lasttoken"}) {
+    GIST_RETURN_IF_ERROR(pooling.Want(other, false, false));
+  }
+  config.max_sequence_tokens = config.positions;
+  const std::string sentence_path = folder + "/sentence_bert_config.json";
+  GIST_ASSIGN_OR_RETURN(const Fields sentence, ReadFields(sentence_path, true));
+  if (sentence.Has("max_seq_length")) {
+    GIST_RETURN_IF_ERROR(
+        sentence.ReadSize("max_seq_length", &config.max_sequence_tokens));
+  }
+  GIST_RETURN_IF_ERROR(Check(folder, config));
+  return config;
+}
+
+}  // namespace gist

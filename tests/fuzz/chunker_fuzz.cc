@@ -1,0 +1,81 @@
+// Any bytes: the tokens and chunks of valid UTF-8 lie in order within it, and
+// chunks are as long as they say; all else is kInvalidArgument. The first byte
+// chooses the options.
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/base/utf8.h"
+#include "core/embed/chunker.h"
+#include "core/embed/wordpiece.h"
+#include "tests/fuzz/check.h"
+
+namespace gist {
+namespace {
+
+std::unique_ptr<WordPiece> Create() {
+  auto made = WordPiece::Create(
+      {.tokens = {"[PAD]",    "[UNK]",  "[CLS]", "[SEP]", "the",    "t",
+                  "##t",      "e",      "##e",   "##he",  "a",      "##a",
+                  ".",        ",",      "1",     "##1",   "\u1112", "##\u1161",
+                  "##\u11AB", "\u6F22", "\"",    "[",     "]"}});
+  FuzzCheck(made.ok(), "the vocabulary is sound");
+  return *std::move(made);
+}
+
+void CheckTokens(const std::vector<WordPieceToken>& tokens, size_t size) {
+  uint32_t begin = 0;
+  for (const WordPieceToken& token : tokens) {
+    FuzzCheck(token.begin < token.end && token.end <= size,
+              "tokens lie in the text");
+    FuzzCheck(begin <= token.begin, "tokens rise");
+    begin = token.begin;
+  }
+}
+
+void CheckChunks(std::string_view text, const WordPiece& tokenizer,
+                 const ChunkOptions& options) {
+  const auto chunks = ChunkText(text, tokenizer, options);
+  FuzzCheck(chunks.ok(), "all UTF-8 is cut");
+  size_t begin = 0, end = 0;
+  for (const Chunk& chunk : *chunks) {
+    FuzzCheck(chunk.begin < chunk.end && chunk.end <= text.size(),
+              "chunks lie in the text");
+    FuzzCheck(end == 0 || (begin < chunk.begin && end < chunk.end),
+              "chunks rise");
+    FuzzCheck(chunk.tokens <= options.max_tokens &&
+                  chunk.end - chunk.begin <= options.max_bytes,
+              "chunks fit");
+    const auto alone =
+        tokenizer.Encode(text.substr(chunk.begin, chunk.end - chunk.begin));
+    FuzzCheck(alone.ok() && int(alone->size()) == chunk.tokens,
+              "a chunk alone has the same tokens");
+    begin = chunk.begin;
+    end = chunk.end;
+  }
+}
+
+}  // namespace
+}  // namespace gist
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const auto tokenizer = gist::Create();
+  const int choice = size > 0 ? data[0] : 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  const std::string_view text = bytes.substr(std::min<size_t>(1, size));
+  const auto tokens = tokenizer->Encode(text);
+  if (gist::FirstInvalidUtf8(text) != text.size()) {
+    gist::FuzzCheck(absl::IsInvalidArgument(tokens.status()),
+                    "only UTF-8 is read");
+    return 0;
+  }
+  gist::FuzzCheck(tokens.ok(), "all UTF-8 is read");
+  gist::CheckTokens(*tokens, text.size());
+  gist::CheckChunks(text, *tokenizer,
+                    {.max_tokens = 8 + choice % 16,
+                     .overlap_tokens = choice / 16 % 5,
+                     .max_bytes = size_t(64 + choice)});
+  return 0;
+}
