@@ -57,6 +57,28 @@ void AddCompress(CLI::App& app, Command* command) {
   Choose(sub, command, arguments, RunCompress);
 }
 
+constexpr Mode kModes[] = {Mode::kGist, Mode::kFullContext, Mode::kRag,
+                           Mode::kHybrid};
+
+void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
+  sub->add_option("--passages", retrieval->top_k,
+                  "In rag and hybrid: passages to answer from (default: 4)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  sub->add_option("--chunk-tokens", retrieval->chunk_tokens,
+                  "Longest passage, by the embedder's count (default: 200)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  sub->add_option("--overlap", retrieval->overlap_tokens,
+                  "Tokens that two passages in a row share (default: 40)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  sub->add_option("--ef", retrieval->ef,
+                  "Candidates of the search (default: 64)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+}
+
 void AddSampling(CLI::App* sub, Question* question) {
   sub->add_option("--max-tokens", question->max_tokens,
                   "Longest answer (default: the server's, 256)")
@@ -105,13 +127,18 @@ void AddAsk(CLI::App& app, Command* command) {
   auto question = std::make_shared<Question>();
   auto words = std::make_shared<std::vector<std::string>>();
   const auto set_mode = [question](const std::string& mode) {
-    question->mode = mode == "full" ? Mode::kFullContext : Mode::kGist;
+    for (const Mode known : kModes) {
+      if (mode == ModeName(known)) question->mode = known;
+    }
   };
   sub->add_option_function<std::string>(
          "--mode", set_mode,
-         "gist: from the gists alone (default); full: from the whole text")
-      ->check(CLI::IsMember({"gist", "full"}))
+         "gist: from the gists alone (default); full: from the whole text; "
+         "rag: "
+         "from passages that retrieval finds; hybrid: gists and passages")
+      ->check(CLI::IsMember({"gist", "full", "rag", "hybrid"}))
       ->type_name("MODE");
+  AddRetrieval(sub, &question->retrieval);
   AddSampling(sub, question.get());
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")

@@ -1,13 +1,54 @@
 #include "client/convert.h"
 
 namespace gist::client {
+namespace {
+
+struct ModeNames {
+  Mode mode;
+  v1::Mode proto;
+  std::string_view name;
+};
+constexpr ModeNames kModes[] = {
+    {Mode::kGist, v1::MODE_GIST, "gist"},
+    {Mode::kFullContext, v1::MODE_FULL_CONTEXT, "full"},
+    {Mode::kRag, v1::MODE_RAG, "rag"},
+    {Mode::kHybrid, v1::MODE_HYBRID, "hybrid"}};
+
+v1::Mode ToProto(Mode mode) { return kModes[size_t(mode)].proto; }
+
+Mode FromProto(v1::Mode proto) {
+  for (const ModeNames& names : kModes) {
+    if (names.proto == proto) return names.mode;
+  }
+  return Mode::kGist;
+}
+
+RetrievedChunk FromProto(const v1::RetrievedChunk& proto) {
+  return {.context_id = proto.context_id(),
+          .begin = proto.begin(),
+          .end = proto.end(),
+          .similarity = proto.similarity(),
+          .text = proto.text()};
+}
+
+}  // namespace
+
+std::string_view ModeName(Mode mode) { return kModes[size_t(mode)].name; }
 
 v1::AskRequest ToProto(const Question& question) {
   v1::AskRequest proto;
   for (const std::string& id : question.context_ids) proto.add_context_ids(id);
   proto.set_question(question.text);
-  proto.set_mode(question.mode == Mode::kFullContext ? v1::MODE_FULL_CONTEXT
-                                                     : v1::MODE_GIST);
+  proto.set_mode(ToProto(question.mode));
+  if (question.mode == Mode::kRag || question.mode == Mode::kHybrid) {
+    const Retrieval& retrieval = question.retrieval;
+    proto.mutable_retrieval()->set_top_k(retrieval.top_k);
+    proto.mutable_retrieval()->set_ef(retrieval.ef);
+    proto.mutable_retrieval()->set_chunk_tokens(retrieval.chunk_tokens);
+    if (retrieval.overlap_tokens) {
+      proto.mutable_retrieval()->set_overlap_tokens(*retrieval.overlap_tokens);
+    }
+  }
   proto.set_max_tokens(question.max_tokens);
   proto.set_temperature(question.temperature);
   proto.set_top_k(question.top_k);
@@ -50,9 +91,8 @@ CompressResult FromProto(const v1::CompressResponse& proto) {
 }
 
 Accounting FromProto(const v1::Accounting& proto) {
-  return {
-      .mode = proto.mode() == v1::MODE_FULL_CONTEXT ? Mode::kFullContext
-                                                    : Mode::kGist,
+  Accounting accounting = {
+      .mode = FromProto(proto.mode()),
       .document_tokens = proto.document_tokens(),
       .prefix_tokens = proto.prefix_tokens(),
       .gist_tokens = proto.gist_tokens(),
@@ -73,7 +113,15 @@ Accounting FromProto(const v1::Accounting& proto) {
       .model_fingerprint = proto.model_fingerprint(),
       .adapter_fingerprints = {proto.adapter_fingerprints().begin(),
                                proto.adapter_fingerprints().end()},
+      .index_seconds = proto.index_seconds(),
+      .search_seconds = proto.search_seconds(),
+      .embedder_fingerprint = proto.embedder_fingerprint(),
+      .chunks = {},
   };
+  for (const v1::RetrievedChunk& chunk : proto.chunks()) {
+    accounting.chunks.push_back(FromProto(chunk));
+  }
+  return accounting;
 }
 
 ServerInfo FromProto(const v1::ServerInfo& proto) {

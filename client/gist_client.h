@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -59,6 +60,26 @@ struct CompressResult {
 enum class Mode {
   kGist,         // from the gists alone
   kFullContext,  // from the stored text, prefilled whole
+  kRag,          // from the passages of it most similar to the question
+  kHybrid,       // from the gists, and those passages behind them
+};
+// As the command line names it: "gist", "full", "rag", "hybrid".
+std::string_view ModeName(Mode mode);
+
+// How passages are found; 0: the server's default.
+struct Retrieval {
+  int top_k = 0;         // passages, of all documents together
+  int ef = 0;            // candidates of the search
+  int chunk_tokens = 0;  // by the embedder's count
+  std::optional<int> overlap_tokens;
+};
+
+struct RetrievedChunk {
+  std::string context_id;
+  int64_t begin = 0;  // bytes [begin, end) of the document's text
+  int64_t end = 0;
+  double similarity = 0;  // cosine to the question, -1 to 1
+  std::string text;
 };
 
 struct Question {
@@ -70,6 +91,7 @@ struct Question {
   int top_k = 0;          // 0: all; else the k most likely tokens
   float top_p = 0;        // 0: 1; else (0, 1]
   uint64_t seed = 0;      // the same seed and question give the same answer
+  Retrieval retrieval;    // in kRag and kHybrid
 };
 
 // What an answer took.
@@ -94,6 +116,10 @@ struct Accounting {
   std::string finish_reason;  // "stop" (end of turn) or "length"
   std::string model_fingerprint;
   std::vector<std::string> adapter_fingerprints;  // of each context, in order
+  double index_seconds = 0;   // embedding documents that had no index yet
+  double search_seconds = 0;  // the question's vector, and the search
+  std::string embedder_fingerprint;    // in kRag and kHybrid
+  std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };
 
 struct ServerInfo {

@@ -17,10 +17,6 @@ std::string Line(std::string_view name, std::string_view value) {
   return fmt::format("{:20} {}\n", name, value);
 }
 
-std::string_view ModeName(Mode mode) {
-  return mode == Mode::kFullContext ? "full" : "gist";
-}
-
 std::string Origin(const Context& context) {
   if (context.imported) return "imported";
   return fmt::format("computed here in {}",
@@ -63,8 +59,16 @@ Json ToJson(const CompressResult& result) {
   return json;
 }
 
+Json ToJson(const RetrievedChunk& chunk) {
+  return {{"context_id", chunk.context_id},
+          {"begin", chunk.begin},
+          {"end", chunk.end},
+          {"similarity", chunk.similarity},
+          {"text", chunk.text}};
+}
+
 Json ToJson(const Accounting& accounting) {
-  return {
+  Json json = {
       {"mode", ModeName(accounting.mode)},
       {"document_tokens", accounting.document_tokens},
       {"prefix_tokens", accounting.prefix_tokens},
@@ -87,6 +91,15 @@ Json ToJson(const Accounting& accounting) {
         {"decode", accounting.decode_seconds},
         {"total", accounting.total_seconds}}},
   };
+  if (accounting.embedder_fingerprint.empty()) return json;
+  json["embedder_fingerprint"] = accounting.embedder_fingerprint;
+  json["seconds"]["index"] = accounting.index_seconds;
+  json["seconds"]["search"] = accounting.search_seconds;
+  json["chunks"] = Json::array();
+  for (const RetrievedChunk& chunk : accounting.chunks) {
+    json["chunks"].push_back(ToJson(chunk));
+  }
+  return json;
 }
 
 Json ToJson(const ServerInfo& info) {
@@ -141,6 +154,18 @@ std::string Summary(const Accounting& accounting) {
         FormatCount(accounting.context_tokens),
         accounting.cached_tokens > 0 ? "were still in memory" : "were read",
         FormatBytes(accounting.kv_bytes));
+  } else if (accounting.mode == Mode::kRag ||
+             accounting.mode == Mode::kHybrid) {
+    text = fmt::format(
+        "{}{} passage{} of {} tokens stand for {} ({}), {}",
+        accounting.mode == Mode::kHybrid
+            ? FormatCount(accounting.gist_tokens) + " gist tokens and "
+            : "",
+        accounting.chunks.size(), accounting.chunks.size() == 1 ? "" : "s",
+        FormatCount(accounting.context_tokens),
+        FormatCount(accounting.document_tokens),
+        FormatRatio(accounting.compression_ratio),
+        Instead(accounting.kv_bytes, accounting.full_context_kv_bytes));
   } else {
     text = fmt::format(
         "{} gist tokens stand for {} ({}), {}",

@@ -77,7 +77,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 // The flags; each is empty until it is given.
 struct Flags {
   std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
-  std::optional<std::string> device, weights;
+  std::optional<std::string> device, weights, embedder;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   std::optional<int64_t> max_cached_kv_bytes;
@@ -100,6 +100,9 @@ struct Flags {
     add("--adapter", adapter,
         "folder of the gist adapter, in place of the promoted one",
         defaults.adapter);
+    add("--embedder", embedder,
+        "folder of the sentence encoder that finds passages, or off",
+        defaults.embedder);
     add("--presets", presets, "folder of training recipes", defaults.presets);
     add("--device", device, "cpu or cuda:N", defaults.device);
     add("--weights", weights, kWeightStorageHelp, defaults.weights);
@@ -127,6 +130,7 @@ struct Flags {
     apply(model, config.model);
     apply(adapter, config.adapter);
     if (adapter) config.promoted_adapter = false;
+    apply(embedder, config.embedder);
     apply(presets, config.presets);
     apply(device, config.device);
     apply(weights, config.weights);
@@ -146,6 +150,7 @@ Config DefaultConfig(std::string_view home) {
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
   config.adapter = fmt::format("{}/adapters/default", home);
+  config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;
 }

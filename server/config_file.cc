@@ -49,6 +49,7 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("data_dir", "a string", config.data_dir),
           MakeKey("model", "a string", config.model),
           MakeKey("adapter", "a string", config.adapter),
+          MakeKey("embedder", "a string", config.embedder),
           MakeKey("promoted_adapter", "true or false", config.promoted_adapter),
           MakeKey("presets", "a string", config.presets),
           MakeKey("device", "a string", config.device),

@@ -19,6 +19,12 @@
 namespace gist {
 namespace {
 
+// As metrics and log name it.
+const char* NameOf(AskMode mode) {
+  constexpr const char* kNames[] = {"gist", "full", "rag", "hybrid"};
+  return kNames[size_t(mode)];
+}
+
 constexpr int kSlackBytes = 64 << 10;    // of a message, over kMaxUnaryBytes
 constexpr size_t kChunkBytes = 1 << 20;  // of an exported file
 constexpr std::chrono::milliseconds kProgressInterval{100};
@@ -232,8 +238,7 @@ class Service final : public v1::GistService::Service {
     };
     GIST_ASSIGN_OR_RETURN(const Accounting accounting,
                           pipeline_.Ask(input, caller, on_text));
-    const char* const mode =
-        accounting.mode == AskMode::kGist ? "gist" : "full";
+    const char* const mode = NameOf(accounting.mode);
     const int prompt_tokens =
         accounting.prefix_tokens + accounting.gist_tokens +
         accounting.context_tokens + accounting.question_tokens;

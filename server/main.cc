@@ -26,8 +26,10 @@
 #include "spdlog/spdlog.h"
 #include "storage/gist_store.h"
 #ifdef GIST_TORCH
+#include "core/torch_embedder.h"
 #include "core/torch_engine.h"
 #else
+#include "tests/support/fake_embedder.h"
 #include "tests/support/fake_engine.h"
 #endif
 
@@ -48,6 +50,16 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
               config.model);
   return std::make_unique<FakeEngine>();
+#endif
+}
+
+// Null: off.
+absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
+  if (config.embedder == "off") return nullptr;
+#ifdef GIST_TORCH
+  return MakeTorchEmbedder(config.embedder, config.device);
+#else
+  return std::make_unique<FakeEmbedder>();
 #endif
 }
 
@@ -100,13 +112,15 @@ struct Trainings {
 absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
+  GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
   Scheduler scheduler(*engine,
                       {config.limits.max_queue, config.limits.max_running_asks,
                        config.limits.max_running_compressions});
   Pipeline pipeline(*engine, *store, scheduler,
                     {.max_document_bytes = config.limits.max_document_bytes,
                      .max_document_tokens = config.limits.max_document_tokens,
-                     .max_cached_kv_bytes = config.limits.max_cached_kv_bytes});
+                     .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
+                    embedder.get());
   Metrics metrics;
   GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
   metrics.AddContexts(contexts);

@@ -25,12 +25,14 @@ absl::Status NoSuchContext(std::string_view context_id) {
 }  // namespace
 
 Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
-                   PipelineLimits limits)
+                   PipelineLimits limits, Embedder* embedder)
     : engine_(engine),
       store_(store),
       scheduler_(scheduler),
       limits_(limits),
-      cache_(limits.max_cached_kv_bytes) {}
+      cache_(limits.max_cached_kv_bytes) {
+  if (embedder != nullptr) retriever_.emplace(*embedder, store, scheduler);
+}
 
 int64_t Pipeline::max_import_bytes() const {
   return limits_.max_document_bytes + kMaxImportedGistBytes;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "server/caller.h"
 #include "server/compress_job.h"
 #include "server/keyed_lock.h"
+#include "server/retriever.h"
 #include "server/scheduler.h"
 #include "server/sequence_cache.h"
 #include "storage/gist_store.h"
@@ -53,13 +55,19 @@ struct CompressResult {
   double total_seconds = 0;
 };
 
-enum class AskMode { kGist, kFullContext };
+enum class AskMode {
+  kGist,
+  kFullContext,
+  kRag,     // passages that retrieval finds
+  kHybrid,  // gists, and those passages behind them
+};
 
 struct AskInput {
   std::vector<std::string> context_ids;
   std::string question;
   AskMode mode = AskMode::kGist;
-  int max_tokens = 0;  // 0: 256, or what still fits
+  int max_tokens = 0;               // 0: 256, or what still fits
+  RetrievalOptions retrieval = {};  // in kRag and kHybrid
   Sampling sampling = {};
 };
 
@@ -85,6 +93,10 @@ struct Accounting {
   std::string finish_reason;
   std::string model_fingerprint;
   std::vector<std::string> adapter_fingerprints;
+  double index_seconds = 0;
+  double search_seconds = 0;
+  std::string embedder_fingerprint;    // in kRag and kHybrid
+  std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };
 
 struct ListResult {
@@ -106,9 +118,10 @@ class Pipeline {
   // False: nobody reads any more; the answer is cancelled.
   using TextSink = std::function<bool(const std::string& piece)>;
 
-  // All three outlive the pipeline. `scheduler` runs `engine`.
+  // All outlive the pipeline. `scheduler` runs `engine`. Without `embedder`
+  // kRag and kHybrid are refused.
   Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
-           PipelineLimits limits);
+           PipelineLimits limits, Embedder* embedder = nullptr);
 
   // The same text with the same number of gists is computed once, also when
   // asked for twice at the same time. What was imported, or fails its checks,
@@ -158,9 +171,11 @@ class Pipeline {
                                CompressResult& result);
 
   absl::Status CheckAsk(const AskInput& input) const;
-  absl::StatusOr<Material> Load(const AskInput& input) const;
+  absl::StatusOr<Material> Load(const AskInput& input, const Caller& caller);
   absl::Status LoadGists(Material& material) const;
   absl::Status LoadText(Material& material) const;
+  absl::Status LoadPassages(const AskInput& input, const Caller& caller,
+                            Material& material);
   absl::StatusOr<int> AnswerRoom(const AskInput& input,
                                  const Accounting& accounting) const;
 
@@ -173,6 +188,7 @@ class Pipeline {
   GistStore& store_;
   Scheduler& scheduler_;
   const PipelineLimits limits_;
+  std::optional<Retriever> retriever_;
   SequenceCache cache_;  // for jobs, on the scheduler's thread
   KeyedLock writers_;    // by context id: one Compress or Import at a time
 };

@@ -61,7 +61,7 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
                                          const TextSink& on_text) {
   const Clock::time_point arrival = Clock::now();
   GIST_RETURN_IF_ERROR(CheckAsk(input));
-  GIST_ASSIGN_OR_RETURN(Material material, Load(input));
+  GIST_ASSIGN_OR_RETURN(Material material, Load(input, caller));
   Accounting& accounting = material.accounting;
   material.work.arrival = arrival;
   material.work.sampling = input.sampling;
@@ -115,7 +115,8 @@ absl::Status Pipeline::CheckAsk(const AskInput& input) const {
   return CheckSampling(input);
 }
 
-absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input) const {
+absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
+                                                  const Caller& caller) {
   const ModelInfo& model = engine_.model();
   Material material;
   Accounting& accounting = material.accounting;
@@ -132,15 +133,22 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input) const {
     accounting.adapter_fingerprints.push_back(record.adapter_fingerprint);
     material.records.push_back(std::move(record));
   }
-  GIST_RETURN_IF_ERROR(input.mode == AskMode::kGist ? LoadGists(material)
-                                                    : LoadText(material));
+  const AskMode mode = input.mode;
+  if (mode == AskMode::kGist || mode == AskMode::kHybrid) {
+    GIST_RETURN_IF_ERROR(LoadGists(material));
+  }
+  if (mode == AskMode::kFullContext) GIST_RETURN_IF_ERROR(LoadText(material));
+  if (mode == AskMode::kRag || mode == AskMode::kHybrid) {
+    GIST_RETURN_IF_ERROR(LoadPassages(input, caller, material));
+  }
   auto& tokens = material.work.tokens;
   tokens.insert(tokens.end(), question.begin(), question.end());
   const int64_t stands_for = accounting.gist_tokens + accounting.context_tokens;
   accounting.kv_bytes = model.KvBytes(stands_for);
   accounting.full_context_kv_bytes = model.KvBytes(accounting.document_tokens);
-  accounting.compression_ratio =
-      double(accounting.document_tokens) / double(stands_for);
+  // A document of white space alone has no passage.
+  accounting.compression_ratio = double(accounting.document_tokens) /
+                                 double(std::max<int64_t>(1, stands_for));
   return material;
 }
 
@@ -189,6 +197,54 @@ absl::Status Pipeline::LoadText(Material& material) const {
   GIST_ASSIGN_OR_RETURN(material.work.tokens, engine_.Tokenize(joined));
   accounting.context_tokens = int(material.work.tokens.size());
   material.work.context_tokens = accounting.context_tokens;
+  return absl::OkStatus();
+}
+
+namespace {
+
+// The passages as they stand in the documents, in order, those that overlap as
+// one.
+std::string JoinPassages(std::vector<RetrievedChunk> chunks) {
+  std::ranges::sort(chunks, [](const auto& a, const auto& b) {
+    return std::pair(a.document, a.begin) < std::pair(b.document, b.begin);
+  });
+  std::string joined;
+  int document = -1;
+  int64_t end = 0;  // of what is joined, in `document`
+  for (const RetrievedChunk& chunk : chunks) {
+    const bool goes_on = chunk.document == document && chunk.begin <= end;
+    if (!goes_on) {
+      if (!joined.empty()) joined += kBetweenDocuments;
+      joined += chunk.text;
+    } else if (chunk.end > end) {
+      joined += chunk.text.substr(size_t(end - chunk.begin));
+    }
+    end = goes_on ? std::max(end, chunk.end) : chunk.end;
+    document = chunk.document;
+  }
+  return joined;
+}
+
+}  // namespace
+
+absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
+                                    Material& material) {
+  if (!retriever_) {
+    return absl::FailedPreconditionError(
+        "this server has no embedder, so no passage can be found; start gistd "
+        "with --embedder, or ask with MODE_GIST");
+  }
+  GIST_ASSIGN_OR_RETURN(Retrieved retrieved,
+                        retriever_->Find(material.records, input.question,
+                                         input.retrieval, caller));
+  Accounting& accounting = material.accounting;
+  accounting.index_seconds = retrieved.index_seconds;
+  accounting.search_seconds = retrieved.search_seconds;
+  accounting.embedder_fingerprint = retriever_->embedder().fingerprint;
+  GIST_ASSIGN_OR_RETURN(material.work.tokens,
+                        engine_.Tokenize(JoinPassages(retrieved.chunks)));
+  accounting.context_tokens = int(material.work.tokens.size());
+  accounting.chunks = std::move(retrieved.chunks);
   return absl::OkStatus();
 }
 

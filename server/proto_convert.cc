@@ -56,9 +56,16 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
     case v1::MODE_FULL_CONTEXT:
       input.mode = AskMode::kFullContext;
       break;
+    case v1::MODE_RAG:
+      input.mode = AskMode::kRag;
+      break;
+    case v1::MODE_HYBRID:
+      input.mode = AskMode::kHybrid;
+      break;
     default:
       return absl::InvalidArgumentError(
-          fmt::format("mode is {}, want MODE_GIST (1) or MODE_FULL_CONTEXT (2)",
+          fmt::format("mode is {}, want MODE_GIST (1), MODE_FULL_CONTEXT (2), "
+                      "MODE_RAG (3) or MODE_HYBRID (4)",
                       int(request.mode())));
   }
   input.max_tokens = request.max_tokens();
@@ -66,6 +73,16 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
   input.sampling.top_k = request.top_k();
   input.sampling.top_p = request.top_p() == 0 ? 1.0f : request.top_p();
   input.sampling.seed = request.seed();
+  const v1::Retrieval& retrieval = request.retrieval();
+  const auto set = [](int32_t value, int* field) {
+    if (value != 0) *field = value;
+  };
+  set(retrieval.top_k(), &input.retrieval.top_k);
+  set(retrieval.ef(), &input.retrieval.ef);
+  set(retrieval.chunk_tokens(), &input.retrieval.chunk_tokens);
+  if (retrieval.has_overlap_tokens()) {
+    input.retrieval.overlap_tokens = retrieval.overlap_tokens();
+  }
   return input;
 }
 
@@ -105,9 +122,34 @@ void ToProto(const CompressProgress& progress, v1::CompressProgress* out) {
   out->set_total_tokens(progress.total_tokens);
 }
 
+namespace {
+
+v1::Mode ToProto(AskMode mode) {
+  switch (mode) {
+    case AskMode::kGist:
+      return v1::MODE_GIST;
+    case AskMode::kFullContext:
+      return v1::MODE_FULL_CONTEXT;
+    case AskMode::kRag:
+      return v1::MODE_RAG;
+    case AskMode::kHybrid:
+      return v1::MODE_HYBRID;
+  }
+  return v1::MODE_UNSPECIFIED;
+}
+
+void ToProto(const RetrievedChunk& chunk, v1::RetrievedChunk* out) {
+  out->set_context_id(chunk.context_id);
+  out->set_begin(chunk.begin);
+  out->set_end(chunk.end);
+  out->set_similarity(chunk.similarity);
+  out->set_text(chunk.text);
+}
+
+}  // namespace
+
 void ToProto(const Accounting& accounting, v1::Accounting* out) {
-  out->set_mode(accounting.mode == AskMode::kGist ? v1::MODE_GIST
-                                                  : v1::MODE_FULL_CONTEXT);
+  out->set_mode(ToProto(accounting.mode));
   out->set_document_tokens(accounting.document_tokens);
   out->set_prefix_tokens(accounting.prefix_tokens);
   out->set_gist_tokens(accounting.gist_tokens);
@@ -126,6 +168,12 @@ void ToProto(const Accounting& accounting, v1::Accounting* out) {
   out->set_total_seconds(accounting.total_seconds);
   out->set_finish_reason(accounting.finish_reason);
   out->set_model_fingerprint(accounting.model_fingerprint);
+  out->set_index_seconds(accounting.index_seconds);
+  out->set_search_seconds(accounting.search_seconds);
+  out->set_embedder_fingerprint(accounting.embedder_fingerprint);
+  for (const RetrievedChunk& chunk : accounting.chunks) {
+    ToProto(chunk, out->add_chunks());
+  }
   for (const std::string& fingerprint : accounting.adapter_fingerprints) {
     out->add_adapter_fingerprints(fingerprint);
   }

@@ -312,7 +312,7 @@ TEST_F(CliTest, EndsWithTwoAfterWrongUsage) {
       {"ask", "Who?"},
       {"ask", kId, "Who", "is", "it?"},
       {"ask", kId, kId},
-      {"ask", "--mode", "rag", kId, "Who?"},
+      {"ask", "--mode", "guess", kId, "Who?"},
       {"ask", "--max-tokens", "many", kId, "Who?"},
       {"--timeout", "0", "info"},
       {"contexts"},

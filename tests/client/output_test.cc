@@ -26,7 +26,22 @@ TEST(OutputTest, SaysAllThatTheServerSaid) {
 TEST(OutputTest, GroupsSecondsByPhase) {
   EXPECT_EQ(ToJson(FromProto(FullAccounting()))["seconds"].dump(),
             R"({"queue":0.01,"load":0.02,"prefill":0.03,"first_token":0.21,)"
-            R"("decode":0.27,"total":0.48})");
+            R"("decode":0.27,"total":0.48,"index":0.04,"search":0.05})");
+}
+
+TEST(OutputTest, NamesThePassages) {
+  const Json chunks = ToJson(FromProto(FullAccounting()))["chunks"];
+  ASSERT_EQ(chunks.size(), 1u);
+  EXPECT_THAT(chunks[0], HasAllFieldsOf(FullAccounting().chunks(0)));
+  v1::Accounting accounting = FullAccounting();
+  accounting.set_mode(v1::MODE_HYBRID);
+  accounting.set_compression_ratio(60.2);
+  EXPECT_THAT(Summary(FromProto(accounting)),
+              HasSubstr("10 gist tokens and 1 passage of 7 tokens stand for "
+                        "1,024 (60x)"));
+  accounting.set_mode(v1::MODE_RAG);
+  EXPECT_THAT(Summary(FromProto(accounting)),
+              HasSubstr("1 passage of 7 tokens stand for 1,024"));
 }
 
 TEST(OutputTest, NamesTheModeByItsFlag) {

@@ -212,6 +212,15 @@ v1::Accounting FullAccounting() {
   accounting.set_finish_reason("stop");
   accounting.set_model_fingerprint(std::string(64, 'a'));
   accounting.add_adapter_fingerprints(std::string(64, 'b'));
+  accounting.set_index_seconds(0.04);
+  accounting.set_search_seconds(0.05);
+  accounting.set_embedder_fingerprint(std::string(64, 'e'));
+  v1::RetrievedChunk& chunk = *accounting.add_chunks();
+  chunk.set_context_id("ctx_00000000000000000000000000000001");
+  chunk.set_begin(5);
+  chunk.set_end(25);
+  chunk.set_similarity(0.5);
+  chunk.set_text("a passage of 20 byte");
   return accounting;
 }
 

@@ -166,6 +166,36 @@ TEST_F(EndToEndTest, LongDocumentIsReadInGroupsAndAskedWithAnother) {
   EXPECT_EQ(Ask(full).accounting.context_tokens, other.context.context_tokens);
 }
 
+TEST_F(EndToEndTest, FindsThePassageThatAQuestionIsAbout) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  for (const Sample& sample : Samples(3)) {
+    client::Question question{
+        .context_ids = {Compress(sample.text).context.context_id},
+        .text = "What is the secret passkey?",
+        .mode = client::Mode::kRag,
+        .max_tokens = 2,
+        .retrieval = {.top_k = 2}};
+    const Answered answered = Ask(question);
+    ASSERT_THAT(answered.status, IsOk());
+    const auto& chunks = answered.accounting.chunks;
+    ASSERT_EQ(chunks.size(), 2u);
+    EXPECT_GE(chunks[0].similarity, chunks[1].similarity);
+    EXPECT_THAT(chunks[0].text + chunks[1].text, HasSubstr("passkey"));
+    for (const client::RetrievedChunk& chunk : chunks) {
+      EXPECT_EQ(sample.text.substr(size_t(chunk.begin),
+                                   size_t(chunk.end - chunk.begin)),
+                chunk.text);
+    }
+    EXPECT_GT(answered.accounting.index_seconds, 0);
+    question.mode = client::Mode::kHybrid;
+    const Answered hybrid = Ask(question);
+    EXPECT_EQ(hybrid.accounting.gist_tokens, 10);
+    EXPECT_EQ(hybrid.accounting.index_seconds, 0) << "it was kept";
+    EXPECT_EQ(hybrid.accounting.context_tokens,
+              answered.accounting.context_tokens);
+  }
+}
+
 TEST_F(EndToEndTest, RefusesWhatExceedsTheModelAndKeepsServing) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const Sample sample = Samples(1)[0];

@@ -44,7 +44,8 @@ class MemoryTest : public testing::Test {
   std::unique_ptr<GistdProcess> Start(const std::string& weights = "float32") {
     auto server = std::make_unique<GistdProcess>(
         std::vector<std::string>{"--data-dir", folder_ / "data", "--threads",
-                                 "2", "--weights", weights},
+                                 "2", "--weights", weights, "--embedder",
+                                 "off"},
         folder_ / "log");
     const auto address = server->WaitUntilReady();
     EXPECT_TRUE(address) << server->Log();

@@ -9,6 +9,7 @@
 #include "server/pipeline.h"
 #include "server/scheduler.h"
 #include "storage/gist_store.h"
+#include "tests/support/fake_embedder.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -19,6 +20,8 @@ struct HarnessOptions {
   FakeEngineOptions engine;
   SchedulerOptions scheduler;
   PipelineLimits limits;
+  bool has_embedder = true;
+  FakeEmbedderOptions embedder;
 };
 
 class Harness {
@@ -27,8 +30,10 @@ class Harness {
   Harness(const std::string& folder, HarnessOptions options)
       : engine(std::move(options.engine)),
         store(OpenGistStore(folder).value()),
+        embedder(std::move(options.embedder)),
         scheduler(engine, options.scheduler),
-        pipeline(engine, *store, scheduler, options.limits) {}
+        pipeline(engine, *store, scheduler, options.limits,
+                 options.has_embedder ? &embedder : nullptr) {}
 
   absl::StatusOr<CompressResult> Compress(const std::string& text,
                                           int gist_tokens = 0) {
@@ -56,6 +61,7 @@ class Harness {
 
   FakeEngine engine;
   std::unique_ptr<GistStore> store;
+  FakeEmbedder embedder;
   Scheduler scheduler;
   Pipeline pipeline;
 };

@@ -1,0 +1,47 @@
+// Texts on their way to their vectors, as the scheduler runs them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/embedder.h"
+#include "server/caller.h"
+#include "server/mailbox.h"
+#include "server/scheduler.h"
+
+namespace gist {
+
+// Shared by the job and the one who waits. `vectors` may be read once the
+// mailbox is closed with OK.
+struct EmbedOutcome {
+  Mailbox<int> progress;       // texts that are done
+  std::vector<float> vectors;  // row-major, in the order of the texts
+};
+
+// A few texts a step, so that nobody waits long.
+class EmbedJob : public Job {
+ public:
+  // `lane`: kAsk for a question, kCompress for documents.
+  EmbedJob(Embedder& embedder, std::vector<std::string> texts, Lane lane,
+           std::shared_ptr<EmbedOutcome> outcome)
+      : embedder_(embedder),
+        texts_(std::move(texts)),
+        lane_(lane),
+        outcome_(std::move(outcome)) {}
+
+  Lane lane() const override { return lane_; }
+  absl::StatusOr<Next> Step(Engine& engine) override;
+  void End(const absl::Status& status) override {
+    outcome_->progress.Close(status);
+  }
+
+ private:
+  Embedder& embedder_;
+  const std::vector<std::string> texts_;
+  const Lane lane_;
+  const std::shared_ptr<EmbedOutcome> outcome_;
+  size_t done_ = 0;
+};
+
+}  // namespace gist

@@ -1,0 +1,170 @@
+#include "server/retriever.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "core/base/status.h"
+#include "server/embed_job.h"
+
+namespace gist {
+namespace {
+
+constexpr int kMaxTopK = 64, kMaxEf = 4096;
+
+absl::Status CheckOptions(const RetrievalOptions& options,
+                          const EmbedderInfo& embedder) {
+  if (options.top_k < 1 || options.top_k > kMaxTopK) {
+    return absl::InvalidArgumentError(fmt::format(
+        "retrieval.top_k is {}, want 1 to {}", options.top_k, kMaxTopK));
+  }
+  if (options.ef < 1 || options.ef > kMaxEf) {
+    return absl::InvalidArgumentError(
+        fmt::format("retrieval.ef is {}, want 1 to {}", options.ef, kMaxEf));
+  }
+  constexpr int kLeastChunk = 8;
+  if (options.chunk_tokens < kLeastChunk ||
+      options.chunk_tokens > embedder.max_text_tokens) {
+    return absl::InvalidArgumentError(fmt::format(
+        "retrieval.chunk_tokens is {}, want {} to the embedder's {}",
+        options.chunk_tokens, kLeastChunk, embedder.max_text_tokens));
+  }
+  if (options.overlap_tokens < 0 ||
+      options.overlap_tokens > options.chunk_tokens / 2) {
+    return absl::InvalidArgumentError(fmt::format(
+        "retrieval.overlap_tokens is {}, want 0 to half of chunk_tokens, {}",
+        options.overlap_tokens, options.chunk_tokens / 2));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<float>> Retriever::Embed(
+    std::vector<std::string> texts, Job::Lane lane, const Caller& caller) {
+  const auto outcome = std::make_shared<EmbedOutcome>();
+  GIST_RETURN_IF_ERROR(scheduler_.Submit(
+      std::make_unique<EmbedJob>(embedder_, std::move(texts), lane, outcome),
+      caller));
+  while (true) {
+    GIST_ASSIGN_OR_RETURN(const auto done, outcome->progress.Next());
+    if (!done) return std::move(outcome->vectors);
+  }
+}
+
+absl::StatusOr<std::string> Retriever::Text(
+    const std::string& document_id) const {
+  auto text = store_.GetText(document_id);
+  if (!absl::IsNotFound(text.status())) return text;
+  return absl::FailedPreconditionError(
+      fmt::format("document {}: its text is not kept here, so no passage of it "
+                  "can be found; compress the document, or ask with MODE_GIST",
+                  document_id));
+}
+
+absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
+                                                const RetrievalOptions& options,
+                                                const Caller& caller) {
+  GIST_ASSIGN_OR_RETURN(
+      const std::vector<Chunk> chunks,
+      embedder_.Chunks(text, {.max_tokens = options.chunk_tokens,
+                              .overlap_tokens = options.overlap_tokens}));
+  std::vector<std::string> texts;
+  for (const Chunk& chunk : chunks) {
+    texts.emplace_back(text.substr(chunk.begin, chunk.end - chunk.begin));
+  }
+  const auto dimensions = size_t(embedder_.info().dimensions);
+  ChunkIndex index{.embedder_fingerprint = embedder_.info().fingerprint,
+                   .max_tokens = options.chunk_tokens,
+                   .overlap_tokens = options.overlap_tokens,
+                   .chunks = {},
+                   .vectors = VectorIndex(int(dimensions), {})};
+  if (texts.empty()) return index;  // white space alone
+  GIST_ASSIGN_OR_RETURN(const std::vector<float> vectors,
+                        Embed(std::move(texts), Job::Lane::kCompress, caller));
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    index.chunks.push_back(
+        {int64_t(chunks[i].begin), int64_t(chunks[i].end), chunks[i].tokens});
+    GIST_RETURN_IF_ERROR(index.vectors.Add(
+        i, std::span(vectors).subspan(i * dimensions, dimensions)));
+  }
+  return index;
+}
+
+absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
+                                              std::string_view text,
+                                              const RetrievalOptions& options,
+                                              const Caller& caller,
+                                              Retrieved* retrieved) {
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        indexing_.Acquire(document_id, caller));
+  const auto bytes = store_.GetChunkIndex(document_id);
+  if (bytes.ok()) {
+    auto index = DecodeChunkIndex(*bytes);
+    if (index.ok() &&
+        index->embedder_fingerprint == embedder_.info().fingerprint &&
+        index->max_tokens == options.chunk_tokens &&
+        index->overlap_tokens == options.overlap_tokens &&
+        (index->chunks.empty() ||
+         index->chunks.back().end <= int64_t(text.size()))) {
+      return index;
+    }
+  } else if (!absl::IsNotFound(bytes.status()) &&
+             !absl::IsDataLoss(bytes.status())) {
+    return bytes.status();
+  }
+  const Clock::time_point start = Clock::now();
+  GIST_ASSIGN_OR_RETURN(ChunkIndex index, MakeIndex(text, options, caller));
+  GIST_ASSIGN_OR_RETURN(const std::string encoded, EncodeChunkIndex(index));
+  // The document may have been deleted meanwhile: it is answered all the same.
+  const absl::Status put = store_.PutChunkIndex(document_id, encoded);
+  if (!put.ok() && !absl::IsNotFound(put)) return put;
+  ++retrieved->indexed_documents;
+  retrieved->index_seconds += SecondsSince(start);
+  return index;
+}
+
+absl::StatusOr<Retrieved> Retriever::Find(
+    std::span<const ContextRecord> records, std::string_view question,
+    const RetrievalOptions& options, const Caller& caller) {
+  GIST_RETURN_IF_ERROR(CheckOptions(options, embedder_.info()));
+  Retrieved retrieved;
+  std::vector<std::string> texts;
+  std::vector<ChunkIndex> indexes;
+  for (const ContextRecord& record : records) {
+    const std::string& id = record.document_id;
+    GIST_ASSIGN_OR_RETURN(std::string text, Text(id));
+    GIST_ASSIGN_OR_RETURN(ChunkIndex index,
+                          IndexOf(id, text, options, caller, &retrieved));
+    texts.push_back(std::move(text));
+    indexes.push_back(std::move(index));
+  }
+  const Clock::time_point start = Clock::now();
+  GIST_ASSIGN_OR_RETURN(
+      const std::vector<float> vector,
+      Embed({std::string(question)}, Job::Lane::kAsk, caller));
+  for (size_t i = 0; i < indexes.size(); ++i) {
+    GIST_ASSIGN_OR_RETURN(
+        const auto neighbours,
+        indexes[i].vectors.Search(vector, options.top_k, options.ef));
+    for (const Neighbour& neighbour : neighbours) {
+      const IndexedChunk& chunk = indexes[i].chunks.at(neighbour.label);
+      retrieved.chunks.push_back({records[i].context_id, int(i), chunk.begin,
+                                  chunk.end, neighbour.similarity,
+                                  /*text=*/{}});
+    }
+  }
+  std::ranges::stable_sort(retrieved.chunks, std::greater(),
+                           &RetrievedChunk::similarity);
+  retrieved.chunks.resize(
+      std::min(retrieved.chunks.size(), size_t(options.top_k)));
+  for (RetrievedChunk& chunk : retrieved.chunks) {
+    chunk.text = texts[size_t(chunk.document)].substr(
+        size_t(chunk.begin), size_t(chunk.end - chunk.begin));
+  }
+  retrieved.search_seconds = SecondsSince(start);
+  return retrieved;
+}
+
+}  // namespace gist
