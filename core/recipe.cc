@@ -170,6 +170,7 @@ std::vector<Key> RecipeKeys(const Reader& reader, TrainRecipe& recipe) {
           key("adam_epsilon", recipe.adam_epsilon),
           key("weight_decay", recipe.weight_decay),
           key("clip_norm", recipe.clip_norm),
+          key("mean_over_questions", recipe.mean_over_questions),
           key("bfloat16_base", recipe.bfloat16_base),
           key("fresh_segments_per_step", recipe.fresh_segments_per_step),
           key("cached_segments", recipe.cached_segments),

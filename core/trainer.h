@@ -59,6 +59,10 @@ struct TrainRecipe {
   double adam_epsilon = 1e-8;
   double weight_decay = 0;
   double clip_norm = 1.0;
+  // The loss is the mean over questions, each the mean over its answer's
+  // tokens, so that long answers (a UUID) do not outweigh short ones. Else:
+  // over tokens.
+  bool mean_over_questions = false;
   bool bfloat16_base =
       false;  // products of the frozen model, where that is faster
   int fresh_segments_per_step = 8;  // prefilled anew; the rest is reused

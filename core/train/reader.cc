@@ -1,6 +1,7 @@
 #include "core/train/reader.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/index_select.h>
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/model/ops.h"
 
@@ -211,11 +213,23 @@ AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
   }
   const Tensor h =
       RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);
-  return {Product(h, model.weights.output), plan.targets};
+  std::vector<int64_t> answers;
+  for (const TrainQuestion& question : questions) {
+    answers.push_back(int64_t(question.answer.size()));
+  }
+  return {Product(h, model.weights.output), plan.targets, std::move(answers)};
 }
 
-Tensor AnswerLoss(const AnswerRows& rows) {
-  return at::cross_entropy_loss(rows.logits, rows.targets);
+Tensor AnswerLoss(const AnswerRows& rows, bool over_questions) {
+  if (!over_questions) return at::cross_entropy_loss(rows.logits, rows.targets);
+  std::vector<float> weights;
+  for (const int64_t tokens : rows.answers) {
+    const float weight = 1.0f / float(tokens * int64_t(rows.answers.size()));
+    weights.insert(weights.end(), size_t(tokens), weight);
+  }
+  const Tensor each = at::cross_entropy_loss(rows.logits, rows.targets, {},
+                                             at::Reduction::None);
+  return (each * FromFloats(weights, each.sizes(), each.device())).sum();
 }
 
 }  // namespace gist

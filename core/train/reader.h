@@ -23,8 +23,9 @@ struct TrainQuestion {
 
 // What the model says where it should say the answers.
 struct AnswerRows {
-  at::Tensor logits;   // [answer tokens of all questions, vocab]
-  at::Tensor targets;  // [answer tokens]: the right ones
+  at::Tensor logits;             // [answer tokens of all questions, vocab]
+  at::Tensor targets;            // [answer tokens]: the right ones
+  std::vector<int64_t> answers;  // tokens of each question's answer
 };
 
 // Gists stand at the positions right after the shared prefix, the question
@@ -34,7 +35,8 @@ AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
                        std::span<const TrainQuestion> questions,
                        const Adapter::Impl* lora = nullptr);
 
-// Cross entropy, the mean over all answer tokens (natural logarithm), a scalar.
-at::Tensor AnswerLoss(const AnswerRows& rows);
+// Cross entropy (natural logarithm), a scalar: the mean over all answer tokens,
+// or `over_questions`, of the mean over each answer's.
+at::Tensor AnswerLoss(const AnswerRows& rows, bool over_questions = false);
 
 }  // namespace gist

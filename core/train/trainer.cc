@@ -263,8 +263,13 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
 // Adds up the gradients of all passes as if they were one; returns its loss.
 absl::StatusOr<double> TorchTrainerImpl::Backward(
     const std::vector<Pass>& passes) {
-  int64_t answer_tokens = 0;
-  for (const Pass& pass : passes) answer_tokens += pass.answer_tokens;
+  const bool over_questions = recipe().mean_over_questions;
+  const auto weight_of = [&](const Pass& pass) {
+    return double(over_questions ? int64_t(pass.questions.size())
+                                 : pass.answer_tokens);
+  };
+  double weight = 0;
+  for (const Pass& pass : passes) weight += weight_of(pass);
   double sum = 0;
   for (const Pass& pass : passes) {
     const Adapter::Impl& adapter = parameters_.adapter();
@@ -275,11 +280,11 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(
             ? WriteGistsWhole(training_, layout, pass.documents, adapter)
             : WriteGists(MakeWritePlan(training_, layout, pass.documents),
                          adapter);
-    const double share = double(pass.answer_tokens) / double(answer_tokens);
     const at::Tensor loss =
         AnswerLoss(ReadAnswers(training_, gists, pass.questions,
-                               everywhere ? &adapter : nullptr)) *
-        share;
+                               everywhere ? &adapter : nullptr),
+                   over_questions) *
+        (weight_of(pass) / weight);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
       return absl::InternalError(

@@ -20,6 +20,7 @@ TEST(RecipeTest, ComesBackFromItsOwnYaml) {
   recipe.gist_counts = {10, 25};
   recipe.learning_rate = 1.0 / 3;
   recipe.bfloat16_base = true;
+  recipe.mean_over_questions = true;
   recipe.stages = {{"a", 3, 1, 2, 0.5}, {"b", 4, 5, 6, 0}};
   const std::string yaml = ToYaml(recipe);
   TrainRecipe back;

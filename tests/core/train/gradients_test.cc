@@ -182,6 +182,24 @@ TEST_P(GradientsTest, TenLossesEqualPyTorch) {
   ExpectEqual(parameters_->values, "after.", 1e-3f);
 }
 
+TEST_P(GradientsTest, TheMeanOverQuestionsCountsEachAlike) {
+  double over_tokens = 0;
+  const AnswerRows all = Backward(&over_tokens);
+  double sum = 0;
+  int64_t row = 0;
+  for (const int64_t tokens : all.answers) {
+    const AnswerRows one{all.logits.narrow(0, row, tokens),
+                         all.targets.narrow(0, row, tokens),
+                         {tokens}};
+    sum += AnswerLoss(one).item<double>();
+    row += tokens;
+  }
+  EXPECT_EQ(row, all.targets.size(0));
+  EXPECT_NEAR(AnswerLoss(all, /*over_questions=*/true).item<double>(),
+              sum / double(all.answers.size()), 1e-5);
+  EXPECT_NE(sum, over_tokens);
+}
+
 // The definition: everything in one pass, nothing cached.
 TEST_P(GradientsTest, TheWholePassWritesTheSameGistsWithTheSameGradients) {
   GistLayout layout = GetParam().layout;

@@ -237,13 +237,17 @@ TEST_F(TrainerTest, SeveralFactsAndAbsentOnesAreLearnedToo) {
 }
 
 TEST_F(TrainerTest, PassesAddUpToOneBigPass) {
-  TrainSpec one = Spec(), two = Spec();
-  one.recipe.documents_per_step = 6;
-  one.recipe.accumulate_passes = 1;
-  const std::vector<double> whole = Losses(*Make(one)),
-                            parts = Losses(*Make(two));
-  for (int step = 1; step <= kSteps; ++step) {
-    EXPECT_NEAR(whole[size_t(step)], parts[size_t(step)], 1e-3) << step;
+  for (const bool over_questions : {false, true}) {
+    TrainSpec one = Spec(), two = Spec();
+    one.recipe.documents_per_step = 6;
+    one.recipe.accumulate_passes = 1;
+    one.recipe.mean_over_questions = over_questions;
+    two.recipe.mean_over_questions = over_questions;
+    const std::vector<double> whole = Losses(*Make(one)),
+                              parts = Losses(*Make(two));
+    for (int step = 1; step <= kSteps; ++step) {
+      EXPECT_NEAR(whole[size_t(step)], parts[size_t(step)], 1e-3) << step;
+    }
   }
 }
 
