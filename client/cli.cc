@@ -60,6 +60,21 @@ void AddCompress(CLI::App& app, Command* command) {
 constexpr Mode kModes[] = {Mode::kGist, Mode::kFullContext, Mode::kRag,
                            Mode::kHybrid};
 
+std::vector<std::string> ModeNames() {
+  std::vector<std::string> names;
+  for (const Mode mode : kModes) names.emplace_back(ModeName(mode));
+  return names;
+}
+
+// `name` is one of them.
+Mode ModeNamed(std::string_view name) {
+  Mode named = Mode::kGist;
+  for (const Mode mode : kModes) {
+    if (ModeName(mode) == name) named = mode;
+  }
+  return named;
+}
+
 void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
   sub->add_option("--passages", retrieval->top_k,
                   "In rag and hybrid: passages to answer from (default: 4)")
@@ -127,16 +142,14 @@ void AddAsk(CLI::App& app, Command* command) {
   auto question = std::make_shared<Question>();
   auto words = std::make_shared<std::vector<std::string>>();
   const auto set_mode = [question](const std::string& mode) {
-    for (const Mode known : kModes) {
-      if (mode == ModeName(known)) question->mode = known;
-    }
+    question->mode = ModeNamed(mode);
   };
   sub->add_option_function<std::string>(
          "--mode", set_mode,
          "gist: from the gists alone (default); full: from the whole text; "
          "rag: "
          "from passages that retrieval finds; hybrid: gists and passages")
-      ->check(CLI::IsMember({"gist", "full", "rag", "hybrid"}))
+      ->check(CLI::IsMember(ModeNames()))
       ->type_name("MODE");
   AddRetrieval(sub, &question->retrieval);
   AddSampling(sub, question.get());
@@ -147,6 +160,37 @@ void AddAsk(CLI::App& app, Command* command) {
   Choose(sub, command, question, RunAsk);
   sub->parse_complete_callback(
       [words, question] { SplitWords(*words, question.get()); });
+}
+
+void AddCompare(CLI::App& app, Command* command) {
+  CLI::App* sub =
+      AddSubcommand(app, "compare", "Ask in several modes, side by side",
+                    "gist compare ctx_0123456789abcdef0123456789abcdef \"What "
+                    "is the code?\"");
+  auto arguments = std::make_shared<CompareArguments>();
+  auto names = std::make_shared<std::vector<std::string>>();
+  auto words = std::make_shared<std::vector<std::string>>();
+  sub->add_option("--modes", *names, "Modes, commas between (default: all)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(ModeNames()))
+      ->type_name("LIST");
+  sub->add_option("--max-tokens", arguments->question.max_tokens,
+                  "Longest answer (default: the server's, 256)")
+      ->check(CLI::Range(1, kMostTokens))
+      ->type_name("N");
+  AddRetrieval(sub, &arguments->question.retrieval);
+  sub->add_option("ID... QUESTION", *words,
+                  "One or more context ids, then the question in quotes")
+      ->required()
+      ->type_name("");
+  Choose(sub, command, arguments, RunCompare);
+  sub->parse_complete_callback([words, names, arguments] {
+    SplitWords(*words, &arguments->question);
+    for (const std::string& name : *names) {
+      arguments->modes.push_back(ModeNamed(name));
+    }
+  });
 }
 
 void AddExport(CLI::App& app, Command* command) {
@@ -342,6 +386,7 @@ int Main(int argc, char** argv) {
   AddGlobals(app, &options, &json);
   AddCompress(app, &command);
   AddAsk(app, &command);
+  AddCompare(app, &command);
   AddContexts(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);

@@ -72,6 +72,15 @@ absl::Status RunAsk(const Question& question, Session& session) {
   return absl::OkStatus();
 }
 
+absl::Status RunCompare(const CompareArguments& arguments, Session& session) {
+  if (CanShowProgress()) PrintNote("asking in one mode after the other ...");
+  GIST_ASSIGN_OR_RETURN(
+      const Comparison comparison,
+      session.client.Compare(arguments.question, arguments.modes));
+  session.reply = ToJson(comparison);
+  return session.json ? absl::OkStatus() : WriteStdout(Details(comparison));
+}
+
 absl::Status RunList(Session& session) {
   session.reply["contexts"] = Json::array();
   bool first = true;

@@ -43,6 +43,13 @@ absl::Status RunCompress(const CompressArguments& arguments, Session& session);
 // Prints the answer as it comes; what it took goes to standard error.
 absl::Status RunAsk(const Question& question, Session& session);
 
+struct CompareArguments {
+  Question question;
+  std::vector<Mode> modes;  // empty: all
+};
+// Prints a row for each mode.
+absl::Status RunCompare(const CompareArguments& arguments, Session& session);
+
 absl::Status RunList(Session& session);
 absl::Status RunGet(const std::string& context_id, Session& session);
 // Stops at the first error; `reply` names those that were deleted by then.

@@ -23,6 +23,15 @@ Mode FromProto(v1::Mode proto) {
   return Mode::kGist;
 }
 
+void ToProto(const Retrieval& retrieval, v1::Retrieval* out) {
+  out->set_top_k(retrieval.top_k);
+  out->set_ef(retrieval.ef);
+  out->set_chunk_tokens(retrieval.chunk_tokens);
+  if (retrieval.overlap_tokens) {
+    out->set_overlap_tokens(*retrieval.overlap_tokens);
+  }
+}
+
 RetrievedChunk FromProto(const v1::RetrievedChunk& proto) {
   return {.context_id = proto.context_id(),
           .begin = proto.begin(),
@@ -41,13 +50,7 @@ v1::AskRequest ToProto(const Question& question) {
   proto.set_question(question.text);
   proto.set_mode(ToProto(question.mode));
   if (question.mode == Mode::kRag || question.mode == Mode::kHybrid) {
-    const Retrieval& retrieval = question.retrieval;
-    proto.mutable_retrieval()->set_top_k(retrieval.top_k);
-    proto.mutable_retrieval()->set_ef(retrieval.ef);
-    proto.mutable_retrieval()->set_chunk_tokens(retrieval.chunk_tokens);
-    if (retrieval.overlap_tokens) {
-      proto.mutable_retrieval()->set_overlap_tokens(*retrieval.overlap_tokens);
-    }
+    ToProto(question.retrieval, proto.mutable_retrieval());
   }
   proto.set_max_tokens(question.max_tokens);
   proto.set_temperature(question.temperature);
@@ -122,6 +125,42 @@ Accounting FromProto(const v1::Accounting& proto) {
     accounting.chunks.push_back(FromProto(chunk));
   }
   return accounting;
+}
+
+v1::CompareRequest ToCompareProto(const Question& question,
+                                  const std::vector<Mode>& modes) {
+  v1::CompareRequest proto;
+  for (const std::string& id : question.context_ids) proto.add_context_ids(id);
+  proto.set_question(question.text);
+  for (const Mode mode : modes) proto.add_modes(ToProto(mode));
+  proto.set_max_tokens(question.max_tokens);
+  ToProto(question.retrieval, proto.mutable_retrieval());
+  return proto;
+}
+
+Comparison FromProto(const v1::CompareResponse& proto) {
+  Comparison comparison;
+  for (const v1::ModeAnswer& row : proto.answers()) {
+    ModeAnswer answer{
+        .mode = FromProto(row.mode()),
+        .status = absl::Status(static_cast<absl::StatusCode>(row.error_code()),
+                               row.error_message()),
+        .answer = row.answer(),
+        .accounting = FromProto(row.accounting()),
+        .peak_memory_bytes = {}};
+    if (row.has_peak_memory_bytes()) {
+      answer.peak_memory_bytes = row.peak_memory_bytes();
+    }
+    comparison.answers.push_back(std::move(answer));
+  }
+  for (const v1::Agreement& row : proto.agreements()) {
+    comparison.agreements.push_back({.a = FromProto(row.a()),
+                                     .b = FromProto(row.b()),
+                                     .equal = row.equal(),
+                                     .f1 = row.f1()});
+  }
+  comparison.alone = proto.alone();
+  return comparison;
 }
 
 ServerInfo FromProto(const v1::ServerInfo& proto) {

@@ -7,6 +7,9 @@
 namespace gist::client {
 
 v1::AskRequest ToProto(const Question& question);
+v1::CompareRequest ToCompareProto(const Question& question,
+                                  const std::vector<Mode>& modes);
+Comparison FromProto(const v1::CompareResponse& proto);
 Context FromProto(const v1::Context& proto);
 CompressResult FromProto(const v1::CompressResponse& proto);
 Accounting FromProto(const v1::Accounting& proto);

@@ -121,6 +121,19 @@ absl::StatusOr<CompressResult> GistClient::Compress(
   return impl_->CompressStream(Rejoin(std::move(head), source), options);
 }
 
+absl::StatusOr<Comparison> GistClient::Compare(
+    const Question& question, const std::vector<Mode>& modes) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("question", question.text));
+  for (const std::string& id : question.context_ids) {
+    GIST_RETURN_IF_ERROR(CheckUtf8("context id", id));
+  }
+  Call call(impl_->options);
+  v1::CompareResponse response;
+  GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->Compare(
+      call.get(), ToCompareProto(question, modes), &response)));
+  return FromProto(response);
+}
+
 absl::StatusOr<Accounting> GistClient::Ask(const Question& question,
                                            const ByteSink& on_text) const {
   GIST_RETURN_IF_ERROR(CheckUtf8("question", question.text));

@@ -122,6 +122,28 @@ struct Accounting {
   std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };
 
+struct ModeAnswer {
+  Mode mode = Mode::kGist;
+  absl::Status status;  // a mode may fail where others answer
+  std::string answer;
+  Accounting accounting;  // if status is OK
+  // The most that the server held in memory beyond what it held before.
+  std::optional<int64_t> peak_memory_bytes;
+};
+
+struct Agreement {
+  Mode a = Mode::kGist;
+  Mode b = Mode::kGist;
+  bool equal = false;  // but for case, punctuation and articles
+  double f1 = 0;       // of the words, 0 to 1
+};
+
+struct Comparison {
+  std::vector<ModeAnswer> answers;
+  std::vector<Agreement> agreements;  // of each pair that answered
+  bool alone = false;  // nothing else used the server's engine meanwhile
+};
+
 struct ServerInfo {
   std::string version;
   std::string model_name;
@@ -175,6 +197,10 @@ class GistClient {
   // `on_text` takes the answer as it comes, in whole UTF-8 characters.
   absl::StatusOr<Accounting> Ask(const Question& question,
                                  const ByteSink& on_text) const;
+  // The question in each of `modes`, one after the other; its own mode and
+  // sampling are not read. No modes: all.
+  absl::StatusOr<Comparison> Compare(const Question& question,
+                                     const std::vector<Mode>& modes) const;
 
   absl::StatusOr<Context> GetContext(std::string_view context_id) const;
   // Visits all contexts, ordered by id, fetching `page_size` at a time (0: the

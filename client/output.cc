@@ -1,6 +1,9 @@
 #include "client/output.h"
 
+#include "client/terminal.h"
 #include "client/units.h"
+#include "core/base/status.h"
+#include "core/base/utf8.h"
 #include "fmt/format.h"
 
 namespace gist::client {
@@ -98,6 +101,31 @@ Json ToJson(const Accounting& accounting) {
   json["chunks"] = Json::array();
   for (const RetrievedChunk& chunk : accounting.chunks) {
     json["chunks"].push_back(ToJson(chunk));
+  }
+  return json;
+}
+
+Json ToJson(const Comparison& comparison) {
+  Json json = {{"alone", comparison.alone}, {"answers", Json::array()}};
+  for (const ModeAnswer& answer : comparison.answers) {
+    Json row = {{"mode", ModeName(answer.mode)}};
+    if (answer.status.ok()) {
+      row["answer"] = answer.answer;
+      row.update(ToJson(answer.accounting));
+    } else {
+      row["error"] = ToJson(answer.status);
+    }
+    if (answer.peak_memory_bytes) {
+      row["peak_memory_bytes"] = *answer.peak_memory_bytes;
+    }
+    json["answers"].push_back(std::move(row));
+  }
+  json["agreements"] = Json::array();
+  for (const Agreement& pair : comparison.agreements) {
+    json["agreements"].push_back(
+        {{"modes", {ModeName(pair.a), ModeName(pair.b)}},
+         {"equal", pair.equal},
+         {"f1", pair.f1}});
   }
   return json;
 }
@@ -235,6 +263,60 @@ std::string Details(const ServerInfo& info) {
                           FormatCount(info.max_document_tokens))) +
          Line("contexts in one ask",
               fmt::format("up to {}", info.max_contexts_per_ask));
+}
+
+namespace {
+
+constexpr char kCompared[] =
+    "{:7} {:>11} {:>9} {:>9} {:>9} {:>8} {:>7} {:>9} {:>9}  {}\n";
+
+// The first line of an answer, cut to fit a row.
+std::string Shown(const std::string& answer) {
+  constexpr size_t kMost = 60;
+  std::string line = answer.substr(0, answer.find('\n'));
+  const bool cut = line.size() < answer.size() || line.size() > kMost;
+  if (line.size() > kMost)
+    line.resize(CompleteUtf8Prefix(line.substr(0, kMost)));
+  return WithoutControls(line) + (cut ? " ..." : "");
+}
+
+std::string Row(const ModeAnswer& answer) {
+  if (!answer.status.ok()) {
+    return fmt::format("{:7} {}\n", ModeName(answer.mode),
+                       Message(answer.status));
+  }
+  const Accounting& a = answer.accounting;
+  return fmt::format(
+      kCompared, ModeName(answer.mode), FormatSeconds(a.first_token_seconds),
+      FormatSeconds(a.prefill_seconds), FormatSeconds(a.decode_seconds),
+      FormatSeconds(a.total_seconds),
+      FormatCount(a.gist_tokens + a.context_tokens),
+      FormatRatio(a.compression_ratio), FormatBytes(a.kv_bytes),
+      answer.peak_memory_bytes ? FormatBytes(*answer.peak_memory_bytes) : "-",
+      Shown(answer.answer));
+}
+
+}  // namespace
+
+std::string Details(const Comparison& comparison) {
+  std::string text =
+      fmt::format(kCompared, "mode", "first token", "prefill", "decode",
+                  "total", "tokens", "ratio", "KV", "memory", "answer");
+  for (const ModeAnswer& answer : comparison.answers) text += Row(answer);
+  std::string agreeing;
+  for (const Agreement& pair : comparison.agreements) {
+    agreeing +=
+        fmt::format("{}{}/{} {}", agreeing.empty() ? "" : ", ",
+                    ModeName(pair.a), ModeName(pair.b),
+                    pair.equal ? "equal" : fmt::format("F1 {:.2f}", pair.f1));
+  }
+  if (!agreeing.empty()) text += "agreement: " + agreeing + "\n";
+  if (!comparison.alone) {
+    text +=
+        "other requests or a training ran meanwhile: times and memory are "
+        "not the modes' own\n";
+  }
+  return text;
 }
 
 std::string TableHeader() {

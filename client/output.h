@@ -17,6 +17,7 @@ Json ToJson(const Context& context);
 Json ToJson(
     const CompressResult& result);  // the context's fields among its own
 Json ToJson(const Accounting& accounting);
+Json ToJson(const Comparison& comparison);
 Json ToJson(const ServerInfo& info);
 Json ToJson(
     const absl::Status& error);  // {"code": "NOT_FOUND", "message": ...}
@@ -31,6 +32,8 @@ std::string Summary(const Context& imported);
 // Lines, each with a newline.
 std::string Details(const Context& context);
 std::string Details(const ServerInfo& info);
+// A row for each mode, then how they agree.
+std::string Details(const Comparison& comparison);
 std::string TableHeader();
 std::string TableRow(const Context& context);
 

@@ -30,10 +30,10 @@ class Utf8Stream {
 };
 
 struct AskWork {
-  Clock::time_point arrival;              // of the request
-  std::vector<GistKv> gists;              // in order; empty: the text alone
-  std::vector<int32_t> tokens;            // context, if any, and question
-  int context_tokens = 0;                 // of `tokens`
+  Clock::time_point arrival;    // of the request
+  std::vector<GistKv> gists;    // in order; empty: the text alone
+  std::vector<int32_t> tokens;  // context, if any, and question
+  int context_tokens = 0;       // of `tokens`: to be kept for the next question
   std::vector<std::string> document_ids;  // of the context
   Sampling sampling;
   int max_tokens = 0;  // of the answer, 1 or more
@@ -46,6 +46,7 @@ struct AskOutcome {
   int answer_tokens = 0;      // the end of turn not counted
   bool stopped = false;       // at the end of turn; else at max_tokens
   int cached_tokens = 0;      // of the context, that were not read again
+  bool alone = true;          // no other job was there meanwhile
   double queue_seconds = 0;
   double prefill_seconds = 0;      // in the engine
   double first_token_seconds = 0;  // from the request's arrival
@@ -63,6 +64,7 @@ class AskJob : public Job {
   Sequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken& token) override;
   void End(const absl::Status& status) override;
+  void NoteCompany() override { outcome_->alone = false; }
 
  private:
   absl::Status Start(Engine& engine);

@@ -17,6 +17,7 @@ namespace gist {
 struct EmbedOutcome {
   Mailbox<int> progress;       // texts that are done
   std::vector<float> vectors;  // row-major, in the order of the texts
+  bool alone = true;           // no other job was there meanwhile
 };
 
 // A few texts a step, so that nobody waits long.
@@ -35,6 +36,7 @@ class EmbedJob : public Job {
   void End(const absl::Status& status) override {
     outcome_->progress.Close(status);
   }
+  void NoteCompany() override { outcome_->alone = false; }
 
  private:
   Embedder& embedder_;

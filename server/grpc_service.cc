@@ -64,8 +64,11 @@ class UnparsedRequestsFactory final
 // wait for the scheduler nearly all of the time, and their number is bounded.
 class Service final : public v1::GistService::Service {
  public:
-  Service(Pipeline& pipeline, Metrics& metrics)
-      : pipeline_(pipeline), metrics_(metrics) {}
+  Service(Pipeline& pipeline, Metrics& metrics,
+          std::function<bool()> is_training)
+      : pipeline_(pipeline),
+        metrics_(metrics),
+        is_training_(std::move(is_training)) {}
 
   grpc::Status Compress(grpc::ServerContext* context,
                         const v1::CompressRequest* request,
@@ -96,6 +99,22 @@ class Service final : public v1::GistService::Service {
     return Serve("Ask", *context, [&](const Caller& caller) {
       return AskStreamed(*request, *writer, caller);
     });
+  }
+
+  grpc::Status Compare(grpc::ServerContext* context,
+                       const v1::CompareRequest* request,
+                       v1::CompareResponse* response) override {
+    return Serve(
+        "Compare", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(const auto wanted, FromProto(*request));
+          const bool trained = is_training_();
+          GIST_ASSIGN_OR_RETURN(
+              Comparison comparison,
+              CompareModes(pipeline_, wanted.first, wanted.second, caller));
+          comparison.alone = comparison.alone && !trained && !is_training_();
+          ToProto(comparison, response);
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status GetContext(grpc::ServerContext* context,
@@ -255,13 +274,15 @@ class Service final : public v1::GistService::Service {
 
   Pipeline& pipeline_;
   Metrics& metrics_;
+  const std::function<bool()> is_training_;
   const Clock::time_point started_ = Clock::now();
 };
 
 }  // namespace
 
 struct GrpcServer::Impl {
-  Impl(Pipeline& pipeline, Metrics& metrics) : service(pipeline, metrics) {}
+  Impl(Pipeline& pipeline, Metrics& metrics, std::function<bool()> is_training)
+      : service(pipeline, metrics, std::move(is_training)) {}
   Service service;
   std::unique_ptr<grpc::Service> training;
   std::string address;
@@ -278,7 +299,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     std::unique_ptr<grpc::Service> training) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto impl = std::make_unique<Impl>(pipeline, metrics);
+  auto impl = std::make_unique<Impl>(
+      pipeline, metrics,
+      options.is_training ? options.is_training : [] { return false; });
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(),

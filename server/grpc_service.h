@@ -2,6 +2,7 @@
 // one, the training service.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,6 +16,8 @@ namespace gist {
 struct GrpcServerOptions {
   std::string listen;     // HOST:PORT; port 0: any free one
   int max_threads = 256;  // of handlers; each call holds one
+  // Does a training use the processor now? Empty: never.
+  std::function<bool()> is_training;
 };
 
 class GrpcServer {

@@ -134,7 +134,9 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   GIST_ASSIGN_OR_RETURN(
       const auto server,
       GrpcServer::Start(
-          pipeline, metrics, {config.listen, max_threads},
+          pipeline, metrics,
+          {config.listen, max_threads,
+           [&trainings] { return trainings.manager->IsTraining(); }},
           MakeTrainingService({*trainings.manager, trainings.datasets,
                                trainings.adapters, trainings.promoter,
                                metrics})));

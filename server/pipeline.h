@@ -68,6 +68,7 @@ struct AskInput {
   AskMode mode = AskMode::kGist;
   int max_tokens = 0;               // 0: 256, or what still fits
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
+  bool reads_anew = false;  // uses and leaves no keys and values in memory
   Sampling sampling = {};
 };
 
@@ -95,6 +96,7 @@ struct Accounting {
   std::vector<std::string> adapter_fingerprints;
   double index_seconds = 0;
   double search_seconds = 0;
+  bool alone = true;  // no other request used the engine meanwhile
   std::string embedder_fingerprint;    // in kRag and kHybrid
   std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };

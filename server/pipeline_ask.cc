@@ -65,6 +65,7 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
   Accounting& accounting = material.accounting;
   material.work.arrival = arrival;
   material.work.sampling = input.sampling;
+  if (input.reads_anew) material.work.context_tokens = 0;
   GIST_ASSIGN_OR_RETURN(material.work.max_tokens,
                         AnswerRoom(input, accounting));
 
@@ -91,6 +92,7 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
   accounting.prefill_seconds = outcome->prefill_seconds;
   accounting.first_token_seconds = outcome->first_token_seconds;
   accounting.decode_seconds = outcome->decode_seconds;
+  accounting.alone = accounting.alone && outcome->alone;
   accounting.finish_reason = outcome->stopped ? "stop" : "length";
   accounting.total_seconds = SecondsSince(arrival);
   return accounting;
@@ -240,6 +242,7 @@ absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
   Accounting& accounting = material.accounting;
   accounting.index_seconds = retrieved.index_seconds;
   accounting.search_seconds = retrieved.search_seconds;
+  accounting.alone = retrieved.alone;
   accounting.embedder_fingerprint = retriever_->embedder().fingerprint;
   GIST_ASSIGN_OR_RETURN(material.work.tokens,
                         engine_.Tokenize(JoinPassages(retrieved.chunks)));

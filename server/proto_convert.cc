@@ -43,46 +43,75 @@ const char* CodeName(absl::StatusCode code) {
   return index < std::size(kNames) ? kNames[index] : "UNKNOWN";
 }
 
+namespace {
+
+absl::StatusOr<AskMode> FromProto(v1::Mode mode) {
+  switch (mode) {
+    case v1::MODE_UNSPECIFIED:
+    case v1::MODE_GIST:
+      return AskMode::kGist;
+    case v1::MODE_FULL_CONTEXT:
+      return AskMode::kFullContext;
+    case v1::MODE_RAG:
+      return AskMode::kRag;
+    case v1::MODE_HYBRID:
+      return AskMode::kHybrid;
+    default:
+      return absl::InvalidArgumentError(
+          fmt::format("mode is {}, want MODE_GIST (1), MODE_FULL_CONTEXT (2), "
+                      "MODE_RAG (3) or MODE_HYBRID (4)",
+                      int(mode)));
+  }
+}
+
+RetrievalOptions FromProto(const v1::Retrieval& retrieval) {
+  RetrievalOptions options;
+  const auto set = [](int32_t value, int* field) {
+    if (value != 0) *field = value;
+  };
+  set(retrieval.top_k(), &options.top_k);
+  set(retrieval.ef(), &options.ef);
+  set(retrieval.chunk_tokens(), &options.chunk_tokens);
+  if (retrieval.has_overlap_tokens()) {
+    options.overlap_tokens = retrieval.overlap_tokens();
+  }
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
+    const v1::CompareRequest& request) {
+  AskInput input;
+  input.context_ids.assign(request.context_ids().begin(),
+                           request.context_ids().end());
+  input.question = request.question();
+  input.max_tokens = request.max_tokens();
+  input.retrieval = FromProto(request.retrieval());
+  std::vector<AskMode> modes;
+  for (const int mode : request.modes()) {
+    GIST_ASSIGN_OR_RETURN(const AskMode known, FromProto(v1::Mode(mode)));
+    modes.push_back(known);
+  }
+  if (modes.empty()) {
+    modes = {AskMode::kGist, AskMode::kFullContext, AskMode::kRag,
+             AskMode::kHybrid};
+  }
+  return std::pair(std::move(input), std::move(modes));
+}
+
 absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
   AskInput input;
   input.context_ids.assign(request.context_ids().begin(),
                            request.context_ids().end());
   input.question = request.question();
-  switch (request.mode()) {
-    case v1::MODE_UNSPECIFIED:
-    case v1::MODE_GIST:
-      input.mode = AskMode::kGist;
-      break;
-    case v1::MODE_FULL_CONTEXT:
-      input.mode = AskMode::kFullContext;
-      break;
-    case v1::MODE_RAG:
-      input.mode = AskMode::kRag;
-      break;
-    case v1::MODE_HYBRID:
-      input.mode = AskMode::kHybrid;
-      break;
-    default:
-      return absl::InvalidArgumentError(
-          fmt::format("mode is {}, want MODE_GIST (1), MODE_FULL_CONTEXT (2), "
-                      "MODE_RAG (3) or MODE_HYBRID (4)",
-                      int(request.mode())));
-  }
+  GIST_ASSIGN_OR_RETURN(input.mode, FromProto(request.mode()));
   input.max_tokens = request.max_tokens();
   input.sampling.temperature = request.temperature();
   input.sampling.top_k = request.top_k();
   input.sampling.top_p = request.top_p() == 0 ? 1.0f : request.top_p();
   input.sampling.seed = request.seed();
-  const v1::Retrieval& retrieval = request.retrieval();
-  const auto set = [](int32_t value, int* field) {
-    if (value != 0) *field = value;
-  };
-  set(retrieval.top_k(), &input.retrieval.top_k);
-  set(retrieval.ef(), &input.retrieval.ef);
-  set(retrieval.chunk_tokens(), &input.retrieval.chunk_tokens);
-  if (retrieval.has_overlap_tokens()) {
-    input.retrieval.overlap_tokens = retrieval.overlap_tokens();
-  }
+  input.retrieval = FromProto(request.retrieval());
   return input;
 }
 
@@ -199,6 +228,30 @@ void ToProto(const Pipeline& pipeline, v1::ServerInfo* out) {
   out->set_max_document_bytes(limits.max_document_bytes);
   out->set_max_document_tokens(limits.max_document_tokens);
   out->set_max_contexts_per_ask(limits.max_contexts_per_ask);
+}
+
+void ToProto(const Comparison& comparison, v1::CompareResponse* out) {
+  for (const ModeAnswer& answer : comparison.answers) {
+    v1::ModeAnswer& row = *out->add_answers();
+    row.set_mode(ToProto(answer.mode));
+    row.set_answer(answer.answer);
+    if (answer.peak_bytes) row.set_peak_memory_bytes(*answer.peak_bytes);
+    if (answer.status.ok()) {
+      ToProto(answer.accounting, row.mutable_accounting());
+      continue;
+    }
+    const grpc::Status error = ToGrpc(answer.status);
+    row.set_error_code(int(error.error_code()));
+    row.set_error_message(error.error_message());
+  }
+  for (const Agreement& agreement : comparison.agreements) {
+    v1::Agreement& row = *out->add_agreements();
+    row.set_a(ToProto(agreement.a));
+    row.set_b(ToProto(agreement.b));
+    row.set_equal(agreement.equal);
+    row.set_f1(agreement.f1);
+  }
+  out->set_alone(comparison.alone);
 }
 
 }  // namespace gist

@@ -42,14 +42,17 @@ absl::Status CheckOptions(const RetrievalOptions& options,
 }  // namespace
 
 absl::StatusOr<std::vector<float>> Retriever::Embed(
-    std::vector<std::string> texts, Job::Lane lane, const Caller& caller) {
+    std::vector<std::string> texts, Job::Lane lane, const Caller& caller,
+    Retrieved* retrieved) {
   const auto outcome = std::make_shared<EmbedOutcome>();
   GIST_RETURN_IF_ERROR(scheduler_.Submit(
       std::make_unique<EmbedJob>(embedder_, std::move(texts), lane, outcome),
       caller));
   while (true) {
     GIST_ASSIGN_OR_RETURN(const auto done, outcome->progress.Next());
-    if (!done) return std::move(outcome->vectors);
+    if (done) continue;
+    retrieved->alone = retrieved->alone && outcome->alone;
+    return std::move(outcome->vectors);
   }
 }
 
@@ -65,7 +68,8 @@ absl::StatusOr<std::string> Retriever::Text(
 
 absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
                                                 const RetrievalOptions& options,
-                                                const Caller& caller) {
+                                                const Caller& caller,
+                                                Retrieved* retrieved) {
   GIST_ASSIGN_OR_RETURN(
       const std::vector<Chunk> chunks,
       embedder_.Chunks(text, {.max_tokens = options.chunk_tokens,
@@ -81,8 +85,9 @@ absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
                    .chunks = {},
                    .vectors = VectorIndex(int(dimensions), {})};
   if (texts.empty()) return index;  // white space alone
-  GIST_ASSIGN_OR_RETURN(const std::vector<float> vectors,
-                        Embed(std::move(texts), Job::Lane::kCompress, caller));
+  GIST_ASSIGN_OR_RETURN(
+      const std::vector<float> vectors,
+      Embed(std::move(texts), Job::Lane::kCompress, caller, retrieved));
   for (size_t i = 0; i < chunks.size(); ++i) {
     index.chunks.push_back(
         {int64_t(chunks[i].begin), int64_t(chunks[i].end), chunks[i].tokens});
@@ -115,7 +120,8 @@ absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
     return bytes.status();
   }
   const Clock::time_point start = Clock::now();
-  GIST_ASSIGN_OR_RETURN(ChunkIndex index, MakeIndex(text, options, caller));
+  GIST_ASSIGN_OR_RETURN(ChunkIndex index,
+                        MakeIndex(text, options, caller, retrieved));
   GIST_ASSIGN_OR_RETURN(const std::string encoded, EncodeChunkIndex(index));
   // The document may have been deleted meanwhile: it is answered all the same.
   const absl::Status put = store_.PutChunkIndex(document_id, encoded);
@@ -143,7 +149,7 @@ absl::StatusOr<Retrieved> Retriever::Find(
   const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(
       const std::vector<float> vector,
-      Embed({std::string(question)}, Job::Lane::kAsk, caller));
+      Embed({std::string(question)}, Job::Lane::kAsk, caller, &retrieved));
   for (size_t i = 0; i < indexes.size(); ++i) {
     GIST_ASSIGN_OR_RETURN(
         const auto neighbours,

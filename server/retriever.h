@@ -38,6 +38,7 @@ struct Retrieved {
   int indexed_documents = 0;           // that had no index that could be used
   double index_seconds = 0;            // making those
   double search_seconds = 0;           // the question's vector, and the search
+  bool alone = true;                   // no other job ran meanwhile
 };
 
 // A document is cut into chunks and embedded when it is first asked about; its
@@ -68,10 +69,11 @@ class Retriever {
                                      Retrieved* retrieved);
   absl::StatusOr<ChunkIndex> MakeIndex(std::string_view text,
                                        const RetrievalOptions& options,
-                                       const Caller& caller);
+                                       const Caller& caller,
+                                       Retrieved* retrieved);
   absl::StatusOr<std::vector<float>> Embed(std::vector<std::string> texts,
-                                           Job::Lane lane,
-                                           const Caller& caller);
+                                           Job::Lane lane, const Caller& caller,
+                                           Retrieved* retrieved);
 
   Embedder& embedder_;
   GistStore& store_;

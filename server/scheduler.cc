@@ -65,6 +65,7 @@ void Scheduler::Run() {
     CheckCallers(waiting_);
     EndDone(waiting_);
     StartWaiting();
+    NoteCompany();
     StepAll();
     DecodeAll();
     EndDone(running_);
@@ -111,6 +112,11 @@ void Scheduler::StartWaiting() {
     (starts ? running_ : still_waiting).push_back(std::move(entry));
   }
   waiting_ = std::move(still_waiting);
+}
+
+void Scheduler::NoteCompany() {
+  if (waiting_.size() + running_.size() < 2) return;
+  for (Entry& entry : running_) entry.job->NoteCompany();
 }
 
 void Scheduler::StepAll() {

@@ -33,6 +33,8 @@ class Job {
   virtual Sequence* prompt() { return nullptr; }
   // The token that was decoded for it.
   virtual absl::StatusOr<Next> Take(const DecodedToken& token);
+  // Another job waits or runs beside it. Called again and again.
+  virtual void NoteCompany() {}
   // The last call, made once for every job that was submitted: OK after kDone,
   // else the error that ended it.
   virtual void End(const absl::Status& status) = 0;
@@ -79,6 +81,7 @@ class Scheduler {
   bool TakeArrivals();
   void StartWaiting();
   void CheckCallers(std::deque<Entry>& entries);
+  void NoteCompany();
   void StepAll();
   void DecodeAll();
   void EndDone(std::deque<Entry>& entries);

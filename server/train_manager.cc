@@ -308,6 +308,11 @@ void TrainManager::RunJobs() {
   }
 }
 
+bool TrainManager::IsTraining() const {
+  const std::scoped_lock lock(mutex_);
+  return running_ != nullptr;
+}
+
 void TrainManager::BeginStop() {
   const std::scoped_lock lock(mutex_);
   stopping_ = true;

@@ -58,6 +58,9 @@ class TrainManager {
   // kFailedPrecondition: a training that is not over needs it.
   absl::Status DeleteDataset(std::string_view dataset_id);
 
+  // Does one run now?
+  bool IsTraining() const;
+
   // Refuses new trainings, ends all watches and asks the one that runs to leave
   // a checkpoint.
   void BeginStop();

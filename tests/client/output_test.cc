@@ -94,5 +94,27 @@ TEST(OutputTest, SaysWhetherACompressionCostAnything) {
             "23.6 MB; took 1.50 s");
 }
 
+TEST(OutputTest, ComparesModesInATable) {
+  const std::string table = Details(FromProto(FullCompareResponse()));
+  EXPECT_THAT(table, HasSubstr("mode    first token"));
+  EXPECT_THAT(table, HasSubstr("2.00 MB  ABC123\n"));
+  EXPECT_THAT(table, HasSubstr("full    too long\n"));
+  EXPECT_THAT(table, HasSubstr("-  The key ...\n"));
+  EXPECT_THAT(table, HasSubstr("agreement: gist/rag F1 0.25\n"));
+  EXPECT_THAT(table, HasSubstr("other requests or a training ran meanwhile"));
+}
+
+TEST(OutputTest, ComparesModesAsJson) {
+  const Json json = ToJson(FromProto(FullCompareResponse()));
+  EXPECT_EQ(json["alone"], false);
+  EXPECT_EQ(json["answers"][0]["mode"], "gist");
+  EXPECT_EQ(json["answers"][0]["answer"], "ABC123");
+  EXPECT_EQ(json["answers"][0]["peak_memory_bytes"], 2'000'000);
+  EXPECT_EQ(json["answers"][1]["error"]["code"], "OUT_OF_RANGE");
+  EXPECT_FALSE(json["answers"][2].contains("peak_memory_bytes"));
+  EXPECT_EQ(json["agreements"][0].dump(),
+            R"({"modes":["gist","rag"],"equal":false,"f1":0.25})");
+}
+
 }  // namespace
 }  // namespace gist::client

@@ -224,6 +224,28 @@ v1::Accounting FullAccounting() {
   return accounting;
 }
 
+v1::CompareResponse FullCompareResponse() {
+  v1::CompareResponse response;
+  v1::ModeAnswer& gist = *response.add_answers();
+  gist.set_mode(v1::MODE_GIST);
+  gist.set_answer("ABC123");
+  *gist.mutable_accounting() = FullAccounting();
+  gist.set_peak_memory_bytes(2'000'000);
+  v1::ModeAnswer& full = *response.add_answers();
+  full.set_mode(v1::MODE_FULL_CONTEXT);
+  full.set_error_code(int(grpc::StatusCode::OUT_OF_RANGE));
+  full.set_error_message("too long");
+  v1::ModeAnswer& rag = *response.add_answers();
+  rag.set_mode(v1::MODE_RAG);
+  rag.set_answer("The key\nis long: " + std::string(80, 'x'));
+  *rag.mutable_accounting() = FullAccounting();
+  v1::Agreement& agreement = *response.add_agreements();
+  agreement.set_a(v1::MODE_GIST);
+  agreement.set_b(v1::MODE_RAG);
+  agreement.set_f1(0.25);
+  return response;
+}
+
 v1::ServerInfo FullServerInfo() {
   v1::ServerInfo info;
   info.set_version("0.1.0");

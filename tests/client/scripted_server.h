@@ -103,6 +103,7 @@ class ScriptedServer final : public v1::GistService::Service {
 v1::Context FullContext();
 v1::CompressResponse FullCompressResponse();
 v1::Accounting FullAccounting();
+v1::CompareResponse FullCompareResponse();
 v1::ServerInfo FullServerInfo();
 
 }  // namespace gist::client

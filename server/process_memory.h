@@ -1,0 +1,24 @@
+// What this process holds in memory, by the kernel's count.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace gist {
+
+// Resident now, in bytes; nothing where the kernel does not tell.
+std::optional<int64_t> ResidentBytes();
+
+// The most that was resident beyond what was when this object was made. Gives
+// back to the kernel what is free first. One at a time: the kernel keeps one
+// peak for a process.
+class PeakMemory {
+ public:
+  PeakMemory();
+  std::optional<int64_t> BytesOverStart() const;
+
+ private:
+  std::optional<int64_t> start_;
+};
+
+}  // namespace gist
