@@ -1,5 +1,9 @@
 #include "storage/vector_index.h"
 
+// Where it uses vector instructions, hnswlib also prefetches the link behind
+// the last one of a list, which is not the list's to read. Without them
+// distances are plain loops, the same on every processor.
+#define NO_MANUAL_VECTORIZATION
 #include <hnswlib/hnswlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
