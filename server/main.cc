@@ -57,7 +57,12 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
 absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
   if (config.embedder == "off") return nullptr;
 #ifdef GIST_TORCH
-  return MakeTorchEmbedder(config.embedder, config.device);
+  auto embedder = MakeTorchEmbedder(config.embedder, config.device);
+  if (!absl::IsNotFound(embedder.status())) return embedder;
+  return absl::NotFoundError(fmt::format(
+      "{}; deploy/setup.sh fetches the default one, --embedder off does "
+      "without passages",
+      Message(embedder.status())));
 #else
   return std::make_unique<FakeEmbedder>();
 #endif
