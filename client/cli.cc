@@ -57,9 +57,6 @@ void AddCompress(CLI::App& app, Command* command) {
   Choose(sub, command, arguments, RunCompress);
 }
 
-constexpr Mode kModes[] = {Mode::kGist, Mode::kFullContext, Mode::kRag,
-                           Mode::kHybrid};
-
 std::vector<std::string> ModeNames() {
   std::vector<std::string> names;
   for (const Mode mode : kModes) names.emplace_back(ModeName(mode));
@@ -147,8 +144,8 @@ void AddAsk(CLI::App& app, Command* command) {
   sub->add_option_function<std::string>(
          "--mode", set_mode,
          "gist: from the gists alone (default); full: from the whole text; "
-         "rag: "
-         "from passages that retrieval finds; hybrid: gists and passages")
+         "rag: from passages that retrieval finds; hybrid: gists and "
+         "passages")
       ->check(CLI::IsMember(ModeNames()))
       ->type_name("MODE");
   AddRetrieval(sub, &question->retrieval);

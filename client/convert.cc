@@ -3,22 +3,16 @@
 namespace gist::client {
 namespace {
 
-struct ModeNames {
-  Mode mode;
-  v1::Mode proto;
-  std::string_view name;
-};
-constexpr ModeNames kModes[] = {
-    {Mode::kGist, v1::MODE_GIST, "gist"},
-    {Mode::kFullContext, v1::MODE_FULL_CONTEXT, "full"},
-    {Mode::kRag, v1::MODE_RAG, "rag"},
-    {Mode::kHybrid, v1::MODE_HYBRID, "hybrid"}};
+// In the order of kModes.
+constexpr v1::Mode kProtoModes[] = {v1::MODE_GIST, v1::MODE_FULL_CONTEXT,
+                                    v1::MODE_RAG, v1::MODE_HYBRID};
+constexpr std::string_view kModeNames[] = {"gist", "full", "rag", "hybrid"};
 
-v1::Mode ToProto(Mode mode) { return kModes[size_t(mode)].proto; }
+v1::Mode ToProto(Mode mode) { return kProtoModes[size_t(mode)]; }
 
 Mode FromProto(v1::Mode proto) {
-  for (const ModeNames& names : kModes) {
-    if (names.proto == proto) return names.mode;
+  for (const Mode mode : kModes) {
+    if (ToProto(mode) == proto) return mode;
   }
   return Mode::kGist;
 }
@@ -42,7 +36,7 @@ RetrievedChunk FromProto(const v1::RetrievedChunk& proto) {
 
 }  // namespace
 
-std::string_view ModeName(Mode mode) { return kModes[size_t(mode)].name; }
+std::string_view ModeName(Mode mode) { return kModeNames[size_t(mode)]; }
 
 v1::AskRequest ToProto(const Question& question) {
   v1::AskRequest proto;

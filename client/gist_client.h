@@ -63,6 +63,8 @@ enum class Mode {
   kRag,          // from the passages of it most similar to the question
   kHybrid,       // from the gists, and those passages behind them
 };
+inline constexpr Mode kModes[] = {Mode::kGist, Mode::kFullContext, Mode::kRag,
+                                  Mode::kHybrid};
 // As the command line names it: "gist", "full", "rag", "hybrid".
 std::string_view ModeName(Mode mode);
 

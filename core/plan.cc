@@ -65,7 +65,7 @@ class LedgerMaker {
   void AddWeights() {
     if (request_.weights == WeightStorage::kBfloat16) {
       return Add("weights as bfloat16", "parameters x 2",
-                 model_.Parameters() * 2);
+                 model_.Parameters() * kHalf);
     }
     if (request_.weights == WeightStorage::kFloat32) {
       return Add("weights as float32", "parameters x 4",

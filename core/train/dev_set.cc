@@ -139,19 +139,12 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
     documents.push_back(std::move(sample.document));
     sets.push_back(std::move(sample.set));
   }
-  const WrittenGists written =
-      layout_.lora_everywhere
-          ? WriteGistsWhole(model_, layout_, documents, adapter)
-          : WriteGists(MakeWritePlan(model_, layout_, documents), adapter);
-  std::vector<GistKv> gists;
+  const WrittenGists written = WriteGists(model_, layout_, documents, adapter);
   std::vector<int64_t> first_rows;
   std::vector<Task> tasks;
   std::vector<std::string> languages;
   for (size_t i = 0; i < sets.size(); ++i) {
     for (const Task& task : sets[i].tasks) {
-      gists.push_back(ToGistKv(written, model_.config,
-                               int64_t(i) * layout_.gist_tokens,
-                               layout_.gist_tokens));
       first_rows.push_back(int64_t(i) * layout_.gist_tokens);
       tasks.push_back(task);
       languages.push_back(sets[i].language);
@@ -161,7 +154,7 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
       const std::vector<std::string> answers,
       layout_.lora_everywhere
           ? AnswerEverywhere(written, first_rows, tasks, adapter)
-          : Answer(gists, tasks));
+          : Answer(written, first_rows, tasks));
   DevScores scores;
   for (size_t i = 0; i < tasks.size(); ++i) {
     scores[languages[i]].Add(ScoreAnswer(answers[i], tasks[i].answer));
@@ -207,7 +200,8 @@ absl::StatusOr<std::vector<std::string>> DevSet::AnswerEverywhere(
 }
 
 absl::StatusOr<std::vector<std::string>> DevSet::Answer(
-    std::span<const GistKv> gists, std::span<const Task> tasks) const {
+    const WrittenGists& gists, std::span<const int64_t> first_rows,
+    std::span<const Task> tasks) const {
   std::vector<KvCache> caches;
   std::vector<std::vector<int32_t>> questions;
   std::vector<int> limits;
@@ -230,7 +224,9 @@ absl::StatusOr<std::vector<std::string>> DevSet::Answer(
     GIST_RETURN_IF_ERROR(forward(LogitRows::kNone).status());
   }
   for (size_t i = 0; i < tasks.size(); ++i) {
-    GIST_RETURN_IF_ERROR(base_.transformer->LoadGists(gists[i], &caches[i]));
+    GIST_RETURN_IF_ERROR(base_.transformer->LoadGists(
+        ToGistKv(gists, model_.config, first_rows[i], layout_.gist_tokens),
+        &caches[i]));
     GIST_ASSIGN_OR_RETURN(
         questions[i], base_.chat.Question(tasks[i].question, *base_.tokenizer));
   }

@@ -72,8 +72,10 @@ class DevSet {
   absl::StatusOr<std::vector<std::string>> AnswerEverywhere(
       const WrittenGists& gists, std::span<const int64_t> first_rows,
       std::span<const Task> tasks, const Adapter::Impl& adapter) const;
+  // `first_rows`: of each task's gists.
   absl::StatusOr<std::vector<std::string>> Answer(
-      std::span<const GistKv> gists, std::span<const Task> tasks) const;
+      const WrittenGists& gists, std::span<const int64_t> first_rows,
+      std::span<const Task> tasks) const;
   absl::Status Decode(std::vector<KvCache>* caches,
                       std::vector<std::vector<float>> logits,
                       std::span<const int> limits,

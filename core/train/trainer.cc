@@ -274,15 +274,11 @@ absl::StatusOr<double> TorchTrainerImpl::Backward(
   for (const Pass& pass : passes) {
     const Adapter::Impl& adapter = parameters_.adapter();
     const GistLayout& layout = recipe().layout;
-    const bool everywhere = layout.lora_everywhere;
     const WrittenGists gists =
-        everywhere
-            ? WriteGistsWhole(training_, layout, pass.documents, adapter)
-            : WriteGists(MakeWritePlan(training_, layout, pass.documents),
-                         adapter);
+        WriteGists(training_, layout, pass.documents, adapter);
     const at::Tensor loss =
         AnswerLoss(ReadAnswers(training_, gists, pass.questions,
-                               everywhere ? &adapter : nullptr),
+                               layout.lora_everywhere ? &adapter : nullptr),
                    over_questions) *
         (weight_of(pass) / weight);
     const double value = loss.item<double>();

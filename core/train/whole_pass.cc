@@ -155,4 +155,12 @@ WrittenGists WriteGistsWhole(const FrozenModel& model, const GistLayout& layout,
   return gists;
 }
 
+WrittenGists WriteGists(const FrozenModel& model, const GistLayout& layout,
+                        std::span<const TrainDocument> documents,
+                        const Adapter::Impl& adapter) {
+  return layout.lora_everywhere
+             ? WriteGistsWhole(model, layout, documents, adapter)
+             : WriteGists(MakeWritePlan(model, layout, documents), adapter);
+}
+
 }  // namespace gist

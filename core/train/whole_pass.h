@@ -19,4 +19,10 @@ WrittenGists WriteGistsWhole(const FrozenModel& model, const GistLayout& layout,
                              std::span<const TrainDocument> documents,
                              const Adapter::Impl& adapter);
 
+// By the pass that `layout` wants: WriteGistsWhole with lora_everywhere, else
+// the fast one.
+WrittenGists WriteGists(const FrozenModel& model, const GistLayout& layout,
+                        std::span<const TrainDocument> documents,
+                        const Adapter::Impl& adapter);
+
 }  // namespace gist
