@@ -216,10 +216,7 @@ absl::Status CheckCounts(const TrainRecipe& recipe) {
   std::vector<int> counts = recipe.gist_counts;
   counts.push_back(recipe.layout.gist_tokens);
   for (const int count : counts) {
-    if (count > 0 && count % recipe.layout.gists_per_block == 0) continue;
-    return absl::InvalidArgumentError(fmt::format(
-        "recipe: a gist count of {}, want multiples of gists_per_block, {}",
-        count, recipe.layout.gists_per_block));
+    GIST_RETURN_IF_ERROR(CheckAtLeast("a gist count", count, 1));
   }
   return absl::OkStatus();
 }

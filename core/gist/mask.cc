@@ -8,14 +8,16 @@ namespace gist {
 GistSlot SlotOf(const MaskShape& shape, int index) {
   const int per_block =
       shape.gists_per_block > 0 ? shape.gists_per_block : shape.gist_tokens;
-  const long blocks = shape.gist_tokens / per_block;
+  const long gists = shape.gist_tokens;
   const long context = shape.context_tokens;
   GistSlot gist;
   gist.block = index / per_block;
   gist.slot = index % per_block;
-  gist.context_begin = std::max(
-      0, int(context * gist.block / blocks) - shape.block_overlap_tokens);
-  gist.context_end = int(context * (gist.block + 1) / blocks);
+  const long first = long(gist.block) * per_block;
+  const long end = std::min(first + per_block, gists);
+  gist.context_begin =
+      std::max(0, int(context * first / gists) - shape.block_overlap_tokens);
+  gist.context_end = int(context * end / gists);
   gist.position = gist.context_end + gist.slot;
   return gist;
 }

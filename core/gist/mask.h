@@ -15,7 +15,7 @@ struct MaskShape {
   int question_tokens = 0;
   int answer_tokens = 0;
   int prefix_tokens = 0;    // the shared prefix: seen by everything after it
-  int gists_per_block = 0;  // a multiple divides gist_tokens; 0: one block
+  int gists_per_block = 0;  // the last block has those left; 0: one block
   int block_overlap_tokens =
       0;                   // context left of its block that a gist also sees
   int segment_tokens = 0;  // context is read in isolated pieces; 0: in one
@@ -25,7 +25,8 @@ struct MaskShape {
   int total() const { return gist_end() + question_tokens + answer_tokens; }
 };
 
-// What gist `index` stands for: block `block` of equal blocks of the context.
+// What gist `index` stands for: block `block` of the context. A block's share of
+// the context is its share of the gists.
 struct GistSlot {
   int block = 0;
   int slot = 0;           // which of the block's gists; chooses the embedding

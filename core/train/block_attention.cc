@@ -105,7 +105,7 @@ Tensor BlockPass::Scores(const Tensor& turned, const Tensor& own_key) const {
     scores.push_back(at::bmm(turned.select(0, int64_t(i)),
                              Floats(block_.tiles[i], 0).transpose(1, 2)));
   }
-  scores.push_back(at::bmm(query, own_key.transpose(1, 2)) + plan_.own_mask);
+  scores.push_back(at::bmm(query, own_key.transpose(1, 2)) + block_.own_mask);
   return at::cat(scores, 2);
 }
 
@@ -250,14 +250,15 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
                     int first_gist) {
   const GistSlot first = SlotOf(shape, first_gist);
   BlockPlan block;
-  block.rows = layout.gists_per_block;
+  block.rows = std::min(layout.gists_per_block,
+                        document.gist_tokens - first_gist);
   std::vector<int64_t> begins;
   block.tiles = TilesOf(document, first.context_begin, first.context_end,
                         layout.segment_tokens, &begins);
   begins.push_back(0);
   std::vector<int64_t> positions;
   for (const int64_t begin : begins) {
-    for (int i = 0; i < layout.gists_per_block; ++i) {
+    for (int i = 0; i < block.rows; ++i) {
       positions.push_back(model.prefix_tokens +
                           SlotOf(shape, first_gist + i).position - begin);
     }
@@ -267,6 +268,9 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
   const std::vector<int64_t> sizes = {int64_t(begins.size()), 1, block.rows,
                                       -1};
   block.rotation = {flat.cos.view(sizes), flat.sin.view(sizes)};
+  block.own_mask =
+      CausalMask(block.rows, block.rows, model.frequencies.device())
+          .repeat({model.group(), 1});
   return block;
 }
 
@@ -293,9 +297,6 @@ std::shared_ptr<const WritePlan> MakeWritePlan(
       plan->blocks.push_back(std::move(block));
     }
   }
-  plan->own_mask = CausalMask(layout.gists_per_block, layout.gists_per_block,
-                              model.frequencies.device())
-                       .repeat({model.group(), 1});
   return plan;
 }
 

@@ -31,6 +31,7 @@ struct BlockPlan {
   // were the first; scores depend on distances alone, so the query is turned
   // back by the segment's start instead. Last: the true position.
   Rotation rotation;
+  at::Tensor own_mask;  // additive [group * rows, rows], within the block
 };
 
 // All gists of a batch of documents.
@@ -38,7 +39,6 @@ struct WritePlan {
   const FrozenModel* model = nullptr;
   std::vector<BlockPlan> blocks;
   std::vector<int64_t> slots;  // of each row: which embedding
-  at::Tensor own_mask;         // additive [group * rows, rows] within a block
   int64_t rows() const { return int64_t(slots.size()); }
 };
 
