@@ -132,6 +132,12 @@ void SplitWords(std::vector<std::string> words, Question* question) {
   question->context_ids = std::move(words);
 }
 
+void AddTruncate(CLI::App* sub, Question* question) {
+  sub->add_flag("--truncate", question->truncate,
+                "Of a text that is too long for the model, in mode full: read "
+                "its beginning and its end");
+}
+
 void AddAsk(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
       app, "ask", "Ask one or more compressed documents",
@@ -149,6 +155,7 @@ void AddAsk(CLI::App& app, Command* command) {
       ->check(CLI::IsMember(ModeNames()))
       ->type_name("MODE");
   AddRetrieval(sub, &question->retrieval);
+  AddTruncate(sub, question.get());
   AddSampling(sub, question.get());
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")
@@ -177,6 +184,7 @@ void AddCompare(CLI::App& app, Command* command) {
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("N");
   AddRetrieval(sub, &arguments->question.retrieval);
+  AddTruncate(sub, &arguments->question);
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")
       ->required()
@@ -259,12 +267,6 @@ void CheckShape(const MaskShape& shape) {
         "mask", fmt::format("{} tokens in all; a picture holds up to {}",
                             shape.total(), kMostDrawnTokens));
   }
-  if (shape.gists_per_block > 0 &&
-      shape.gist_tokens % shape.gists_per_block != 0) {
-    throw CLI::ValidationError(
-        "--gists", fmt::format("{} is no multiple of --gists-per-block {}",
-                               shape.gist_tokens, shape.gists_per_block));
-  }
 }
 
 void AddMask(CLI::App& app, Command* command) {
@@ -290,7 +292,8 @@ void AddMask(CLI::App& app, Command* command) {
   add("--answer", &shape.answer_tokens, "Tokens of the answer");
   add("--prefix", &shape.prefix_tokens, "Tokens of the shared prefix");
   add("--gists-per-block", &shape.gists_per_block,
-      "Gists that share a block of the document; 0: one block");
+      "Gists that share a block of the document, the last has those left; 0: "
+      "one block");
   add("--overlap", &shape.block_overlap_tokens,
       "Tokens left of its block that a gist also sees");
   add("--segment", &shape.segment_tokens,

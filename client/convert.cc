@@ -51,6 +51,7 @@ v1::AskRequest ToProto(const Question& question) {
   proto.set_top_k(question.top_k);
   proto.set_top_p(question.top_p);
   proto.set_seed(question.seed);
+  proto.set_truncate(question.truncate);
   return proto;
 }
 
@@ -95,6 +96,7 @@ Accounting FromProto(const v1::Accounting& proto) {
       .gist_tokens = proto.gist_tokens(),
       .context_tokens = proto.context_tokens(),
       .cached_tokens = proto.cached_tokens(),
+      .truncated_tokens = proto.truncated_tokens(),
       .question_tokens = proto.question_tokens(),
       .answer_tokens = proto.answer_tokens(),
       .kv_bytes = proto.kv_bytes(),
@@ -129,6 +131,7 @@ v1::CompareRequest ToCompareProto(const Question& question,
   for (const Mode mode : modes) proto.add_modes(ToProto(mode));
   proto.set_max_tokens(question.max_tokens);
   ToProto(question.retrieval, proto.mutable_retrieval());
+  proto.set_truncate(question.truncate);
   return proto;
 }
 

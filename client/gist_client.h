@@ -94,16 +94,18 @@ struct Question {
   float top_p = 0;        // 0: 1; else (0, 1]
   uint64_t seed = 0;      // the same seed and question give the same answer
   Retrieval retrieval;    // in kRag and kHybrid
+  bool truncate = false;  // in kFullContext: first and last tokens that fit
 };
 
 // What an answer took.
 struct Accounting {
   Mode mode = Mode::kGist;
-  int64_t document_tokens = 0;  // of all the documents asked
-  int prefix_tokens = 0;        // the chat template's
-  int gist_tokens = 0;          // stored gists that were used
-  int context_tokens = 0;       // document text prefilled for this answer
-  int cached_tokens = 0;        // of those, still in the server's memory
+  int64_t document_tokens = 0;   // of all the documents asked
+  int prefix_tokens = 0;         // the chat template's
+  int gist_tokens = 0;           // stored gists that were used
+  int context_tokens = 0;        // document text prefilled for this answer
+  int cached_tokens = 0;         // of those, still in the server's memory
+  int64_t truncated_tokens = 0;  // of the text, left out: Question::truncate
   int question_tokens = 0;
   int answer_tokens = 0;
   int64_t kv_bytes = 0;  // of what stands for the documents
@@ -157,7 +159,7 @@ struct ServerInfo {
   std::string adapter_name;
   std::string adapter_fingerprint;
   int gist_tokens = 0;      // default number of gists
-  int gists_per_block = 0;  // gist counts are multiples of it
+  int gists_per_block = 0;  // that share a block of the document
   int segment_tokens = 0;   // 0: whole documents
   int64_t max_unary_bytes = 0;
   int64_t max_document_bytes = 0;

@@ -78,6 +78,7 @@ Json ToJson(const Accounting& accounting) {
       {"gist_tokens", accounting.gist_tokens},
       {"context_tokens", accounting.context_tokens},
       {"cached_tokens", accounting.cached_tokens},
+      {"truncated_tokens", accounting.truncated_tokens},
       {"question_tokens", accounting.question_tokens},
       {"answer_tokens", accounting.answer_tokens},
       {"kv_bytes", accounting.kv_bytes},
@@ -178,9 +179,12 @@ std::string Summary(const Accounting& accounting) {
   std::string text;
   if (accounting.mode == Mode::kFullContext) {
     text = fmt::format(
-        "{} tokens of text {} in full, {}",
-        FormatCount(accounting.context_tokens),
+        "{} tokens of text {} {}, {}", FormatCount(accounting.context_tokens),
         accounting.cached_tokens > 0 ? "were still in memory" : "were read",
+        accounting.truncated_tokens == 0
+            ? "in full"
+            : fmt::format("without the {} between its beginning and end",
+                          FormatCount(accounting.truncated_tokens)),
         FormatBytes(accounting.kv_bytes));
   } else if (accounting.mode == Mode::kRag ||
              accounting.mode == Mode::kHybrid) {
@@ -251,9 +255,10 @@ std::string Details(const ServerInfo& info) {
                                      FormatBytes(info.kv_bytes_per_token))) +
          Line("adapter", info.adapter_name) +
          Line("", info.adapter_fingerprint) +
-         Line("gists", fmt::format("{} unless asked otherwise, in multiples "
-                                   "of {}",
-                                   info.gist_tokens, info.gists_per_block)) +
+         Line("gists",
+              fmt::format("{} unless asked otherwise, {} to a block of "
+                          "the document",
+                          info.gist_tokens, info.gists_per_block)) +
          Line("reads", info.segment_tokens == 0
                            ? "the whole document as one"
                            : fmt::format("segments of {} tokens",

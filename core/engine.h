@@ -35,11 +35,16 @@ struct ModelInfo {
   int max_context_tokens = 0;  // positions that the model was trained on
   int prefix_tokens = 0;       // the shared prefix in front of every prompt
   int64_t weight_bytes = 0;    // held in memory
+  int kv_value_bytes = 4;      // of a key's or value's number, in memory
 
   // Keys and values of `tokens` tokens at 16 bits a value, in bytes: the unit
   // in which gist and full-context caches are compared.
   int64_t KvBytes(int64_t tokens) const {
     return tokens * layers * 2 * kv_heads * head_dim * 2;
+  }
+  // The same as they are held in memory.
+  int64_t KvMemoryBytes(int64_t tokens) const {
+    return KvBytes(tokens) / 2 * kv_value_bytes;
   }
   // Could `gists` be this model's? Their sizes say so; who made them, only the
   // fingerprint tells.
@@ -54,7 +59,7 @@ struct AdapterInfo {
   std::string name;
   std::string fingerprint;       // lower-case hex SHA-256 of config and weights
   int gist_tokens = 0;           // default number of gists for a document
-  int gists_per_block = 0;       // g: gist counts are multiples of it
+  int gists_per_block = 0;       // g: the last block has those left over
   int block_overlap_tokens = 0;  // text left of its block that a gist also sees
   int segment_tokens = 0;        // 0: the whole document is one causal segment
   int max_document_tokens = 0;   // trained length; longer texts become groups
@@ -110,8 +115,7 @@ class Engine {
   // Appends 1 to max_chunk_tokens() tokens.
   virtual absl::Status Prefill(Sequence& sequence,
                                std::span<const int32_t> chunk) = 0;
-  // The gists of what a document sequence holds. `gist_tokens`: a positive
-  // multiple of the document's adapter's gists_per_block.
+  // The gists of what a document sequence holds. `gist_tokens`: 1 or more.
   virtual absl::StatusOr<GistKv> MakeGists(Sequence& document,
                                            int gist_tokens) = 0;
   // Appends gists to a prompt, at the positions after what it holds. May be

@@ -22,9 +22,8 @@ absl::Status ApplyRecipeSetting(std::string_view setting, TrainRecipe& recipe);
 // ApplyRecipeYaml reads it back to the same recipe.
 std::string ToYaml(const TrainRecipe& recipe);
 
-// kInvalidArgument: no stage, a value out of range, or gist counts that are no
-// multiples of gists_per_block; the message says which, what was found and
-// wanted.
+// kInvalidArgument: no stage, or a value out of range; the message says which,
+// what was found and wanted.
 absl::Status CheckRecipe(const TrainRecipe& recipe);
 
 }  // namespace gist

@@ -19,7 +19,7 @@ namespace gist {
 // Where gists stand and what their LoRA changes; goes into adapter_config.json.
 struct GistLayout {
   int gist_tokens = 10;     // for a document, unless asked otherwise
-  int gists_per_block = 5;  // divides gist_tokens
+  int gists_per_block = 5;  // the last block has those left over
   int block_overlap_tokens = 32;
   int segment_tokens = 256;  // 0: the whole document is one causal segment
   int max_document_tokens = 8192;

@@ -45,12 +45,18 @@ AskJob::AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome,
                SequenceCache& cache)
     : work_(std::move(work)), outcome_(std::move(outcome)), cache_(cache) {}
 
-absl::StatusOr<Job::Next> AskJob::Step(Engine& engine) {
+int64_t AskJob::kv_tokens() const {
+  int64_t tokens = int64_t(work_.tokens.size()) + work_.max_tokens;
+  for (const GistKv& gists : work_.gists) tokens += gists.gist_tokens;
+  return tokens;
+}
+
+absl::StatusOr<Job::Next> AskJob::Step(Engine& engine, int max_tokens) {
   if (prompt_ == nullptr) {
     outcome_->queue_seconds = SecondsSince(submitted_);
   }
   const Clock::time_point start = Clock::now();
-  GIST_RETURN_IF_ERROR(Feed(engine));
+  GIST_RETURN_IF_ERROR(Feed(engine, max_tokens));
   outcome_->prefill_seconds += SecondsSince(start);
   return loaded_tokens_ < work_.tokens.size() ? Next::kStep : Next::kDecode;
 }
@@ -68,16 +74,19 @@ absl::Status AskJob::Start(Engine& engine) {
                        work_.sampling);
 }
 
-absl::Status AskJob::Feed(Engine& engine) {
-  if (prompt_ == nullptr) return Start(engine);
-  if (loaded_gists_ < work_.gists.size()) {
-    return engine.LoadGists(*prompt_, work_.gists[loaded_gists_++]);
+absl::Status AskJob::Feed(Engine& engine, int max_tokens) {
+  if (prompt_ == nullptr) GIST_RETURN_IF_ERROR(Start(engine));
+  for (; loaded_gists_ < work_.gists.size(); ++loaded_gists_) {
+    GIST_RETURN_IF_ERROR(
+        engine.LoadGists(*prompt_, work_.gists[loaded_gists_]));
   }
-  const size_t size = std::min(size_t(engine.max_chunk_tokens()),
-                               work_.tokens.size() - loaded_tokens_);
-  const auto chunk = std::span(work_.tokens).subspan(loaded_tokens_, size);
+  const size_t size =
+      std::min(size_t(max_tokens), work_.tokens.size() - loaded_tokens_);
+  GIST_RETURN_IF_ERROR(engine.Prefill(
+      *prompt_, std::span(work_.tokens).subspan(loaded_tokens_, size)));
   loaded_tokens_ += size;
-  return engine.Prefill(*prompt_, chunk);
+  tokens_read_ += int64_t(size);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Job::Next> AskJob::Take(const DecodedToken& token) {

@@ -60,7 +60,13 @@ class AskJob : public Job {
          SequenceCache& cache);
 
   Lane lane() const override { return Lane::kAsk; }
-  absl::StatusOr<Next> Step(Engine& engine) override;
+  int64_t tokens_left() const override {
+    return int64_t(work_.tokens.size() - loaded_tokens_);
+  }
+  int64_t tokens_read() const override { return tokens_read_; }
+  int64_t kv_tokens() const override;
+  // Loads all gists, then reads.
+  absl::StatusOr<Next> Step(Engine& engine, int max_tokens) override;
   Sequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken& token) override;
   void End(const absl::Status& status) override;
@@ -68,7 +74,7 @@ class AskJob : public Job {
 
  private:
   absl::Status Start(Engine& engine);
-  absl::Status Feed(Engine& engine);
+  absl::Status Feed(Engine& engine, int max_tokens);
   std::span<const int32_t> Context() const {
     return std::span(work_.tokens).first(size_t(work_.context_tokens));
   }
@@ -82,6 +88,7 @@ class AskJob : public Job {
   std::unique_ptr<Sequence> prompt_;
   size_t loaded_gists_ = 0;   // of work_.gists
   size_t loaded_tokens_ = 0;  // of work_.tokens
+  int64_t tokens_read_ = 0;
   bool has_token_ = false;
   Utf8Stream utf8_;
 };

@@ -41,7 +41,7 @@ CompressJob::CompressJob(CompressWork work,
                          SequenceCache& cache)
     : work_(std::move(work)), outcome_(std::move(outcome)), cache_(cache) {}
 
-absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine) {
+absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine, int max_tokens) {
   if (document_ == nullptr) {
     if (parts_.empty()) {
       started_ = Clock::now();
@@ -50,7 +50,8 @@ absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine) {
     GIST_RETURN_IF_ERROR(Begin(engine));
     return Next::kStep;
   }
-  GIST_RETURN_IF_ERROR(done_ < GroupEnd() ? Read(engine) : WriteGists(engine));
+  GIST_RETURN_IF_ERROR(done_ < GroupEnd() ? Read(engine, max_tokens)
+                                          : WriteGists(engine));
   if (parts_.size() < size_t(work_.groups)) return Next::kStep;
   outcome_->gists = JoinGists(parts_);
   outcome_->compress_seconds = SecondsSince(started_);
@@ -75,13 +76,13 @@ absl::Status CompressJob::Begin(Engine& engine) {
   return absl::OkStatus();
 }
 
-absl::Status CompressJob::Read(Engine& engine) {
+absl::Status CompressJob::Read(Engine& engine, int max_tokens) {
   const Clock::time_point start = Clock::now();
-  const size_t size =
-      std::min(size_t(engine.max_chunk_tokens()), GroupEnd() - done_);
+  const size_t size = std::min(size_t(max_tokens), GroupEnd() - done_);
   GIST_RETURN_IF_ERROR(
       engine.Prefill(*document_, std::span(work_.tokens).subspan(done_, size)));
   done_ += size;
+  tokens_read_ += int64_t(size);
   outcome_->prefill_seconds += SecondsSince(start);
   outcome_->progress.Post({int64_t(done_), int64_t(work_.tokens.size())});
   return absl::OkStatus();

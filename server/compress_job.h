@@ -52,7 +52,12 @@ class CompressJob : public Job {
               SequenceCache& cache);
 
   Lane lane() const override { return Lane::kCompress; }
-  absl::StatusOr<Next> Step(Engine& engine) override;
+  int64_t tokens_left() const override {
+    return int64_t(work_.tokens.size() - done_);
+  }
+  int64_t tokens_read() const override { return tokens_read_; }
+  int64_t kv_tokens() const override { return int64_t(GroupBorder(1)); }
+  absl::StatusOr<Next> Step(Engine& engine, int max_tokens) override;
   void End(const absl::Status& status) override;
 
  private:
@@ -67,7 +72,7 @@ class CompressJob : public Job {
     return std::span(work_.tokens)
         .subspan(GroupBegin(), GroupEnd() - GroupBegin());
   }
-  absl::Status Read(Engine& engine);
+  absl::Status Read(Engine& engine, int max_tokens);
   absl::Status WriteGists(Engine& engine);
 
   const CompressWork work_;
@@ -76,8 +81,9 @@ class CompressJob : public Job {
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point started_;
   std::unique_ptr<Sequence> document_;  // the current group
-  size_t done_ = 0;                     // tokens read
-  std::vector<GistKv> parts_;           // of the groups that are done
+  size_t done_ = 0;                     // tokens read, or found read
+  int64_t tokens_read_ = 0;
+  std::vector<GistKv> parts_;  // of the groups that are done
 };
 
 }  // namespace gist

@@ -80,7 +80,8 @@ struct Flags {
   std::optional<std::string> device, weights, embedder;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
-  std::optional<int64_t> max_cached_kv_bytes;
+  std::optional<int64_t> max_cached_kv_bytes, max_kv_bytes;
+  std::optional<int64_t> max_queued_tokens;
   bool insecure_listen = false;
   bool check_config = false;
   std::string config_file;
@@ -114,8 +115,14 @@ struct Flags {
     add("--max-cached-kv-bytes", max_cached_kv_bytes,
         "keys and values of texts read lately that stay in memory",
         defaults.limits.max_cached_kv_bytes);
+    add("--max-kv-bytes", max_kv_bytes,
+        "keys and values of running requests, in memory; 0: no limit",
+        defaults.limits.max_kv_bytes);
     add("--max-queue", max_queue, "limit of requests at a time",
         defaults.limits.max_queue);
+    add("--max-queued-tokens", max_queued_tokens,
+        "limit of the tokens that these have still to read",
+        defaults.limits.max_queued_tokens);
     app.add_flag("--check-config", check_config,
                  "print the configuration in effect as YAML and leave");
   }
@@ -138,7 +145,9 @@ struct Flags {
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
     apply(max_cached_kv_bytes, config.limits.max_cached_kv_bytes);
+    apply(max_kv_bytes, config.limits.max_kv_bytes);
     apply(max_queue, config.limits.max_queue);
+    apply(max_queued_tokens, config.limits.max_queued_tokens);
     if (insecure_listen) config.insecure_listen = true;
   }
 };
@@ -198,7 +207,13 @@ absl::Status CheckConfig(const Config& config) {
                                     double(limits.max_document_tokens), 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_cached_kv_bytes",
                                     double(limits.max_cached_kv_bytes), 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_kv_bytes", double(limits.max_kv_bytes), 0));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_queued_tokens", double(limits.max_queued_tokens), 1));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_step_seconds", limits.max_step_seconds, 0));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_running_asks", limits.max_running_asks, 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_running_compressions",

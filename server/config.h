@@ -34,7 +34,11 @@ struct Config {
     // Keys and values of texts read lately, kept in memory: asking again, or
     // compressing to another number of gists, then skips reading. 0: none.
     int64_t max_cached_kv_bytes = int64_t{512} << 20;
+    // SchedulerOptions says more about these.
+    int64_t max_kv_bytes = int64_t{4} << 30;  // of requests that run; 0: any
     int max_queue = 64;  // requests waiting for the engine or using it
+    int64_t max_queued_tokens = 1 << 20;  // that these have still to read
+    double max_step_seconds = 0.1;
     int max_running_asks = 8;
     int max_running_compressions = 2;
     int max_queued_trainings = 8;

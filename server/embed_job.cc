@@ -6,15 +6,9 @@
 #include "core/base/status.h"
 
 namespace gist {
-namespace {
-
-// About as many tokens as one prefill chunk.
-constexpr size_t kTextsPerStep = 4;
-
-}  // namespace
-
-absl::StatusOr<Job::Next> EmbedJob::Step(Engine&) {
-  const size_t end = std::min(done_ + kTextsPerStep, texts_.size());
+absl::StatusOr<Job::Next> EmbedJob::Step(Engine&, int max_tokens) {
+  const size_t count = size_t(std::max(1, max_tokens / kTextTokens));
+  const size_t end = std::min(done_ + count, texts_.size());
   const std::vector<std::string_view> texts(texts_.begin() + long(done_),
                                             texts_.begin() + long(end));
   GIST_ASSIGN_OR_RETURN(const std::vector<float> vectors,

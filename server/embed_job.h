@@ -32,13 +32,19 @@ class EmbedJob : public Job {
         outcome_(std::move(outcome)) {}
 
   Lane lane() const override { return lane_; }
-  absl::StatusOr<Next> Step(Engine& engine) override;
+  int64_t tokens_left() const override {
+    return int64_t(texts_.size() - done_) * kTextTokens;
+  }
+  absl::StatusOr<Next> Step(Engine& engine, int max_tokens) override;
   void End(const absl::Status& status) override {
     outcome_->progress.Close(status);
   }
   void NoteCompany() override { outcome_->alone = false; }
 
  private:
+  // What a passage costs to embed, in tokens that the model reads.
+  static constexpr int kTextTokens = 32;
+
   Embedder& embedder_;
   const std::vector<std::string> texts_;
   const Lane lane_;

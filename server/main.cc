@@ -118,9 +118,14 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
-  Scheduler scheduler(*engine,
-                      {config.limits.max_queue, config.limits.max_running_asks,
-                       config.limits.max_running_compressions});
+  Scheduler scheduler(
+      *engine,
+      {.max_jobs = config.limits.max_queue,
+       .max_queued_tokens = config.limits.max_queued_tokens,
+       .max_kv_bytes = config.limits.max_kv_bytes,
+       .max_step_seconds = config.limits.max_step_seconds,
+       .max_running_asks = config.limits.max_running_asks,
+       .max_running_compressions = config.limits.max_running_compressions});
   Pipeline pipeline(*engine, *store, scheduler,
                     {.max_document_bytes = config.limits.max_document_bytes,
                      .max_document_tokens = config.limits.max_document_tokens,

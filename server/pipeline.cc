@@ -32,7 +32,10 @@ Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
       limits_(limits),
       cache_(limits.max_cached_kv_bytes) {
   if (embedder != nullptr) retriever_.emplace(*embedder, store, scheduler);
+  scheduler.OnOutOfMemory([this] { cache_.Clear(); });
 }
+
+Pipeline::~Pipeline() { scheduler_.OnOutOfMemory({}); }
 
 int64_t Pipeline::max_import_bytes() const {
   return limits_.max_document_bytes + kMaxImportedGistBytes;

@@ -68,6 +68,7 @@ struct AskInput {
   AskMode mode = AskMode::kGist;
   int max_tokens = 0;               // 0: 256, or what still fits
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
+  bool truncate = false;    // in kFullContext: leave out what does not fit
   bool reads_anew = false;  // uses and leaves no keys and values in memory
   Sampling sampling = {};
 };
@@ -79,6 +80,7 @@ struct Accounting {
   int prefix_tokens = 0;
   int gist_tokens = 0;
   int context_tokens = 0;
+  int64_t truncated_tokens = 0;
   int question_tokens = 0;
   int cached_tokens = 0;
   int answer_tokens = 0;
@@ -124,6 +126,7 @@ class Pipeline {
   // kRag and kHybrid are refused.
   Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
            PipelineLimits limits, Embedder* embedder = nullptr);
+  ~Pipeline();  // no call is running, and no job of one
 
   // The same text with the same number of gists is computed once, also when
   // asked for twice at the same time. What was imported, or fails its checks,
@@ -175,7 +178,10 @@ class Pipeline {
   absl::Status CheckAsk(const AskInput& input) const;
   absl::StatusOr<Material> Load(const AskInput& input, const Caller& caller);
   absl::Status LoadGists(Material& material) const;
-  absl::Status LoadText(Material& material) const;
+  absl::Status LoadText(const AskInput& input, Material& material) const;
+  absl::StatusOr<std::string> JoinedText(Material& material) const;
+  // Tokens of a text that has to be cut.
+  int64_t TextRoom(const AskInput& input, const Accounting& accounting) const;
   absl::Status LoadPassages(const AskInput& input, const Caller& caller,
                             Material& material);
   absl::StatusOr<int> AnswerRoom(const AskInput& input,

@@ -139,7 +139,9 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
   if (mode == AskMode::kGist || mode == AskMode::kHybrid) {
     GIST_RETURN_IF_ERROR(LoadGists(material));
   }
-  if (mode == AskMode::kFullContext) GIST_RETURN_IF_ERROR(LoadText(material));
+  if (mode == AskMode::kFullContext) {
+    GIST_RETURN_IF_ERROR(LoadText(input, material));
+  }
   if (mode == AskMode::kRag || mode == AskMode::kHybrid) {
     GIST_RETURN_IF_ERROR(LoadPassages(input, caller, material));
   }
@@ -166,21 +168,59 @@ absl::Status Pipeline::LoadGists(Material& material) const {
   return absl::OkStatus();
 }
 
-absl::Status Pipeline::LoadText(Material& material) const {
+// Without a wish the answer gets what it gets by default, or a quarter.
+int64_t Pipeline::TextRoom(const AskInput& input,
+                           const Accounting& accounting) const {
+  const int context = engine_.model().max_context_tokens;
+  const int answer = input.max_tokens > 0
+                         ? input.max_tokens
+                         : std::min(kDefaultAnswerTokens, context / 4);
+  return std::max(0, context - accounting.prefix_tokens -
+                         accounting.question_tokens - answer);
+}
+
+absl::Status Pipeline::LoadText(const AskInput& input,
+                                Material& material) const {
   Accounting& accounting = material.accounting;
   // What cannot fit is not even read: it may be large.
   const int64_t tokens = accounting.document_tokens + accounting.prefix_tokens +
                          accounting.question_tokens;
   const int max_tokens = engine_.model().max_context_tokens;
-  if (tokens >= max_tokens) {
+  if (tokens >= max_tokens && !input.truncate) {
     return absl::OutOfRangeError(fmt::format(
         "documents of {} tokens, the question of {} and the prefix of {} "
         "leave no room for an answer in the model's context of {}; ask with "
-        "MODE_GIST",
+        "MODE_GIST, or with truncate from their beginning and end",
         accounting.document_tokens, accounting.question_tokens,
         accounting.prefix_tokens, max_tokens));
   }
   const Clock::time_point start = Clock::now();
+  GIST_ASSIGN_OR_RETURN(const std::string joined, JoinedText(material));
+  accounting.load_seconds = SecondsSince(start);
+  auto& ids = material.work.tokens;
+  GIST_ASSIGN_OR_RETURN(ids, engine_.Tokenize(joined));
+  const int64_t room = TextRoom(input, accounting);
+  if (tokens >= max_tokens && int64_t(ids.size()) > room) {
+    accounting.truncated_tokens = int64_t(ids.size()) - room;
+    const auto middle = ids.begin() + (room + 1) / 2;
+    ids.erase(middle, middle + accounting.truncated_tokens);
+  }
+  accounting.context_tokens = int(ids.size());
+  material.work.context_tokens = accounting.context_tokens;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Pipeline::JoinedText(Material& material) const {
+  int64_t bytes = 0;
+  for (const ContextRecord& record : material.records) {
+    bytes += record.document_bytes;
+  }
+  if (bytes > limits_.max_document_bytes) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the documents have {} bytes, the limit is {}; ask about "
+                    "fewer at once",
+                    bytes, limits_.max_document_bytes));
+  }
   std::string joined;
   for (const ContextRecord& record : material.records) {
     const auto text = store_.GetText(record.document_id);
@@ -195,11 +235,7 @@ absl::Status Pipeline::LoadText(Material& material) const {
     if (!joined.empty()) joined += kBetweenDocuments;
     joined += *text;
   }
-  accounting.load_seconds = SecondsSince(start);
-  GIST_ASSIGN_OR_RETURN(material.work.tokens, engine_.Tokenize(joined));
-  accounting.context_tokens = int(material.work.tokens.size());
-  material.work.context_tokens = accounting.context_tokens;
-  return absl::OkStatus();
+  return joined;
 }
 
 namespace {

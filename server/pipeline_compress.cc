@@ -140,12 +140,11 @@ absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
   const int limit =
       engine_.model().max_context_tokens - engine_.model().prefix_tokens;
   const int gists = requested == 0 ? adapter.gist_tokens : requested;
-  if (gists <= 0 || gists % adapter.gists_per_block != 0 || gists >= limit) {
-    return absl::InvalidArgumentError(fmt::format(
-        "gist_tokens is {}, want a multiple of {} from {} to below {}, or 0 "
-        "for the adapter's default of {}",
-        requested, adapter.gists_per_block, adapter.gists_per_block, limit,
-        adapter.gist_tokens));
+  if (gists <= 0 || gists >= limit) {
+    return absl::InvalidArgumentError(
+        fmt::format("gist_tokens is {}, want 1 to below {}, or 0 for the "
+                    "adapter's default of {}",
+                    requested, limit, adapter.gist_tokens));
   }
   return gists;
 }

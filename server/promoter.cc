@@ -14,7 +14,7 @@ class UseAdapterJob : public Job {
   UseAdapterJob(std::string folder, std::promise<absl::Status> done)
       : folder_(std::move(folder)), done_(std::move(done)) {}
   Lane lane() const override { return Lane::kAdapter; }
-  absl::StatusOr<Next> Step(Engine& engine) override {
+  absl::StatusOr<Next> Step(Engine& engine, int) override {
     GIST_RETURN_IF_ERROR(engine.UseAdapter(folder_));
     return Next::kDone;
   }

@@ -88,6 +88,7 @@ absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
   input.question = request.question();
   input.max_tokens = request.max_tokens();
   input.retrieval = FromProto(request.retrieval());
+  input.truncate = request.truncate();
   std::vector<AskMode> modes;
   for (const int mode : request.modes()) {
     GIST_ASSIGN_OR_RETURN(const AskMode known, FromProto(v1::Mode(mode)));
@@ -112,6 +113,7 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
   input.sampling.top_p = request.top_p() == 0 ? 1.0f : request.top_p();
   input.sampling.seed = request.seed();
   input.retrieval = FromProto(request.retrieval());
+  input.truncate = request.truncate();
   return input;
 }
 
@@ -185,6 +187,7 @@ void ToProto(const Accounting& accounting, v1::Accounting* out) {
   out->set_context_tokens(accounting.context_tokens);
   out->set_question_tokens(accounting.question_tokens);
   out->set_answer_tokens(accounting.answer_tokens);
+  out->set_truncated_tokens(accounting.truncated_tokens);
   out->set_cached_tokens(accounting.cached_tokens);
   out->set_kv_bytes(accounting.kv_bytes);
   out->set_full_context_kv_bytes(accounting.full_context_kv_bytes);

@@ -42,6 +42,11 @@ void SequenceCache::Forget(std::string_view document_id) {
   }
 }
 
+void SequenceCache::Clear() {
+  const std::scoped_lock lock(mutex_);
+  while (!entries_.empty()) Remove(entries_.begin());
+}
+
 int64_t SequenceCache::bytes() const {
   const std::scoped_lock lock(mutex_);
   return bytes_;

@@ -38,6 +38,8 @@ class SequenceCache {
   void Put(CachedText text, std::unique_ptr<Sequence> sequence);
   // Drops what was read from this document.
   void Forget(std::string_view document_id);
+  // Drops all.
+  void Clear();
   int64_t bytes() const;
 
  private:

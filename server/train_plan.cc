@@ -93,13 +93,6 @@ void SetSteps(int64_t steps, TrainRecipe& recipe) {
   }
 }
 
-// The largest g that divides `gists` and is at most what it was.
-int GistsPerBlock(int gists, int before) {
-  int g = std::clamp(before, 1, gists);
-  while (gists % g != 0) --g;
-  return g;
-}
-
 }  // namespace
 
 absl::Status ApplyOverrides(const TrainRequest& request, TrainRecipe& recipe) {
@@ -111,8 +104,6 @@ absl::Status ApplyOverrides(const TrainRequest& request, TrainRecipe& recipe) {
   if (request.epochs > 0) recipe.epochs = request.epochs;
   if (request.gist_tokens > 0) {
     recipe.layout.gist_tokens = request.gist_tokens;
-    recipe.layout.gists_per_block =
-        GistsPerBlock(request.gist_tokens, recipe.layout.gists_per_block);
     recipe.gist_counts.clear();
     recipe.next_recipe.clear();  // the caller chose how many
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <exception>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -46,13 +47,22 @@ inline absl::Status Within(std::string_view where, const absl::Status& status) {
 }
 
 // Runs `body`, which returns an absl::Status or StatusOr; whatever it throws
-// becomes kInternal with `what` in front. Third-party exceptions stop here.
+// becomes kInternal with `what` in front, want of memory kResourceExhausted.
+// Third-party exceptions stop here.
 template <typename Body>
 auto Fence(std::string_view what, Body&& body) -> decltype(body()) {
   try {
     return std::forward<Body>(body)();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(fmt::format("{}: out of memory", what));
   } catch (const std::exception& error) {
-    return absl::InternalError(fmt::format("{}: {}", what, error.what()));
+    // LibTorch has no type of its own for it on a CPU.
+    const std::string_view text = error.what();
+    const bool out_of_memory = text.find("out of memory") != text.npos ||
+                               text.find("can't allocate memory") != text.npos;
+    return absl::Status(out_of_memory ? absl::StatusCode::kResourceExhausted
+                                      : absl::StatusCode::kInternal,
+                        fmt::format("{}: {}", what, text));
   } catch (...) {
     return absl::InternalError(fmt::format("{}: unknown exception", what));
   }

@@ -25,8 +25,8 @@ struct MaskShape {
   int total() const { return gist_end() + question_tokens + answer_tokens; }
 };
 
-// What gist `index` stands for: block `block` of the context. A block's share of
-// the context is its share of the gists.
+// What gist `index` stands for: block `block` of the context. A block's share
+// of the context is its share of the gists.
 struct GistSlot {
   int block = 0;
   int slot = 0;           // which of the block's gists; chooses the embedding

@@ -72,12 +72,12 @@ absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
                         IntField(*gist, "segment_tokens", 0));
   GIST_ASSIGN_OR_RETURN(config.max_document_tokens,
                         IntField(*gist, "max_document_tokens", 1));
-  if (config.gist_tokens != config.gists_per_block * config.blocks) {
-    return absl::InvalidArgumentError(
-        fmt::format("adapter_config.json: gist.tokens is {}, want "
-                    "slots_per_block x blocks = "
-                    "{} x {}",
-                    config.gist_tokens, config.gists_per_block, config.blocks));
+  const int blocks = (config.gist_tokens + config.gists_per_block - 1) /
+                     config.gists_per_block;
+  if (config.blocks != blocks) {
+    return absl::InvalidArgumentError(fmt::format(
+        "adapter_config.json: gist.blocks is {}, want {}: {} gists, {} a block",
+        config.blocks, blocks, config.gist_tokens, config.gists_per_block));
   }
   if (const Json scope = gist->value("lora_scope", Json("gist"));
       scope != "gist") {

@@ -195,16 +195,18 @@ namespace {
 
 absl::Status CheckShape(const MaskShape& shape, const KvCache& prefix,
                         const KvCache& context, int gists_per_block) {
-  if (shape.gist_tokens >= 1 && shape.gist_tokens % gists_per_block == 0 &&
-      shape.gists_per_block == gists_per_block &&
+  if (shape.gist_tokens >= 1 && shape.gists_per_block == gists_per_block &&
       shape.prefix_tokens == prefix.tokens() &&
       shape.context_tokens == context.tokens()) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(fmt::format(
-      "gists: {} for {} + {} tokens, want a multiple of {} for {} + {} tokens",
-      shape.gist_tokens, shape.prefix_tokens, shape.context_tokens,
-      gists_per_block, prefix.tokens(), context.tokens()));
+  return absl::InvalidArgumentError(
+      fmt::format("gists: {} in blocks of {} for {} + {} tokens, want 1 or "
+                  "more in blocks of "
+                  "{} for {} + {} tokens",
+                  shape.gist_tokens, shape.gists_per_block, shape.prefix_tokens,
+                  shape.context_tokens, gists_per_block, prefix.tokens(),
+                  context.tokens()));
 }
 
 }  // namespace

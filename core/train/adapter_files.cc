@@ -17,6 +17,11 @@ namespace {
 using at::Tensor;
 using Json = nlohmann::ordered_json;
 
+int BlocksOf(const GistLayout& layout) {
+  return (layout.gist_tokens + layout.gists_per_block - 1) /
+         layout.gists_per_block;
+}
+
 Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
               const AdapterOrigin& origin) {
   Json targets = Json::array();
@@ -36,7 +41,7 @@ Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
            {{"format_version", 1},
             {"tokens", layout.gist_tokens},
             {"slots_per_block", layout.gists_per_block},
-            {"blocks", layout.gist_tokens / layout.gists_per_block},
+            {"blocks", BlocksOf(layout)},
             {"block_overlap_tokens", layout.block_overlap_tokens},
             {"lora_scope", layout.lora_everywhere ? "all" : "gist"},
             {"segment_tokens", layout.segment_tokens},

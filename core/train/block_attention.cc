@@ -250,8 +250,8 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
                     int first_gist) {
   const GistSlot first = SlotOf(shape, first_gist);
   BlockPlan block;
-  block.rows = std::min(layout.gists_per_block,
-                        document.gist_tokens - first_gist);
+  block.rows =
+      std::min(layout.gists_per_block, document.gist_tokens - first_gist);
   std::vector<int64_t> begins;
   block.tiles = TilesOf(document, first.context_begin, first.context_end,
                         layout.segment_tokens, &begins);

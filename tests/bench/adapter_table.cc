@@ -61,16 +61,6 @@ RunInfo MakeRunInfo(const client::ServerInfo& info,
       .commands = arguments.commands};
 }
 
-absl::Status CheckGists(const std::vector<int>& gists, int gists_per_block) {
-  for (const int count : gists) {
-    if (gists_per_block == 0 || count % gists_per_block == 0) continue;
-    return absl::InvalidArgumentError(
-        fmt::format("--gists {}: this adapter writes multiples of {}", count,
-                    gists_per_block));
-  }
-  return absl::OkStatus();
-}
-
 class Table {
  public:
   explicit Table(Arguments arguments)
@@ -81,7 +71,6 @@ class Table {
 
   absl::Status Run() {
     GIST_ASSIGN_OR_RETURN(const auto info, asker_.client().GetServerInfo());
-    GIST_RETURN_IF_ERROR(CheckGists(arguments_.gists, info.gists_per_block));
     run_ = MakeRunInfo(info, arguments_);
     GIST_ASSIGN_OR_RETURN(ResultsFile results,
                           ResultsFile::Open(arguments_.out, run_));

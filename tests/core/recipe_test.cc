@@ -77,8 +77,7 @@ TEST(RecipeTest, ValuesOutOfRangeAreRefused) {
   error("stages=[{name: s, steps: 0}]", "s.steps is 0");
   error("stages=[{name: s, steps: 1, max_tokens: 9000}]",
         "s.max_tokens is 9000");
-  error("gist_counts=[7]",
-        "a gist count of 7, want multiples of gists_per_block, 5");
+  error("gist_counts=[10, 0]", "a gist count is 0, want 1 or more");
   error("documents_per_step=0", "documents_per_step is 0");
   error("learning_rate=.nan", "learning_rate is nan");
   error("cached_segments=1", "cached_segments is 1");

@@ -21,19 +21,21 @@ class Layout:
     blocks: int
     overlap: int
     segment: int  # 0: the document is one causal segment
+    fewer: int = 0  # gists that the last block lacks
 
     @property
     def gists(self):
-        return self.slots_per_block * self.blocks
+        return self.slots_per_block * self.blocks - self.fewer
 
     def block(self, gist):
         return gist // self.slots_per_block
 
     def span(self, gist, tokens):
         """First and one-past-last document token that a gist sees."""
-        b = self.block(gist)
-        begin = max(0, tokens * b // self.blocks - self.overlap)
-        return begin, tokens * (b + 1) // self.blocks
+        first = self.block(gist) * self.slots_per_block
+        end = min(first + self.slots_per_block, self.gists)
+        begin = max(0, tokens * first // self.gists - self.overlap)
+        return begin, tokens * end // self.gists
 
     def segments(self, tokens):
         """(begin, end) of the pieces that are read in isolation."""
@@ -56,7 +58,8 @@ class Adapter:
 
     def embeddings(self):
         """One row for each gist: every block uses the same slots."""
-        return self.tensors["gist_embeddings"].repeat(self.layout.blocks, 1)
+        rows = self.tensors["gist_embeddings"].repeat(self.layout.blocks, 1)
+        return rows[:self.layout.gists]
 
     def delta(self, layer, module, x):
         """What LoRA adds to a module's output. x [rows, in] -> [rows, out]."""

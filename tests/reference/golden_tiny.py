@@ -1,5 +1,6 @@
 """Goldens of the tiny model: logits, greedy tokens and gists."""
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -115,6 +116,17 @@ def write_segments(folder, name, reader, vocabulary):
          joined_answer_ids=floats(both.ids))
 
 
+def write_left_over(folder, reader, vocabulary):
+    """Five gists in blocks of two: the last block has one."""
+    adapter = Adapter(folder / "adapter_blocks")
+    adapter.layout = dataclasses.replace(adapter.layout, fewer=1)
+    document = vocabulary.encode(TEXT)
+    gists = reader.compress(document, adapter)
+    save(folder / "gists_left_over.safetensors",
+         prefix_ids=floats(vocabulary.prefix()), context_ids=floats(document),
+         keys=gists.keys, values=gists.values)
+
+
 def answer_after(reader, question, *gists):
     past, position = reader.load(*gists)
     return past, question, position
@@ -145,3 +157,4 @@ def write(folder):
     for name in ("whole", "mlp"):
         write_masked(folder, name, reader, vocabulary)
     write_segments(folder, "blocks", reader, vocabulary)
+    write_left_over(folder, reader, vocabulary)

@@ -173,8 +173,6 @@ INSTANTIATE_TEST_SUITE_P(
         BadDocument{"TooManyTokens", DocumentWith("ABC123", 100), 0,
                     StatusCode::kResourceExhausted,
                     "has 106 tokens, the limit is 100"},
-        BadDocument{"OddGists", "text", 3, StatusCode::kInvalidArgument,
-                    "gist_tokens is 3, want a multiple of 2"},
         BadDocument{"NegativeGists", "text", -2, StatusCode::kInvalidArgument,
                     "gist_tokens is -2"},
         BadDocument{"HugeGists", "text", 2147483646,
@@ -320,7 +318,7 @@ class UseAdapterJob : public Job {
  public:
   explicit UseAdapterJob(std::string folder) : folder_(std::move(folder)) {}
   Lane lane() const override { return Lane::kAdapter; }
-  absl::StatusOr<Next> Step(Engine& engine) override {
+  absl::StatusOr<Next> Step(Engine& engine, int) override {
     GIST_RETURN_IF_ERROR(engine.UseAdapter(folder_));
     return Next::kDone;
   }

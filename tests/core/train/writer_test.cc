@@ -46,6 +46,29 @@ TEST(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
             kTolerance);
 }
 
+TEST(WriterTest, LastBlockMayHaveFewerGistsBesideWholeOnes) {
+  const BaseModel base = LoadTinyModel();
+  const auto adapter =
+      Adapter::Load("tests/data/tiny/adapter_blocks",
+                    base.transformer->config(), base.fingerprint, "cpu");
+  ASSERT_TRUE(adapter.ok()) << adapter.status();
+  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix());
+  ASSERT_TRUE(model.ok()) << model.status();
+  const Golden golden("tiny/gists_left_over.safetensors");
+  const Golden whole("tiny/gists_blocks.safetensors");
+  const std::vector<int32_t> ids = golden.Ids("context_ids");
+  const std::vector<TrainDocument> documents = {
+      ReadDocument(*model, ids, 16, 5, at::kFloat),
+      ReadDocument(*model, ids, 16, 6, at::kFloat)};
+  const WrittenGists gists = WriteGists(
+      MakeWritePlan(*model, BlocksLayout(), documents), (*adapter)->impl());
+  const GistKv five = ToGistKv(gists, model->config, 0, 5);
+  const GistKv six = ToGistKv(gists, model->config, 5, 6);
+  EXPECT_LT(MaxDifference(five.keys, golden.Floats("keys")), kTolerance);
+  EXPECT_LT(MaxDifference(five.values, golden.Floats("values")), kTolerance);
+  EXPECT_LT(MaxDifference(six.values, whole.Floats("values")), kTolerance);
+}
+
 TEST(WriterTest, Bfloat16ProductsMoveGistsLittle) {
   const BaseModel base = LoadTinyModel();
   const auto adapter =
