@@ -18,6 +18,33 @@
 #include "fmt/format.h"
 
 namespace gist::client {
+Mode ModeNamed(std::string_view name) {
+  Mode named = Mode::kGist;
+  for (const Mode mode : kModes) {
+    if (ModeName(mode) == name) named = mode;
+  }
+  return named;
+}
+
+void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
+  sub->add_option("--passages", retrieval->top_k,
+                  "In rag and hybrid: passages to answer from (default: 4)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  sub->add_option("--chunk-tokens", retrieval->chunk_tokens,
+                  "Longest passage, by the embedder's count (default: 200)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  sub->add_option("--overlap", retrieval->overlap_tokens,
+                  "Tokens that two passages in a row share (default: 40)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  sub->add_option("--ef", retrieval->ef,
+                  "Candidates of the search (default: 64)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+}
+
 namespace {
 
 enum ExitCode {
@@ -61,34 +88,6 @@ std::vector<std::string> ModeNames() {
   std::vector<std::string> names;
   for (const Mode mode : kModes) names.emplace_back(ModeName(mode));
   return names;
-}
-
-// `name` is one of them.
-Mode ModeNamed(std::string_view name) {
-  Mode named = Mode::kGist;
-  for (const Mode mode : kModes) {
-    if (ModeName(mode) == name) named = mode;
-  }
-  return named;
-}
-
-void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
-  sub->add_option("--passages", retrieval->top_k,
-                  "In rag and hybrid: passages to answer from (default: 4)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
-  sub->add_option("--chunk-tokens", retrieval->chunk_tokens,
-                  "Longest passage, by the embedder's count (default: 200)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
-  sub->add_option("--overlap", retrieval->overlap_tokens,
-                  "Tokens that two passages in a row share (default: 40)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
-  sub->add_option("--ef", retrieval->ef,
-                  "Candidates of the search (default: 64)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
 }
 
 void AddSampling(CLI::App* sub, Question* question) {
@@ -390,6 +389,7 @@ int Main(int argc, char** argv) {
   AddContexts(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
+  AddEval(app, &command, {argv, argv + argc});
   AddTools(app);
   AddTraining(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
@@ -36,6 +38,16 @@ void Choose(CLI::App* sub, Command* command,
     };
   });
 }
+
+// The mode of that name, which there is.
+Mode ModeNamed(std::string_view name);
+
+// How passages are found.
+void AddRetrieval(CLI::App* sub, Retrieval* retrieval);
+
+// `gist eval`; `words`: of the whole command line.
+void AddEval(CLI::App& app, Command* command,
+             const std::vector<std::string>& words);
 
 // `gist train`, `trainings`, `datasets` and `adapters`.
 void AddTraining(CLI::App& app, Command* command);

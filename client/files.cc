@@ -20,11 +20,6 @@ constexpr char kLocalMark[] = "gist/local-file";
 constexpr size_t kReadBytes = size_t{256} << 10;
 constexpr int kPollMilliseconds = 50;
 
-absl::Status Local(absl::Status status) {
-  status.SetPayload(kLocalMark, absl::Cord());
-  return status;
-}
-
 absl::Status Exists(const std::string& path) {
   return Local(absl::AlreadyExistsError(fmt::format(
       "{} exists already; choose another name, or --force to replace it",
@@ -39,6 +34,11 @@ mode_t NewFileMode() {
 }
 
 }  // namespace
+
+absl::Status Local(absl::Status error) {
+  error.SetPayload(kLocalMark, absl::Cord());
+  return error;
+}
 
 absl::Status LocalErrno(const std::string& what) {
   return Local(absl::ErrnoToStatus(errno, what));

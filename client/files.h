@@ -16,6 +16,9 @@ namespace gist::client {
 // Did `status` come from a file or stream of this machine?
 bool IsLocal(const absl::Status& status);
 
+// `error`, IsLocal from now on.
+absl::Status Local(absl::Status error);
+
 // `what` with errno's code and meaning; IsLocal.
 absl::Status LocalErrno(const std::string& what);
 

@@ -20,6 +20,14 @@ std::string FormatAmount(Unit unit, int64_t amount) {
   return unit == Unit::kBytes ? FormatBytes(amount) : FormatCount(amount);
 }
 
+// "512/s"; where that would be 0 or 1, "30/min".
+std::string FormatRate(Unit unit, double per_second) {
+  if (unit != Unit::kBytes && per_second < 2) {
+    return fmt::format("{:.{}f}/min", 60 * per_second, per_second < 0.05);
+  }
+  return FormatAmount(unit, int64_t(per_second)) + "/s";
+}
+
 std::string Numbers(const Progress& progress) {
   std::string text = FormatAmount(progress.unit, progress.done);
   if (progress.total > 0) {
@@ -27,10 +35,9 @@ std::string Numbers(const Progress& progress) {
   }
   if (progress.unit == Unit::kTokens) text += " tokens";
   if (progress.unit == Unit::kSamples) text += " samples";
+  if (progress.unit == Unit::kAnswers) text += " answers";
   if (progress.units_per_second <= 0) return text;
-  text += fmt::format(
-      ", {}/s",
-      FormatAmount(progress.unit, int64_t(progress.units_per_second)));
+  text += ", " + FormatRate(progress.unit, progress.units_per_second);
   const int64_t left = progress.total - progress.done;
   if (left <= 0) return text;
   const double seconds =

@@ -27,7 +27,7 @@ void PrintNote(std::string_view line);
 // it could drive a terminal. Whole UTF-8 characters.
 std::string WithoutControls(std::string_view text);
 
-enum class Unit { kTokens, kBytes, kSamples };
+enum class Unit { kTokens, kBytes, kSamples, kAnswers };
 
 struct Progress {
   std::string_view label;

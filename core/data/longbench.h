@@ -31,9 +31,17 @@ absl::StatusOr<std::vector<LongBenchRecord>> ReadLongBench(
     const std::string& path);
 
 // 0 to 1: the best over all answers by the dataset's own metric; "hotpotqa_e"
-// is scored as "hotpotqa". kUnimplemented: a dataset that it scores by Chinese
-// words or by code similarity, or one that is not LongBench's.
+// is scored as "hotpotqa". Chinese words are characters: core/data/chinese.h.
+// kUnimplemented: a dataset that is not LongBench's.
 absl::StatusOr<double> LongBenchScore(const LongBenchRecord& record,
                                       std::string_view prediction);
+
+struct LongBenchTask {
+  std::string question;   // never empty, with the record's input in it
+  int answer_tokens = 0;  // the longest answer that LongBench takes
+  std::string metric;     // "f1", "rouge_l_zh_characters": what scores it
+};
+// How the record's dataset is asked. kUnimplemented as above.
+absl::StatusOr<LongBenchTask> TaskOf(const LongBenchRecord& record);
 
 }  // namespace gist

@@ -188,8 +188,11 @@ double ContainmentScore(std::string_view prediction, std::string_view truth) {
 }
 
 double F1Score(std::string_view prediction, std::string_view truth) {
-  const Words predicted = SplitAtSpace(NormalizeAnswer(prediction));
-  const Words wanted = SplitAtSpace(NormalizeAnswer(truth));
+  return WordF1(SplitAtSpace(NormalizeAnswer(prediction)),
+                SplitAtSpace(NormalizeAnswer(truth)));
+}
+
+double WordF1(const Words& predicted, const Words& wanted) {
   std::map<std::string, int> left;
   for (const std::string& word : wanted) ++left[word];
   int same = 0;
@@ -242,10 +245,14 @@ double CountScore(std::string_view prediction, std::string_view truth) {
 }
 
 double RetrievalScore(std::string_view prediction, std::string_view truth) {
-  constexpr std::string_view kMark = "Paragraph ";
-  for (size_t at = truth.find(kMark); at != truth.npos;
-       at = truth.find(kMark, at + 1)) {
-    const std::string_view rest = truth.substr(at + kMark.size());
+  return MarkedNumberScore(prediction, truth, "Paragraph ");
+}
+
+double MarkedNumberScore(std::string_view prediction, std::string_view truth,
+                         std::string_view mark) {
+  for (size_t at = truth.find(mark); at != truth.npos;
+       at = truth.find(mark, at + 1)) {
+    const std::string_view rest = truth.substr(at + mark.size());
     const size_t digits =
         std::min(rest.find_first_not_of("0123456789"), rest.size());
     if (digits > 0) return CountScore(prediction, rest.substr(0, digits));

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gist {
 
@@ -20,6 +21,10 @@ double ContainmentScore(std::string_view prediction, std::string_view truth);
 // F1 of the normalized words, with their counts. Source: qa_f1_score of
 // LongBench/metrics.py.
 double F1Score(std::string_view prediction, std::string_view truth);
+
+// F1 of two bags of words. Source: f1_score of LongBench/metrics.py.
+double WordF1(const std::vector<std::string>& predicted,
+              const std::vector<std::string>& wanted);
 
 // Summary-level ROUGE-L, F measure, as the package rouge 1.0.1 from PyPI has
 // it: sentences end at full stops, words are sets. Source: Lin 2004,
@@ -37,6 +42,9 @@ double CountScore(std::string_view prediction, std::string_view truth);
 // The same for the number after "Paragraph " in `truth`. Source:
 // retrieval_score.
 double RetrievalScore(std::string_view prediction, std::string_view truth);
+// The same after another mark than "Paragraph ".
+double MarkedNumberScore(std::string_view prediction, std::string_view truth,
+                         std::string_view mark);
 
 struct Interval {
   double low = 0;

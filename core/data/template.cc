@@ -1,6 +1,7 @@
 #include "core/data/template.h"
 
 #include <optional>
+#include <utility>
 
 namespace gist {
 namespace {
@@ -73,7 +74,70 @@ std::optional<std::string_view> Filling(std::string_view before,
   return std::nullopt;
 }
 
+// Takes the text before the next mark off `text`, and the mark without its
+// braces; both are empty at the end.
+struct Piece {
+  std::string_view before, mark;
+  bool has_mark = false;
+};
+Piece NextPiece(std::string_view* text) {
+  const size_t open = text->find('{');
+  const size_t close = text->find('}', open == text->npos ? 0 : open);
+  if (open == text->npos || close == text->npos) {
+    return {std::exchange(*text, {}), {}, false};
+  }
+  const Piece piece = {text->substr(0, open),
+                       text->substr(open + 1, close - open - 1), true};
+  text->remove_prefix(close + 1);
+  return piece;
+}
+
+std::string_view* SlotOf(std::string_view mark, Slots* slots) {
+  if (mark.empty()) return &slots->value;
+  if (mark == "k") return &slots->key;
+  if (mark == "o") return &slots->other;
+  return mark == "t" ? &slots->third : nullptr;
+}
+
+bool Match(std::string_view text, std::string_view filled, Slots* slots);
+
+bool MatchMark(std::string_view mark, std::string_view text,
+               std::string_view filled, Slots* slots) {
+  const size_t slash = mark.find('/');
+  if (slash != mark.npos) {
+    for (const auto particle :
+         {mark.substr(0, slash), mark.substr(slash + 1)}) {
+      if (filled.starts_with(particle) &&
+          Match(text, filled.substr(particle.size()), slots)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  std::string_view* const slot = SlotOf(mark, slots);
+  for (size_t size = 1; slot != nullptr && size <= filled.size(); ++size) {
+    *slot = filled.substr(0, size);
+    if (Match(text, filled.substr(size), slots)) return true;
+  }
+  return false;
+}
+
+// Questions are short: trying every length of every slot is quick.
+bool Match(std::string_view text, std::string_view filled, Slots* slots) {
+  const Piece piece = NextPiece(&text);
+  if (!filled.starts_with(piece.before)) return false;
+  filled.remove_prefix(piece.before.size());
+  if (!piece.has_mark) return filled.empty();
+  return MatchMark(piece.mark, text, filled, slots);
+}
+
 }  // namespace
+
+std::optional<Slots> Unfill(std::string_view text, std::string_view filled) {
+  Slots slots;
+  if (!Match(text, filled, &slots)) return std::nullopt;
+  return slots;
+}
 
 std::string Fill(std::string_view text, const Slots& slots) {
   std::string filled;

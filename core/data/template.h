@@ -1,6 +1,7 @@
 // Sentence templates: where a value, a key or a Korean particle goes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,5 +21,10 @@ struct Slots {
 // 엘); before "로" ㄹ counts as a vowel. Marks that it does not know stay as
 // they are.
 std::string Fill(std::string_view text, const Slots& slots);
+
+// What Fill was given to make `filled` of `text`, which has no mark twice: the
+// shortest that fits, from the left. The slots borrow from `filled`. Nothing
+// where it does not fit.
+std::optional<Slots> Unfill(std::string_view text, std::string_view filled);
 
 }  // namespace gist

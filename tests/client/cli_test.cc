@@ -367,6 +367,7 @@ TEST_F(CliTest, ShowsAnExampleInEveryHelp) {
       {"contexts", "delete"},
       {"contexts", "export"},
       {"contexts", "import"},
+      {"eval"},
       {"info"},
       {"mask"}};
   ExpectExampleInHelp(commands, AtServer());

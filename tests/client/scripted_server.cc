@@ -40,7 +40,8 @@ grpc::Status ScriptedServer::Compress(Context*,
                                       const v1::CompressRequest* request,
                                       v1::CompressResponse* response) {
   received->compress.push_back(*request);
-  *response = script->compress;
+  const auto reply = script->on_compress;
+  *response = reply ? reply(*request) : script->compress;
   return End("Compress");
 }
 
@@ -88,6 +89,16 @@ grpc::Status ScriptedServer::Ask(Context* context,
   *response.mutable_accounting() = script->accounting;
   if (!script->leave_out_last_message) writer->Write(response);
   return End("Ask");
+}
+
+grpc::Status ScriptedServer::Compare(Context*,
+                                     const v1::CompareRequest* request,
+                                     v1::CompareResponse* response) {
+  received->compare.push_back(*request);
+  const auto reply = script->on_compare;
+  if (!reply) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
+  *response = reply(*request);
+  return End("Compare");
 }
 
 grpc::Status ScriptedServer::GetContext(Context*,

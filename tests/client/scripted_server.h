@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,9 @@ struct Script {
   // By method name ("Ask"): the call's end, after the messages below.
   std::map<std::string, grpc::Status> errors;
   v1::CompressResponse compress;
+  // If set, in place of `compress`, and what Compare replies.
+  std::function<v1::CompressResponse(const v1::CompressRequest&)> on_compress;
+  std::function<v1::CompareResponse(const v1::CompareRequest&)> on_compare;
   std::vector<v1::CompressProgress> progress;
   bool leave_out_last_message = false;  // of CompressStream and Ask
   std::vector<std::string> answer;      // pieces
@@ -41,6 +45,7 @@ struct Received {
   std::string streamed_text;
   size_t largest_chunk_bytes = 0;
   std::vector<v1::AskRequest> ask;
+  std::vector<v1::CompareRequest> compare;
   std::vector<v1::ListContextsRequest> list;
   std::vector<std::string> deleted;
   std::vector<v1::ExportContextRequest> exports;
@@ -75,6 +80,8 @@ class ScriptedServer final : public v1::GistService::Service {
                                          v1::CompressStreamRequest>*) override;
   grpc::Status Ask(Context*, const v1::AskRequest*,
                    grpc::ServerWriter<v1::AskResponse>*) override;
+  grpc::Status Compare(Context*, const v1::CompareRequest*,
+                       v1::CompareResponse*) override;
   grpc::Status GetContext(Context*, const v1::GetContextRequest*,
                           v1::Context*) override;
   grpc::Status ListContexts(Context*, const v1::ListContextsRequest*,

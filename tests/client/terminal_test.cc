@@ -50,6 +50,12 @@ TEST(ProgressLineTest, ShowsShareRateAndTimeLeft) {
             "1,024 / 4,096 tokens, 512/s, 6 s left");
 }
 
+TEST(ProgressLineTest, CountsWhatIsSlowByTheMinute) {
+  EXPECT_EQ(ProgressLine({"asking", Unit::kAnswers, 100, 1'600, 0.5}, 89),
+            "asking [#.............................] "
+            "100 / 1,600 answers, 30/min, 50 min 0 s left");
+}
+
 TEST(ProgressLineTest, LeavesOutWhatIsNotKnown) {
   EXPECT_EQ(ProgressLine({"importing", Unit::kBytes, 5'000, 0, 0}, 79),
             "importing 5.00 kB");

@@ -59,13 +59,69 @@ TEST(LongBenchTest, ScoresTheEvenVariantAsItsDataset) {
   EXPECT_EQ(ScoreOf(record, "Edith Marsh"), 1);
 }
 
+TEST(LongBenchTest, ScoresChineseAndCode) {
+  LongBenchRecord record = Sample()[0];
+  const auto score = [&](const char* dataset, std::string truth,
+                         std::string_view prediction) {
+    record.dataset = dataset;
+    record.answers = {std::move(truth)};
+    return ScoreOf(record, prediction);
+  };
+  EXPECT_EQ(score("multifieldqa_zh", "1987年", "1987年。"), 1);
+  EXPECT_EQ(score("passage_retrieval_zh", "段落3", "段落3"), 1);
+  EXPECT_GT(score("dureader", "天气不好", "天气很不好"), 0.8);
+  EXPECT_EQ(score("lcc", "return x", "# it is\nreturn x\nreturn y"), 1);
+  EXPECT_EQ(score("repobench-p_e", "abcd", "abcx"), 0.75);
+}
+
+TEST(LongBenchTest, AsksEachOfTheTwentyOneDatasets) {
+  LongBenchRecord record = Sample()[0];
+  for (const char* name : {"narrativeqa",
+                           "qasper",
+                           "multifieldqa_en",
+                           "multifieldqa_zh",
+                           "hotpotqa",
+                           "2wikimqa",
+                           "musique",
+                           "dureader",
+                           "gov_report",
+                           "qmsum",
+                           "multi_news",
+                           "vcsum",
+                           "trec",
+                           "triviaqa",
+                           "samsum",
+                           "lsht",
+                           "passage_retrieval_en",
+                           "passage_count",
+                           "passage_retrieval_zh",
+                           "lcc",
+                           "repobench-p"}) {
+    record.dataset = name;
+    record.input = "INPUT";
+    const auto task = TaskOf(record);
+    ASSERT_THAT(task, IsOk());
+    EXPECT_GE(task->answer_tokens, 32) << name;
+    EXPECT_FALSE(task->metric.empty()) << name;
+    EXPECT_FALSE(task->question.empty()) << name;
+    EXPECT_EQ(task->question.find("{}"), std::string::npos) << name;
+    // These hold all in their context.
+    const bool plain = testing::Value(
+        std::string(name),
+        testing::AnyOf("gov_report", "multi_news", "vcsum", "passage_count"));
+    EXPECT_EQ(task->question.find("INPUT") == std::string::npos, plain) << name;
+  }
+}
+
 TEST(LongBenchTest, SaysWhatItCannotScore) {
   LongBenchRecord record = Sample()[0];
-  record.dataset = "lcc";
+  record.dataset = "mine";
   EXPECT_THAT(LongBenchScore(record, "x").status(),
               StatusIs(absl::StatusCode::kUnimplemented,
-                       HasSubstr("\"lcc\" cannot be scored here; those that "
+                       HasSubstr("\"mine\" cannot be scored here; those that "
                                  "can: 2wikimqa, ")));
+  EXPECT_THAT(TaskOf(record).status(),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("mine")));
 }
 
 TEST(LongBenchTest, NamesFileLineAndKeyOfAnError) {

@@ -1,0 +1,290 @@
+#include "client/eval/command.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "client/eval/report.h"
+#include "client/eval/results.h"
+#include "client/eval/summary.h"
+#include "client/files.h"
+#include "client/terminal.h"
+#include "client/units.h"
+#include "core/base/status.h"
+
+namespace gist::client {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::minutes kNoteEvery(1);  // where no bar can be drawn
+
+int64_t UnixMs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+absl::Status CheckGists(const std::vector<int>& gists, const ServerInfo& info) {
+  for (const int count : gists) {
+    if (info.gists_per_block == 0 || count % info.gists_per_block == 0) {
+      continue;
+    }
+    return absl::InvalidArgumentError(fmt::format(
+        "--gists {}: the server's adapter {} writes multiples of {}", count,
+        info.adapter_name, info.gists_per_block));
+  }
+  return absl::OkStatus();
+}
+
+Json RetrievalJson(const Retrieval& retrieval) {
+  const auto number = [](int n) {
+    return n == 0 ? Json("server's default") : Json(n);
+  };
+  return {{"passages", number(retrieval.top_k)},
+          {"chunk_tokens", number(retrieval.chunk_tokens)},
+          {"overlap_tokens", retrieval.overlap_tokens
+                                 ? Json(*retrieval.overlap_tokens)
+                                 : Json("server's default")},
+          {"ef", number(retrieval.ef)}};
+}
+
+// What a run that goes on must have in common with the one that began.
+Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
+                const SampleSet& set, const ServerInfo& info) {
+  Json datasets = Json::array(), modes = Json::array();
+  for (const DatasetFile& file : set.files) {
+    datasets.push_back({{"name", fs::path(file.path).filename().string()},
+                        {"sha256", file.sha256},
+                        {"format", file.format},
+                        {"samples", file.samples}});
+  }
+  for (const Mode mode : run.modes) modes.push_back(ModeName(mode));
+  return {{"datasets", datasets},
+          {"limit", arguments.limit},
+          {"modes", modes},
+          {"gists", run.gists},
+          {"asked_by",
+           run.concurrency == 1 ? "Compare, one mode at a time" : "Ask"},
+          {"concurrency", run.concurrency},
+          {"max_tokens",
+           run.max_tokens > 0
+               ? Json(run.max_tokens)
+               : Json(fmt::format("LongBench's own, else {}", kAnswerTokens))},
+          {"retrieval", RetrievalJson(run.retrieval)},
+          {"seed", run.seed},
+          {"model_fingerprint", info.model_fingerprint},
+          {"adapter_fingerprint", info.adapter_fingerprint},
+          {"device", info.device},
+          {"server_version", info.version}};
+}
+
+Json DescribeServer(const ServerInfo& info, const std::string& target) {
+  return {{"address", target},
+          {"version", info.version},
+          {"device", info.device},
+          {"model", info.model_name},
+          {"model_fingerprint", info.model_fingerprint},
+          {"adapter", info.adapter_name},
+          {"adapter_fingerprint", info.adapter_fingerprint},
+          {"max_context_tokens", info.max_context_tokens},
+          {"kv_bytes_per_token", info.kv_bytes_per_token},
+          {"weight_bytes", info.weight_bytes},
+          {"segment_tokens", info.segment_tokens}};
+}
+
+// An error of this machine's files.
+template <typename Value>
+absl::StatusOr<Value> OrLocal(absl::StatusOr<Value> value) {
+  if (!value.ok()) return Local(value.status());
+  return value;
+}
+
+// Results without their journal were made by hand, or moved here.
+absl::Status CheckOut(const std::string& out, const std::string& journal,
+                      bool restart) {
+  if (restart || !fs::exists(out) || fs::exists(journal)) {
+    return absl::OkStatus();
+  }
+  return Local(absl::AlreadyExistsError(fmt::format(
+      "{} exists, without {} from which it could go on; give another --out, or "
+      "--restart to replace it",
+      out, journal)));
+}
+
+absl::Status WriteWhole(const std::string& path, const std::string& text) {
+  GIST_ASSIGN_OR_RETURN(OutputFile file,
+                        OutputFile::Create(path, /*overwrite=*/true));
+  GIST_RETURN_IF_ERROR(file.Write(text));
+  return file.Commit();
+}
+
+// A bar on a terminal, else a line now and then.
+class Watcher {
+ public:
+  Watcher(int64_t done, int64_t total)
+      : bar_("asking", Unit::kAnswers, 0),
+        begin_(Clock::now()),
+        next_note_(begin_ + kNoteEvery),
+        done_(done),
+        before_(done),
+        total_(total) {
+    bar_.Update(done_, total_);
+  }
+
+  void Count() {
+    bar_.Update(++done_, total_);
+    const auto now = Clock::now();
+    if (CanShowProgress() || now < next_note_) return;
+    next_note_ = now + kNoteEvery;
+    const double seconds = std::chrono::duration<double>(now - begin_).count();
+    PrintNote(ProgressLine({"asking", Unit::kAnswers, done_, total_,
+                            double(done_ - before_) / seconds},
+                           /*columns=*/200));
+  }
+  int64_t done() const { return done_; }
+
+ private:
+  ProgressBar bar_;
+  const Clock::time_point begin_;
+  Clock::time_point next_note_;
+  int64_t done_;
+  const int64_t before_, total_;
+};
+
+int64_t CountSteps(const std::vector<DocumentSteps>& documents) {
+  int64_t steps = 0;
+  for (const DocumentSteps& document : documents) {
+    steps += int64_t(document.size());
+  }
+  return steps;
+}
+
+// In the samples' order, then as the modes were asked for.
+void Sort(const std::vector<Sample>& samples, const RunOptions& run,
+          std::vector<Trial>* trials) {
+  std::map<std::string, size_t> places;
+  for (const Sample& sample : samples) {
+    places.emplace(sample.id, places.size());
+  }
+  const auto key = [&](const Trial& trial) {
+    const auto mode = std::find(run.modes.begin(), run.modes.end(), trial.mode);
+    const auto place = places.find(trial.sample);
+    return std::tuple(place == places.end() ? places.size() : place->second,
+                      mode - run.modes.begin(), trial.gists);
+  };
+  std::stable_sort(
+      trials->begin(), trials->end(),
+      [&](const Trial& a, const Trial& b) { return key(a) < key(b); });
+}
+
+std::string Percent(const Mean& mean) {
+  return fmt::format("{:.1f} % ({:.0f}-{:.0f})", 100 * mean.value,
+                     100 * mean.interval.low, 100 * mean.interval.high);
+}
+
+std::string Row(const Group& group) {
+  std::string row =
+      fmt::format("{:<12}{:>7}{:>8}{:>18}", Title(group.mode, group.gists),
+                  FormatCount(group.asked), FormatCount(group.errors),
+                  Percent(group.accuracy));
+  if (!group.cost) return row + "\n";
+  const Cost& cost = *group.cost;
+  return row + fmt::format("{:>9}{:>11}{:>13}{:>10}\n",
+                           FormatRatio(cost.ratio.median),
+                           FormatBytes(int64_t(cost.kv_bytes.median)),
+                           FormatSeconds(cost.first_token_seconds.median),
+                           FormatSeconds(cost.total_seconds.median));
+}
+
+std::string Table(const EvalSummary& summary) {
+  std::string table = fmt::format(
+      "{:<12}{:>7}{:>8}{:>18}{:>9}{:>11}{:>13}{:>10}\n", "mode", "asked",
+      "errors", "accuracy, 95 %", "ratio", "KV bytes", "first token", "total");
+  for (const Group& group : summary.groups) {
+    if (!group.language) table += Row(group);
+  }
+  return table;
+}
+
+absl::Status WriteResults(const EvalArguments& arguments,
+                          const Results& results, Session& session) {
+  GIST_RETURN_IF_ERROR(WriteWhole(arguments.out, Print(results)));
+  const EvalSummary summary = Summarize(results.trials, results.seed);
+  if (!arguments.html.empty()) {
+    GIST_RETURN_IF_ERROR(
+        WriteWhole(arguments.html, DrawReport(results, summary)));
+  }
+  session.reply = {
+      {"results", arguments.out},       {"report", arguments.html},
+      {"complete", results.complete()}, {"records", results.trials.size()},
+      {"planned", results.planned},     {"summary", ToJson(summary)}};
+  if (session.json) return absl::OkStatus();
+  GIST_RETURN_IF_ERROR(WriteStdout(Table(summary)));
+  PrintNote(
+      fmt::format("wrote {}{}", arguments.out,
+                  arguments.html.empty() ? "" : " and " + arguments.html));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunEval(const EvalArguments& arguments, Session& session) {
+  GIST_ASSIGN_OR_RETURN(
+      const SampleSet set,
+      OrLocal(ReadSamples(arguments.datasets, arguments.limit)));
+  GIST_ASSIGN_OR_RETURN(const ServerInfo info, session.client.GetServerInfo());
+  RunOptions run = arguments.run;
+  if (run.gists.empty()) run.gists = {info.gist_tokens};
+  GIST_RETURN_IF_ERROR(CheckGists(run.gists, info));
+  const std::string path = arguments.out + ".journal";
+  GIST_RETURN_IF_ERROR(CheckOut(arguments.out, path, arguments.restart));
+  Results results{.version = GIST_VERSION,
+                  .command = arguments.command,
+                  .settings = SettingsOf(arguments, run, set, info),
+                  .server = DescribeServer(info, session.options.target),
+                  .machine = DescribeMachine(),
+                  .seed = run.seed};
+  GIST_ASSIGN_OR_RETURN(Journal journal,
+                        OrLocal(Journal::Open(path, results.settings, UnixMs(),
+                                              arguments.restart)));
+  std::set<std::string> done;
+  for (const Trial& trial : journal.trials()) {
+    done.insert(TrialKey(trial.sample, trial.mode, trial.gists));
+  }
+  const auto documents = PlanSteps(set.samples, run, done);
+  results.planned = int64_t(done.size()) + CountSteps(documents);
+
+  const Scorer scorer(set.samples);
+  Watcher watcher(int64_t(done.size()), results.planned);
+  absl::Status asked =
+      Runner(session.client, scorer, run, &journal)
+          .Run(documents, session.stop, [&] { watcher.Count(); });
+  results.started_unix_ms = journal.started_unix_ms();
+  results.written_unix_ms = UnixMs();
+  results.trials = journal.trials();
+  Sort(set.samples, run, &results.trials);
+  const absl::Status written = WriteResults(arguments, results, session);
+  if (asked.ok()) return written;
+  PrintNote(fmt::format(
+      "{} of {} answers are there; the same command goes on from them",
+      FormatCount(watcher.done()), FormatCount(results.planned)));
+  return asked;
+}
+
+absl::Status RunReport(const ReportArguments& arguments, Session& session) {
+  GIST_ASSIGN_OR_RETURN(const Results results,
+                        OrLocal(ReadResults(arguments.results)));
+  const std::string report =
+      DrawReport(results, Summarize(results.trials, results.seed));
+  GIST_RETURN_IF_ERROR(WriteWhole(arguments.html, report));
+  session.reply = {{"report", arguments.html}, {"file_bytes", report.size()}};
+  if (session.json) return absl::OkStatus();
+  return WriteStdout(fmt::format("wrote {}, {}\n", arguments.html,
+                                 FormatBytes(int64_t(report.size()))));
+}
+
+}  // namespace gist::client

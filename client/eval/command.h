@@ -1,0 +1,34 @@
+// `gist eval`, once its arguments are known.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/commands.h"
+#include "client/eval/runner.h"
+
+namespace gist::client {
+
+struct EvalArguments {
+  std::vector<std::string> datasets;
+  RunOptions run;        // no gists: the adapter's default number
+  std::string out;       // results.json
+  std::string html;      // the report; empty: none
+  int64_t limit = 0;     // of each dataset the first so many samples; 0: all
+  bool restart = false;  // drop what an earlier run asked
+  std::vector<std::string> command;  // to be told in the results
+};
+// Asks what is not in the journal, OUT.journal, writes the results and prints
+// a row for each mode. Also after Ctrl-C or an error the results hold what was
+// asked so far.
+absl::Status RunEval(const EvalArguments& arguments, Session& session);
+
+struct ReportArguments {
+  std::string results, html;
+};
+// Draws the report of results that are there; needs no server.
+absl::Status RunReport(const ReportArguments& arguments, Session& session);
+
+}  // namespace gist::client

@@ -1,0 +1,47 @@
+// Pieces of the report's HTML.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "client/eval/trial.h"
+#include "core/data/metrics.h"
+#include "fmt/format.h"
+
+namespace gist::client {
+
+// `text` as HTML's text or as a quoted attribute. What is no UTF-8, and control
+// characters but newline and tab, become U+FFFD.
+std::string Escape(std::string_view text);
+
+// The same, of at most `characters` of it, for text of which nothing is known:
+// its own direction cannot turn what stands around it.
+std::string Quote(std::string_view text, size_t characters);
+
+// ` name="value"` with a number in full: read back, it is the same.
+template <typename Number>
+std::string Data(std::string_view name, Number value) {
+  return fmt::format(" data-{}=\"{}\"", name, value);
+}
+std::string DataText(std::string_view name, std::string_view text);
+// data-mode and data-gists.
+std::string DataSource(Mode mode, int gists);
+
+// "1 answer", "1,024 answers".
+std::string Counted(int64_t count, std::string_view noun);
+
+std::string Percent(double share);                // "79.2 %", not to be broken
+std::string PercentRange(const Interval& range);  // "60-91"
+
+// "English", "Korean"; others as they are, escaped.
+std::string LanguageName(std::string_view language);
+
+// The mark of a mode: colour by class, and a shape of its own.
+std::string Marker(Mode mode, double x, double y, double radius,
+                   std::string_view attributes, std::string_view tooltip);
+// <th> of a row: the mode's mark, its name, and the number of gists.
+std::string SourceName(Mode mode, int gists);
+// All modes' marks with their names.
+std::string Legend(const std::vector<Mode>& modes);
+
+}  // namespace gist::client

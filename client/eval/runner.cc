@@ -1,0 +1,251 @@
+#include "client/eval/runner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "core/base/status.h"
+
+namespace gist::client {
+namespace {
+
+// A busy server is asked again after so long, then twice as long, and so on.
+constexpr std::chrono::milliseconds kFirstPatience(250);
+constexpr int kTries = 8;
+
+// Is it about the server or the caller, not about one question?
+bool EndsRun(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// False: stopped meanwhile.
+bool Sleep(std::chrono::milliseconds time, std::stop_token stop) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (!stop.stop_requested() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return !stop.stop_requested();
+}
+
+Costs CostsOf(const Accounting& a) {
+  return {.document_tokens = a.document_tokens,
+          .standing_tokens = int64_t(a.gist_tokens) + a.context_tokens,
+          .cached_tokens = a.cached_tokens,
+          .question_tokens = a.question_tokens,
+          .answer_tokens = a.answer_tokens,
+          .ratio = a.compression_ratio,
+          .kv_bytes = a.kv_bytes,
+          .full_kv_bytes = a.full_context_kv_bytes,
+          .queue_seconds = a.queue_seconds,
+          .load_seconds = a.load_seconds,
+          .index_seconds = a.index_seconds,
+          .search_seconds = a.search_seconds,
+          .prefill_seconds = a.prefill_seconds,
+          .first_token_seconds = a.first_token_seconds,
+          .decode_seconds = a.decode_seconds,
+          .total_seconds = a.total_seconds,
+          .finish_reason = a.finish_reason};
+}
+
+Trial TrialOf(const Step& step) {
+  const Sample& sample = *step.sample;
+  Trial trial;
+  trial.sample = sample.id;
+  trial.dataset = sample.dataset;
+  trial.document = sample.document;
+  trial.language = sample.language;
+  trial.family = sample.family;
+  trial.frame = sample.frame;
+  trial.choice = sample.choice;
+  trial.metric = sample.metric;
+  trial.question = sample.question;
+  trial.wanted = sample.answers;
+  trial.tokens = sample.tokens;
+  trial.depth = sample.depth;
+  trial.seed = sample.seed;
+  trial.mode = step.mode;
+  trial.gists = step.gists;
+  return trial;
+}
+
+void TakeContext(const CompressResult& compressed, Trial* trial) {
+  const Context& context = compressed.context;
+  trial->context_id = context.context_id;
+  trial->adapter_fingerprint = context.adapter_fingerprint;
+  trial->compress_seconds = context.compress_seconds;
+  trial->compressed_here = !compressed.cached;
+  if (trial->tokens == 0) trial->tokens = context.context_tokens;
+}
+
+// The contexts of one document, each made when it is first asked for.
+class Contexts {
+ public:
+  Contexts(const GistClient& client, const std::string& text)
+      : client_(client), text_(text) {}
+
+  const absl::StatusOr<CompressResult>& Get(int gists) {
+    const auto found = made_.find(gists);
+    if (found != made_.end()) return found->second;
+    return made_.emplace(gists, client_.Compress(text_, {.gist_tokens = gists}))
+        .first->second;
+  }
+
+  // Those that were not there before. One that is gone already is no error.
+  absl::Status Delete() const {
+    for (const auto& [gists, made] : made_) {
+      if (!made.ok() || made->cached) continue;
+      const absl::Status status =
+          client_.DeleteContext(made->context.context_id);
+      if (!status.ok() && !absl::IsNotFound(status)) return status;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const GistClient& client_;
+  const std::string& text_;
+  std::map<int, absl::StatusOr<CompressResult>> made_;
+};
+
+}  // namespace
+
+std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
+                                     const RunOptions& options,
+                                     const std::set<std::string>& done) {
+  std::vector<DocumentSteps> documents;
+  std::map<std::string_view, size_t> places;
+  for (const Sample& sample : samples) {
+    const auto [place, fresh] =
+        places.try_emplace(sample.document, documents.size());
+    if (fresh) documents.emplace_back();
+    for (const Mode mode : options.modes) {
+      const std::vector<int> counts =
+          UsesGists(mode) ? options.gists : std::vector<int>{0};
+      for (const int gists : counts) {
+        if (done.contains(TrialKey(sample.id, mode, gists))) continue;
+        documents[place->second].push_back({&sample, mode, gists});
+      }
+    }
+  }
+  std::erase_if(documents, [](const auto& steps) { return steps.empty(); });
+  return documents;
+}
+
+absl::Status Runner::Run(const std::vector<DocumentSteps>& documents,
+                         std::stop_token stop,
+                         const std::function<void()>& on_trial) {
+  std::stop_source failed;
+  std::mutex mutex;
+  absl::Status first;
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < documents.size(); i = next++) {
+      if (failed.stop_requested()) return;
+      absl::Status status = stop.stop_requested()
+                                ? absl::CancelledError("stopped")
+                                : AskDocument(documents[i], stop, on_trial);
+      if (status.ok()) continue;
+      const std::scoped_lock lock(mutex);
+      first.Update(std::move(status));
+      failed.request_stop();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < options_.concurrency; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return first;
+}
+
+absl::Status Runner::AskDocument(const DocumentSteps& steps,
+                                 std::stop_token stop,
+                                 const std::function<void()>& on_trial) {
+  Contexts contexts(client_, steps.front().sample->context);
+  for (const Step& step : steps) {
+    Trial trial = TrialOf(step);
+    // Text alone is asked of, but it came with gists: any number will do.
+    const auto& made =
+        contexts.Get(step.gists > 0 ? step.gists : options_.gists.front());
+    if (made.ok()) {
+      TakeContext(*made, &trial);
+      GIST_RETURN_IF_ERROR(Ask(step, stop, &trial));
+    } else {
+      if (EndsRun(made.status())) return made.status();
+      trial.error = made.status();
+    }
+    GIST_RETURN_IF_ERROR(journal_.Append(std::move(trial)));
+    const std::scoped_lock lock(mutex_);
+    on_trial();
+  }
+  return options_.delete_contexts ? contexts.Delete() : absl::OkStatus();
+}
+
+absl::Status Runner::Ask(const Step& step, std::stop_token stop, Trial* trial) {
+  const Sample& sample = *step.sample;
+  const int wanted =
+      options_.max_tokens > 0 ? options_.max_tokens : sample.answer_tokens;
+  const Question question = {.context_ids = {trial->context_id},
+                             .text = sample.question,
+                             .mode = step.mode,
+                             .max_tokens = wanted > 0 ? wanted : kAnswerTokens,
+                             .seed = options_.seed,
+                             .retrieval = options_.retrieval};
+  auto answer = AskOnce(question, &trial->alone);
+  auto patience = kFirstPatience;
+  for (int i = 1; i < kTries && absl::IsResourceExhausted(answer.status());
+       ++i) {
+    if (!Sleep(patience, stop)) return absl::CancelledError("stopped");
+    patience *= 2;
+    answer = AskOnce(question, &trial->alone);
+  }
+  if (!answer.ok()) {
+    if (EndsRun(answer.status())) return answer.status();
+    trial->error = answer.status();
+    return absl::OkStatus();
+  }
+  trial->answer = ValidUtf8(answer->answer);
+  trial->costs = CostsOf(answer->accounting);
+  trial->passages = int(answer->accounting.chunks.size());
+  trial->peak_memory_bytes = answer->peak_memory_bytes;
+  scorer_.Score(sample, trial->answer, trial);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ModeAnswer> Runner::AskOnce(const Question& question,
+                                           std::optional<bool>* alone) {
+  if (options_.concurrency == 1) {
+    GIST_ASSIGN_OR_RETURN(Comparison comparison,
+                          client_.Compare(question, {question.mode}));
+    if (comparison.answers.size() != 1) {
+      return absl::InternalError(
+          fmt::format("compare: {} answers to one mode came back",
+                      comparison.answers.size()));
+    }
+    ModeAnswer answer = std::move(comparison.answers.front());
+    GIST_RETURN_IF_ERROR(answer.status);
+    *alone = comparison.alone;
+    return answer;
+  }
+  ModeAnswer answer;
+  answer.mode = question.mode;
+  const auto take = [&](std::string_view text) {
+    answer.answer += text;
+    return absl::OkStatus();
+  };
+  GIST_ASSIGN_OR_RETURN(answer.accounting, client_.Ask(question, take));
+  return answer;
+}
+
+}  // namespace gist::client

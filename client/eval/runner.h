@@ -1,0 +1,82 @@
+// Asks a running server what is to be measured.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/eval/journal.h"
+#include "client/eval/sample.h"
+#include "client/eval/scoring.h"
+#include "client/eval/trial.h"
+
+namespace gist::client {
+
+struct RunOptions {
+  std::vector<Mode> modes;  // at least one
+  std::vector<int> gists;   // of modes with gists; at least one
+  // Documents in flight. 1: each question goes through Compare, which reads
+  // anew and measures memory. More: through Ask; memory is not measured, and
+  // times hold what the others did to them.
+  int concurrency = 1;
+  int max_tokens = 0;  // of an answer; 0: the sample's, else kAnswerTokens
+  Retrieval retrieval;
+  uint64_t seed = 0;
+  // Afterwards the contexts that this run made.
+  bool delete_contexts = false;
+};
+inline constexpr int kAnswerTokens = 64;
+
+// One sample in one mode.
+struct Step {
+  const Sample* sample = nullptr;
+  Mode mode = Mode::kGist;
+  int gists = 0;  // 0 in modes without
+};
+// All steps over one document, in the order in which they are asked: it is
+// compressed once for each number of gists.
+using DocumentSteps = std::vector<Step>;
+
+// Without the steps whose TrialKey is in `done`. Documents are in the order of
+// their first samples. Borrows the samples.
+std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
+                                     const RunOptions& options,
+                                     const std::set<std::string>& done);
+
+// Asks all steps; each trial goes to the journal, an error of the server about
+// a document or a question too. What ends the run: kUnavailable, kCancelled,
+// kUnimplemented, kUnauthenticated and kPermissionDenied of the server, errors
+// of the journal. `on_trial` is called by the threads that ask, one at a time.
+class Runner {
+ public:
+  Runner(const GistClient& client, const Scorer& scorer,
+         const RunOptions& options, Journal* journal)
+      : client_(client),
+        scorer_(scorer),
+        options_(options),
+        journal_(*journal) {}
+
+  absl::Status Run(const std::vector<DocumentSteps>& documents,
+                   std::stop_token stop, const std::function<void()>& on_trial);
+
+ private:
+  absl::Status AskDocument(const DocumentSteps& steps, std::stop_token stop,
+                           const std::function<void()>& on_trial);
+  // Fills in the answer, or the error; returns what ends the run.
+  absl::Status Ask(const Step& step, std::stop_token stop, Trial* trial);
+  absl::StatusOr<ModeAnswer> AskOnce(const Question& question,
+                                     std::optional<bool>* alone);
+
+  const GistClient& client_;
+  const Scorer& scorer_;
+  const RunOptions& options_;
+  Journal& journal_;
+  std::mutex mutex_;  // of on_trial
+};
+
+}  // namespace gist::client

@@ -1,0 +1,107 @@
+// What many trials say together; docs/evaluation.md defines every figure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/eval/trial.h"
+#include "core/data/metrics.h"
+
+namespace gist::client {
+
+// A share: `hits` of `total`, with Wilson's 95 % interval.
+struct Share {
+  int64_t hits = 0, total = 0;
+  double value = 0;  // 0 for total 0
+  Interval interval{0, 1};
+};
+
+// A mean of scores. Where all are 0 or 1 the interval is Wilson's, else the
+// bootstrap's (1,000 resamples).
+struct Mean {
+  double value = 0;
+  Interval interval{0, 1};
+};
+
+// Of what was answered; nothing where nothing was.
+struct Spread {
+  double median = 0, p95 = 0, mean = 0;
+};
+
+struct Cost {
+  Spread ratio, kv_bytes, standing_tokens, document_tokens;
+  // Once for each document: compressing it, and indexing it for passages.
+  Spread prepare_seconds;
+  // Of the question alone: what indexing took is taken away.
+  Spread first_token_seconds, total_seconds;
+  Spread prefill_seconds, decode_seconds;
+};
+
+// Trials that are counted together: of one mode and number of gists, and of
+// what is set of the rest.
+struct Group {
+  Mode mode = Mode::kGist;
+  int gists = 0;
+  std::optional<std::string> language, family;
+  std::optional<int64_t> length;   // LengthClass
+  std::optional<int> depth_fifth;  // of trials that have a depth
+
+  int64_t asked = 0, errors = 0;
+  // Over all that were asked: an error is a wrong answer.
+  Mean accuracy, exact, containment, f1;
+  std::optional<Mean> rouge_l;  // of summaries: where it is the metric
+  std::optional<Cost> cost;     // of those that answered
+  std::optional<Spread> peak_memory_bytes;  // of those that were measured
+  int64_t not_alone = 0;  // answered while something else used the engine
+};
+
+// Of one mode and number of gists; language absent: of all.
+struct Hallucination {
+  Mode mode = Mode::kGist;
+  int gists = 0;
+  std::optional<std::string> language;
+  Share confident;       // answers to absent facts that do not refuse
+  Share false_refusal;   // refusals of facts that are there
+  Share other_value;     // answers that name another value of the document
+  Share other_document;  // answers that name another document's value
+};
+
+struct Understanding {
+  Mode mode = Mode::kGist;
+  int gists = 0;
+  std::optional<std::string> language;
+  std::optional<std::string> choice;  // "topic", "mention", "order"
+  Share right;
+  double chance = 1.0 / 3;  // of one who guesses
+};
+
+struct Throughput {
+  Mode mode = Mode::kGist;
+  int gists = 0;
+  int64_t documents = 0;  // compressed by this run or an earlier one
+  // Of documents, by the time that compressing took; absent in modes without
+  // gists.
+  std::optional<double> compress_tokens_per_second = {};
+  double document_tokens_per_second = 0;  // asked about, by total time
+  double answer_tokens_per_second = 0;    // decoded, by decoding time
+  double questions_per_minute = 0;        // by total time, one after the other
+};
+
+struct EvalSummary {
+  // In each mode: all; by language; by language and family; that by length;
+  // that by depth.
+  std::vector<Group> groups;
+  std::vector<Hallucination> hallucination;
+  std::vector<Understanding> understanding;
+  std::vector<Throughput> throughput;
+};
+
+// `seed`: of the bootstrap. The same trials, in any order, give the same.
+EvalSummary Summarize(std::span<const Trial> trials, uint64_t seed);
+
+Json ToJson(const EvalSummary& summary);
+
+}  // namespace gist::client

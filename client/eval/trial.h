@@ -1,0 +1,89 @@
+// One sample, asked in one mode: what came of it. A record of results.json.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/gist_client.h"
+#include "client/output.h"
+
+namespace gist::client {
+
+// All 0 to 1; docs/evaluation.md defines each.
+struct Scores {
+  double exact = 0;
+  double containment = 0;
+  double f1 = 0;
+  double rouge_l = 0;
+  double score = 0;  // by the sample's metric: what "accuracy" is the mean of
+};
+
+// What an answer took; sizes in bytes, tokens of the server's model.
+struct Costs {
+  int64_t document_tokens = 0;
+  int64_t standing_tokens = 0;  // gists and prefilled text, instead of these
+  int64_t cached_tokens = 0;    // of them, found in the server's memory
+  int64_t question_tokens = 0, answer_tokens = 0;
+  double ratio = 0;  // document_tokens / standing_tokens
+  int64_t kv_bytes = 0, full_kv_bytes = 0;
+  double queue_seconds = 0, load_seconds = 0, index_seconds = 0;
+  double search_seconds = 0, prefill_seconds = 0, first_token_seconds = 0;
+  double decode_seconds = 0, total_seconds = 0;
+  std::string finish_reason;
+};
+
+struct Trial {
+  // The sample's; see client/eval/sample.h.
+  std::string sample, dataset, document;
+  std::string language, family, frame, choice, metric;
+  std::string question;
+  std::vector<std::string> wanted;
+  int64_t tokens = 0;  // of the document: the file's, else the server's count
+  std::optional<double> depth;
+  uint64_t seed = 0;
+
+  Mode mode = Mode::kGist;
+  int gists = 0;  // asked for; 0 in modes without gists
+  // Status and message where there was no answer; then scores are 0 and costs
+  // are absent.
+  std::optional<absl::Status> error;
+  std::string answer;
+  Scores scores;
+  std::string answer_kind;  // Name(AnswerKind); empty after an error
+  std::optional<Costs> costs;
+  // Beyond what the server held before; absent where it was not measured.
+  std::optional<int64_t> peak_memory_bytes;
+  std::optional<bool> alone;  // nothing else used the server's engine meanwhile
+
+  std::string context_id, adapter_fingerprint;
+  double compress_seconds = 0;   // when it was computed
+  bool compressed_here = false;  // in this run, not found on the server
+  int passages = 0;              // that were given, in rag and hybrid
+};
+
+// Modes that answer from stored gists: they are asked for each number of them.
+constexpr bool UsesGists(Mode mode) {
+  return mode == Mode::kGist || mode == Mode::kHybrid;
+}
+
+// "gist 10", "full", "hybrid 25".
+std::string Title(Mode mode, int gists);
+
+// What a journal tells trials apart by.
+std::string TrialKey(std::string_view sample, Mode mode, int gists);
+
+// The smallest class of document length that holds `tokens`: 256, 512, 1,024,
+// then by 1,024 up to 8,192, then doubling. 0 for 0 tokens.
+int64_t LengthClass(int64_t tokens);
+// 0 to 4.
+int DepthFifth(double depth);
+
+Json ToJson(const Trial& trial);
+// Reads that back; kDataLoss says what is missing or wrong.
+absl::StatusOr<Trial> TrialFromJson(const Json& json);
+
+}  // namespace gist::client

@@ -1,0 +1,350 @@
+// `gist eval`, the real executable, against a scripted server.
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <thread>
+
+#include "client/eval/results.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/client/gist_process.h"
+#include "tests/client/scripted_server.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist::client {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+std::string ContextIdOf(const std::string& text) {
+  return "ctx_" + std::string(24, '0') + text.substr(text.size() - 8);
+}
+
+class EvalCliTest : public testing::Test {
+ protected:
+  // Document i ends in its passkey, "KEY0000i"; the server's answer in every
+  // mode but full is that key.
+  EvalCliTest() {
+    std::ofstream data(data_);
+    for (int i = 0; i < 4; ++i) {
+      const std::string key = fmt::format("KEY{:05}", i);
+      data << Json({{"context", "It rains. The key is " + key},
+                    {"question", "Which key?"},
+                    {"answer", key},
+                    {"needle", "The key is " + key},
+                    {"needle_position", 0.25 * i},
+                    {"language", i % 2 == 0 ? "en" : "ko"},
+                    {"family", "passkey"},
+                    {"tokens", 900 + i}})
+                  .dump()
+           << "\n";
+    }
+    server_.script->info = FullServerInfo();
+    server_.script->on_compress = [](const v1::CompressRequest& request) {
+      v1::CompressResponse response;
+      *response.mutable_context() = FullContext();
+      response.mutable_context()->set_context_id(ContextIdOf(request.text()));
+      response.mutable_context()->set_gist_tokens(request.gist_tokens());
+      return response;
+    };
+    server_.script->on_compare = Compare;
+  }
+
+  static v1::CompareResponse Compare(const v1::CompareRequest& request) {
+    v1::CompareResponse response;
+    v1::ModeAnswer& answer = *response.add_answers();
+    answer.set_mode(request.modes(0));
+    const std::string& id = request.context_ids(0);
+    if (request.modes(0) == v1::MODE_FULL_CONTEXT) {
+      answer.set_error_code(int(grpc::StatusCode::OUT_OF_RANGE));
+      answer.set_error_message("8,193 tokens, the model takes 8,192");
+      return response;
+    }
+    answer.set_answer(id.substr(id.size() - 8));
+    *answer.mutable_accounting() = FullAccounting();
+    answer.mutable_accounting()->set_mode(request.modes(0));
+    answer.set_peak_memory_bytes(5'000'000);
+    response.set_alone(true);
+    return response;
+  }
+
+  std::vector<std::string> Command(std::vector<std::string> more = {}) const {
+    std::vector<std::string> words = {"eval",    "--dataset", data_,
+                                      "--modes", "gist,full", "--out",
+                                      out_,      "--html",    html_};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  GistProcess::Options AtServer() const {
+    return {.environment = {"GIST_SERVER=" + server_.target()}};
+  }
+  GistResult Eval(const std::vector<std::string>& more = {}) const {
+    return RunGist(Command(more), AtServer());
+  }
+  size_t Asked() { return server_.received->compare.size(); }
+  static std::string Text(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  // Lines of the journal after its first.
+  size_t Journaled() const {
+    const std::string text = Text(out_ + ".journal");
+    return size_t(std::max<std::ptrdiff_t>(
+        std::count(text.begin(), text.end(), '\n') - 1, 0));
+  }
+  void SlowDown(int ms) {
+    server_.script->on_compare = [ms](const v1::CompareRequest& request) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+      return Compare(request);
+    };
+  }
+
+  ScriptedServer server_;
+  TempDir folder_;
+  const std::string data_ = folder_ / "data.jsonl";
+  const std::string out_ = folder_ / "results.json";
+  const std::string html_ = folder_ / "report.html";
+};
+
+TEST_F(EvalCliTest, AsksEverySampleInEveryModeAndWritesBothFiles) {
+  const GistResult result = Eval();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("gist 10"), HasSubstr("100.0 %"),
+                                HasSubstr("0.0 %")));
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  EXPECT_TRUE(results->complete());
+  ASSERT_THAT(results->trials, SizeIs(8));
+  const Trial& gist = results->trials[0];
+  EXPECT_EQ(gist.mode, Mode::kGist);
+  EXPECT_EQ(gist.gists, 10);  // the server's default
+  EXPECT_EQ(gist.answer, "KEY00000");
+  EXPECT_EQ(gist.scores.score, 1);
+  EXPECT_EQ(gist.answer_kind, "right");
+  EXPECT_EQ(gist.costs->standing_tokens, 17);
+  EXPECT_EQ(gist.costs->first_token_seconds, 0.21);
+  EXPECT_EQ(gist.peak_memory_bytes, 5'000'000);
+  EXPECT_EQ(gist.alone, true);
+  const Trial& full = results->trials[1];
+  EXPECT_EQ(full.mode, Mode::kFullContext);
+  ASSERT_TRUE(full.error);
+  EXPECT_THAT(*full.error, StatusIs(absl::StatusCode::kOutOfRange,
+                                    HasSubstr("8,193 tokens")));
+  EXPECT_FALSE(full.costs);
+  EXPECT_FALSE(full.peak_memory_bytes);
+  EXPECT_EQ(results->server.at("model"), "Tiny");
+  EXPECT_THAT(Text(html_), HasSubstr("8,193 tokens"));
+  // Once for each document; greedily, with a bound.
+  EXPECT_THAT(server_.received->compress, SizeIs(4));
+  EXPECT_EQ(server_.received->compare[0].max_tokens(), 64);
+  EXPECT_THAT(server_.received->deleted, IsEmpty());
+}
+
+TEST_F(EvalCliTest, AsksEachNumberOfGistsOnce) {
+  const GistResult result =
+      Eval({"--modes", "full,hybrid", "--gists", "24,8", "--limit", "1"});
+  // An option given twice takes both lists.
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  std::vector<std::string> titles;
+  for (const Trial& trial : results->trials) {
+    titles.push_back(Title(trial.mode, trial.gists));
+  }
+  EXPECT_THAT(titles, ElementsAre("gist 8", "gist 24", "full", "hybrid 8",
+                                  "hybrid 24"));
+  EXPECT_THAT(server_.received->compress, SizeIs(2));
+}
+
+TEST_F(EvalCliTest, GoesOnAfterAKill) {
+  SlowDown(60);
+  {
+    GistProcess process(Command(), AtServer());
+    while (Journaled() < 3) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    process.Signal(SIGKILL);
+    EXPECT_EQ(process.Finish().exit_code, 128 + SIGKILL);
+  }
+  const size_t journaled = Journaled();
+  ASSERT_LT(journaled, 8u);
+  // As a kill in the middle of a write leaves it.
+  std::ofstream(out_ + ".journal", std::ios::app) << "{\"sample\":\"0123";
+  SlowDown(0);
+  server_.received->compare.clear();
+  const GistResult result = Eval();
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Asked(), 8 - journaled);
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  EXPECT_THAT(results->trials, SizeIs(8));
+  EXPECT_TRUE(results->complete());
+  // And a third time there is nothing to ask.
+  server_.received->compare.clear();
+  EXPECT_EQ(Eval().exit_code, 0);
+  EXPECT_EQ(Asked(), 0u);
+}
+
+TEST_F(EvalCliTest, WritesWhatItHasOnCtrlC) {
+  SlowDown(60);
+  GistProcess process(Command(), AtServer());
+  while (Journaled() < 2) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  process.Signal(SIGINT);
+  const GistResult result = process.Finish();
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("the same command goes on"));
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  EXPECT_FALSE(results->complete());
+  EXPECT_THAT(results->trials, SizeIs(Ge(2u)));
+  EXPECT_THAT(Text(html_), HasSubstr("Not complete"));
+}
+
+TEST_F(EvalCliTest, RefusesAJournalOfOtherSettings) {
+  ASSERT_EQ(Eval({"--limit", "1"}).exit_code, 0);
+  const GistResult other = Eval({"--limit", "2"});
+  EXPECT_EQ(other.exit_code, 4);
+  EXPECT_THAT(other.err, AllOf(HasSubstr("made with other settings"),
+                               HasSubstr("there, "), HasSubstr("--restart")));
+  server_.script->info.set_adapter_fingerprint(std::string(64, 'c'));
+  EXPECT_THAT(Eval({"--limit", "1"}).err, HasSubstr("adapter_fingerprint"));
+  const GistResult restart = Eval({"--limit", "2", "--restart"});
+  EXPECT_EQ(restart.exit_code, 0) << restart.err;
+  EXPECT_THAT(ReadResults(out_)->trials, SizeIs(4));
+}
+
+TEST_F(EvalCliTest, ReplacesNoResultsOfAnotherRun) {
+  std::ofstream(out_) << "mine";
+  const GistResult result = Eval();
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.err, HasSubstr("without"));
+  EXPECT_EQ(Text(out_), "mine");
+}
+
+TEST_F(EvalCliTest, AsksSeveralAtOnceThroughAskWithoutMeasuringMemory) {
+  server_.script->accounting = FullAccounting();
+  server_.script->answer = {"KEY0", "0001"};
+  const GistResult result = Eval({"--concurrency", "3"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Asked(), 0u);
+  EXPECT_THAT(server_.received->ask, SizeIs(8));
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  for (const Trial& trial : results->trials) {
+    EXPECT_FALSE(trial.peak_memory_bytes);
+    EXPECT_FALSE(trial.alone);
+    EXPECT_EQ(trial.answer, "KEY00001");
+  }
+  EXPECT_EQ(results->trials[0].answer_kind, "other_document");
+  EXPECT_EQ(results->settings.at("concurrency"), 3);
+  EXPECT_THAT(Text(html_), HasSubstr("3 documents were in flight"));
+}
+
+TEST_F(EvalCliTest, DeletesTheContextsThatItMadeAlone) {
+  server_.script->on_compress = [](const v1::CompressRequest& request) {
+    v1::CompressResponse response;
+    response.mutable_context()->set_context_id(ContextIdOf(request.text()));
+    response.set_cached(request.text().ends_with("KEY00002"));
+    return response;
+  };
+  const GistResult result = Eval({"--delete"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(server_.received->deleted,
+              ElementsAre(ContextIdOf("KEY00000"), ContextIdOf("KEY00001"),
+                          ContextIdOf("KEY00003")));
+}
+
+TEST_F(EvalCliTest, KeepsAnErrorOfCompressingAsEveryModesError) {
+  server_.script->errors["Compress"] = {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                        "document: too long"};
+  const GistResult result = Eval({"--limit", "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  ASSERT_THAT(results->trials, SizeIs(2));
+  for (const Trial& trial : results->trials) {
+    ASSERT_TRUE(trial.error);
+    EXPECT_THAT(*trial.error, StatusIs(absl::StatusCode::kResourceExhausted,
+                                       HasSubstr("too long")));
+  }
+  EXPECT_EQ(Asked(), 0u);
+}
+
+TEST_F(EvalCliTest, EndsWhereTheServerIsGoneAndGoesOnLater) {
+  server_.script->errors["Compare"] = {grpc::StatusCode::UNAVAILABLE,
+                                       "shutting down"};
+  const GistResult gone = Eval();
+  EXPECT_EQ(gone.exit_code, 3) << gone.err;
+  EXPECT_EQ(Journaled(), 0u);
+  server_.script->errors.clear();
+  EXPECT_EQ(Eval().exit_code, 0);
+  EXPECT_EQ(Journaled(), 8u);
+}
+
+TEST_F(EvalCliTest, WaitsForABusyServer) {
+  auto times = std::make_shared<std::atomic<int>>(0);
+  server_.script->on_compare = [times](const v1::CompareRequest& request) {
+    if (++*times > 2) return Compare(request);
+    v1::CompareResponse busy;
+    v1::ModeAnswer& answer = *busy.add_answers();
+    answer.set_error_code(int(grpc::StatusCode::RESOURCE_EXHAUSTED));
+    answer.set_error_message("the queue is full");
+    return busy;
+  };
+  const GistResult result = Eval({"--limit", "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(ReadResults(out_)->trials.at(0).scores.score, 1);
+}
+
+TEST_F(EvalCliTest, DrawsAReportOfResultsThatAreThere) {
+  ASSERT_EQ(Eval().exit_code, 0);
+  const std::string before = Text(html_);
+  const std::string copy = folder_ / "copy.html";
+  const GistResult result = RunGist({"eval", "--from", out_, "--html", copy});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Text(copy), before);
+  EXPECT_EQ(RunGist({"eval", "--from", out_}).exit_code, 2);
+  const GistResult wrong = RunGist({"eval", "--from", data_, "--html", copy});
+  EXPECT_EQ(wrong.exit_code, 4);
+  EXPECT_THAT(wrong.err, HasSubstr("no results file of gist eval"));
+}
+
+TEST_F(EvalCliTest, RefusesWhatCannotBe) {
+  const GistResult gists = Eval({"--gists", "7"});
+  EXPECT_EQ(gists.exit_code, 1);
+  EXPECT_THAT(gists.err, HasSubstr("--gists 7: the server's adapter seed "
+                                   "writes multiples of 2"));
+  EXPECT_EQ(Eval({"--modes", "magic"}).exit_code, 2);
+  EXPECT_EQ(RunGist({"eval", "--dataset", data_}).exit_code, 2);
+  EXPECT_EQ(RunGist({"eval", "--out", out_}).exit_code, 2);
+  const GistResult none = RunGist(
+      {"eval", "--dataset", folder_ / "none", "--out", out_}, AtServer());
+  EXPECT_EQ(none.exit_code, 4);
+  EXPECT_THAT(none.err, HasSubstr("none: cannot be read"));
+}
+
+TEST_F(EvalCliTest, PrintsOneJsonObject) {
+  const GistResult result = Eval({"--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json.at("records"), 8);
+  EXPECT_EQ(json.at("complete"), true);
+  EXPECT_EQ(json.at("summary").at("groups").at(0).at("accuracy").at("mean"), 1);
+}
+
+}  // namespace
+}  // namespace gist::client
