@@ -134,6 +134,8 @@ std::string RecordToJson(const ContextRecord& record) {
   VisitFields(record, [&json](const char* name, const auto& value) {
     json[name] = value;
   });
+  // Absent where there are no tenants, as in older records.
+  if (!record.tenant.empty()) json["tenant"] = record.tenant;
   return json.dump();
 }
 
@@ -153,6 +155,11 @@ absl::StatusOr<ContextRecord> RecordFromJson(std::string_view text) {
                           found == json.end() ? "missing" : found->type_name(),
                           wanted);
   });
+  if (const auto found = json.find("tenant");
+      found != json.end() && problem.empty()) {
+    const std::string_view wanted = Take(*found, record.tenant);
+    if (!wanted.empty()) problem = fmt::format("tenant is not {}", wanted);
+  }
   if (problem.empty()) problem = RecordProblem(record);
   if (problem.empty()) return record;
   return absl::DataLossError(fmt::format("context record: {}", problem));

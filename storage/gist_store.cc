@@ -127,7 +127,15 @@ class RocksGistStore : public GistStore {
 
   absl::StatusOr<ContextPage> List(int page_size,
                                    std::string_view page_token) const override {
-    return Fence(kWhat, [&] { return ReadPage(page_size, page_token); });
+    return Fence(kWhat,
+                 [&] { return ReadPage(std::nullopt, page_size, page_token); });
+  }
+
+  absl::StatusOr<ContextPage> ListOf(
+      std::string_view tenant, int page_size,
+      std::string_view page_token) const override {
+    return Fence(kWhat,
+                 [&] { return ReadPage(tenant, page_size, page_token); });
   }
 
   absl::Status Delete(std::string_view context_id) override {
@@ -144,7 +152,9 @@ class RocksGistStore : public GistStore {
                                std::string_view bytes);
   absl::StatusOr<std::string> ReadChunkIndex(
       std::string_view document_id) const;
-  absl::StatusOr<ContextPage> ReadPage(int page_size,
+  // No tenant: of all.
+  absl::StatusOr<ContextPage> ReadPage(std::optional<std::string_view> tenant,
+                                       int page_size,
                                        std::string_view page_token) const;
   absl::Status DeleteAll(std::string_view context_id);
   absl::StatusOr<std::string> DocumentOf(std::string_view context_id) const;
@@ -249,7 +259,8 @@ absl::StatusOr<std::string> RocksGistStore::ReadChunkIndex(
 }
 
 absl::StatusOr<ContextPage> RocksGistStore::ReadPage(
-    int page_size, std::string_view page_token) const {
+    std::optional<std::string_view> tenant, int page_size,
+    std::string_view page_token) const {
   if (page_size < 1) {
     return absl::InvalidArgumentError(
         fmt::format("page_size is {}, want 1 or more", page_size));
@@ -265,13 +276,17 @@ absl::StatusOr<ContextPage> RocksGistStore::ReadPage(
   if (it->Valid() && View(it->key()) == page_token) it->Next();
   ContextPage page;
   for (; it->Valid(); it->Next()) {
+    auto record = UnsealRecord(View(it->key()), View(it->value()));
+    if (tenant && !tenant->empty() && absl::IsDataLoss(record.status())) {
+      continue;
+    }
+    GIST_RETURN_IF_ERROR(record.status());
+    if (tenant && record->tenant != *tenant) continue;
     if (std::cmp_equal(page.records.size(), page_size)) {
       page.next_page_token = page.records.back().context_id;
       break;
     }
-    GIST_ASSIGN_OR_RETURN(ContextRecord record,
-                          UnsealRecord(View(it->key()), View(it->value())));
-    page.records.push_back(std::move(record));
+    page.records.push_back(*std::move(record));
   }
   GIST_RETURN_IF_ERROR(ToStatus("list contexts", it->status()));
   return page;

@@ -28,6 +28,7 @@ struct ContextRecord {
   int64_t created_unix_ms = 0;
   double compress_seconds = 0;  // wall time of the computation
   bool imported = false;        // came from a file, was not computed here
+  std::string tenant = {};      // whose it is; empty: the default tenant
   friend bool operator==(const ContextRecord&, const ContextRecord&) = default;
 };
 
@@ -72,6 +73,11 @@ class GistStore {
   // kInvalidArgument otherwise.
   virtual absl::StatusOr<ContextPage> List(
       int page_size, std::string_view page_token) const = 0;
+  // The same, of one tenant's alone; reads every record. A record that is
+  // damaged names no tenant and is left out, but for the default tenant.
+  virtual absl::StatusOr<ContextPage> ListOf(
+      std::string_view tenant, int page_size,
+      std::string_view page_token) const = 0;
   // Deletes the record, the blob and, with its last context, the document and
   // its chunk index. Also deletes what GetRecord and GetGists call damaged.
   virtual absl::Status Delete(std::string_view context_id) = 0;

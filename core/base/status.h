@@ -39,11 +39,16 @@ inline std::string_view Message(const absl::Status& status) {
   return {status.message().data(), status.message().size()};
 }
 
-// An error with `where` and a colon in front of its message; OK stays OK.
+// An error with `where` and a colon in front of its message, its payloads kept;
+// OK stays OK.
 inline absl::Status Within(std::string_view where, const absl::Status& status) {
   if (status.ok()) return status;
-  return absl::Status(status.code(),
+  absl::Status within(status.code(),
                       fmt::format("{}: {}", where, Message(status)));
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& value) {
+    within.SetPayload(url, value);
+  });
+  return within;
 }
 
 // Runs `body`, which returns an absl::Status or StatusOr; whatever it throws
