@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,23 @@ struct AdapterInfo {
   int max_document_tokens = 0;   // trained length; longer texts become groups
 };
 
+// Memory of the GPU that an engine runs on.
+struct DeviceMemory {
+  int64_t total_bytes = 0;
+  int64_t used_bytes = 0;  // by all processes
+  // Parts of used_bytes.
+  int64_t weights_bytes = 0;    // of the base model
+  int64_t kv_bytes = 0;         // of all sequences that live
+  int64_t workspace_bytes = 0;  // activations, adapters, a training
+  int64_t reserved_bytes = 0;   // free, and kept by the allocator for reuse
+
+  // The rest: the driver's, and other processes'.
+  int64_t other_bytes() const {
+    return used_bytes - weights_bytes - kv_bytes - workspace_bytes -
+           reserved_bytes;
+  }
+};
+
 // A document being read, or a prompt being answered. Its KV lives inside the
 // engine that made it and dies with it. Not thread-safe.
 class Sequence {
@@ -82,16 +100,21 @@ struct DecodedToken {
   std::string bytes;         // raw bytes; UTF-8 may be split between tokens
 };
 
-// Tokenize, model(), adapter() and StartTraining may be called from any thread;
-// all else by one thread at a time (the scheduler's). A Sequence of another
-// engine is a bug of the caller. Errors: kInvalidArgument (input), kOutOfRange
-// (the model's context is full), kInternal (the backend threw).
+// Tokenize, model(), adapter(), device_memory() and StartTraining may be called
+// from any thread; all else by one thread at a time (the scheduler's). A
+// Sequence of another engine is a bug of the caller. Errors: kInvalidArgument
+// (input), kOutOfRange (the model's context is full), kInternal (the backend
+// threw).
 class Engine {
  public:
   virtual ~Engine() = default;
   virtual const ModelInfo& model() const = 0;
   // The one in use now: UseAdapter may change it between two calls.
   virtual AdapterInfo adapter() const = 0;
+  // Now. Nothing on a CPU, or where the device does not tell.
+  virtual std::optional<DeviceMemory> device_memory() const {
+    return std::nullopt;
+  }
 
   // User text as ids: text that looks like a special token stays text.
   // `text` is valid UTF-8.

@@ -1,6 +1,7 @@
 #include "core/torch_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -20,13 +21,32 @@ namespace {
 
 constexpr int kMaxChunkTokens = 256;
 
+// Tells a tally of the engine's what it holds.
+class Counted : public Sequence {
+ public:
+  explicit Counted(std::atomic<int64_t>& total) : total_(total) {}
+  ~Counted() override { total_ -= told_; }
+  // After a call that may have changed what is held.
+  void Tell() {
+    const int64_t now = kv_bytes();
+    total_ += now - told_;
+    told_ = now;
+  }
+
+ private:
+  std::atomic<int64_t>& total_;
+  int64_t told_ = 0;
+};
+
 // Read in isolated segments: `segment` restarts from the shared prefix at each
 // border, while `plain` collects the whole document's keys before RoPE. Holds
 // its adapter, so that another one may come into use meanwhile.
-struct Document final : Sequence {
+struct Document final : Counted {
   Document(KvCache segment_cache, KvCache plain_cache,
-           std::shared_ptr<const Adapter> its_adapter)
-      : segment(std::move(segment_cache)),
+           std::shared_ptr<const Adapter> its_adapter,
+           std::atomic<int64_t>& total)
+      : Counted(total),
+        segment(std::move(segment_cache)),
         plain(std::move(plain_cache)),
         adapter(std::move(its_adapter)) {}
   int tokens() const override { return plain.tokens(); }
@@ -37,9 +57,9 @@ struct Document final : Sequence {
   const std::shared_ptr<const Adapter> adapter;
 };
 
-struct Prompt final : Sequence {
-  Prompt(KvCache prefix, const Sampling& sampling)
-      : cache(std::move(prefix)), sampler(sampling) {}
+struct Prompt final : Counted {
+  Prompt(KvCache prefix, const Sampling& sampling, std::atomic<int64_t>& total)
+      : Counted(total), cache(std::move(prefix)), sampler(sampling) {}
   int tokens() const override { return cache.tokens(); }
   int64_t kv_bytes() const override { return cache.bytes(); }
 
@@ -75,6 +95,7 @@ class TorchEngine final : public Engine {
     const std::scoped_lock lock(adapter_mutex_);
     return adapter_info_;
   }
+  std::optional<DeviceMemory> device_memory() const override;
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override {
     return base_.tokenizer->Encode(text);
@@ -84,12 +105,17 @@ class TorchEngine final : public Engine {
     return base_.chat.Question(question, *base_.tokenizer);
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
-    return std::make_unique<Document>(prefix_.Clone(),
-                                      base_.transformer->NewCache(), adapter_);
+    auto document = std::make_unique<Document>(
+        prefix_.Clone(), base_.transformer->NewCache(), adapter_, kv_bytes_);
+    document->Tell();
+    return document;
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
       const Sampling& sampling) override {
-    return std::make_unique<Prompt>(prefix_.Clone(), sampling);
+    auto prompt =
+        std::make_unique<Prompt>(prefix_.Clone(), sampling, kv_bytes_);
+    prompt->Tell();
+    return prompt;
   }
   int max_chunk_tokens() const override { return kMaxChunkTokens; }
 
@@ -117,6 +143,7 @@ class TorchEngine final : public Engine {
   std::shared_ptr<const Adapter> adapter_;
   KvCache prefix_;
   ModelInfo model_info_;
+  std::atomic<int64_t> kv_bytes_{0};  // of all sequences that live
   mutable std::mutex adapter_mutex_;
   AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
 };
@@ -141,6 +168,23 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
                  .prefix_tokens = prefix_.tokens(),
                  .weight_bytes = base_.transformer->weight_bytes()};
   return UseAdapter(options.adapter_path);
+}
+
+// What the allocator has handed out and is neither weights nor sequences is
+// workspace.
+std::optional<DeviceMemory> TorchEngine::device_memory() const {
+  const auto device = MemoryOf(model_info_.device);
+  if (!device) return std::nullopt;
+  DeviceMemory memory;
+  memory.total_bytes = device->total_bytes;
+  memory.used_bytes = device->total_bytes - device->free_bytes;
+  memory.weights_bytes = model_info_.weight_bytes;
+  memory.kv_bytes = kv_bytes_;
+  memory.workspace_bytes = std::max<int64_t>(
+      0, device->allocated_bytes - memory.weights_bytes - memory.kv_bytes);
+  memory.reserved_bytes =
+      std::max<int64_t>(0, device->reserved_bytes - device->allocated_bytes);
+  return memory;
 }
 
 absl::Status TorchEngine::UseAdapter(const std::string& folder) {
@@ -180,10 +224,13 @@ absl::Status TorchEngine::Prefill(Sequence& sequence,
     return absl::InvalidArgumentError(fmt::format(
         "prefill: {} tokens, want 1 to {}", chunk.size(), kMaxChunkTokens));
   }
-  if (auto* document = dynamic_cast<Document*>(&sequence)) {
-    return PrefillDocument(*document, chunk);
-  }
-  return PrefillPrompt(dynamic_cast<Prompt&>(sequence), chunk);
+  auto* const document = dynamic_cast<Document*>(&sequence);
+  const absl::Status status =
+      document != nullptr
+          ? PrefillDocument(*document, chunk)
+          : PrefillPrompt(dynamic_cast<Prompt&>(sequence), chunk);
+  dynamic_cast<Counted&>(sequence).Tell();
+  return status;
 }
 
 absl::Status TorchEngine::PrefillDocument(Document& document,
@@ -235,7 +282,10 @@ absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
 absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
   auto& prompt = dynamic_cast<Prompt&>(sequence);
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
-  return base_.transformer->LoadGists(gists, &prompt.cache);
+  const absl::Status status =
+      base_.transformer->LoadGists(gists, &prompt.cache);
+  prompt.Tell();
+  return status;
 }
 
 absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
@@ -271,6 +321,7 @@ absl::Status TorchEngine::ReadPending(std::span<Sequence* const> prompts) {
   GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
   for (size_t i = 0; i < readers.size(); ++i) {
     readers[i]->logits = std::move(logits[i]);
+    readers[i]->Tell();
     readers[i]->pending.reset();
   }
   return absl::OkStatus();

@@ -4,12 +4,17 @@
 #include <c10/core/Device.h>
 #include <dlfcn.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "core/base/status.h"
 
 namespace gist {
 namespace {
+
+// Of libgist_cuda.so: {total, free, allocated, reserved}; 0: it failed.
+using CudaMemory = int (*)(int index, int64_t bytes[4]);
+std::atomic<CudaMemory> cuda_memory = nullptr;
 
 absl::Status LoadCuda(int index) {
   std::error_code error;
@@ -25,6 +30,7 @@ absl::Status LoadCuda(int index) {
   }
   const auto count =
       reinterpret_cast<int (*)()>(dlsym(module, "gist_cuda_device_count"));
+  cuda_memory = reinterpret_cast<CudaMemory>(dlsym(module, "gist_cuda_memory"));
   const int devices = count != nullptr ? count() : 0;
   if (index >= devices) {
     return absl::FailedPreconditionError(
@@ -48,6 +54,16 @@ absl::Status PrepareDevice(const std::string& device) {
         fmt::format("device \"{}\", want cpu, cuda or cuda:N", device));
   }
   return LoadCuda(index);
+}
+
+std::optional<DeviceBytes> MemoryOf(const std::string& device) {
+  const CudaMemory read = cuda_memory;
+  if (device == "cpu" || read == nullptr) return std::nullopt;
+  const c10::Device parsed(device);
+  int64_t bytes[4] = {};
+  const int index = parsed.has_index() ? parsed.index() : 0;
+  if (read(index, bytes) == 0) return std::nullopt;
+  return DeviceBytes{bytes[0], bytes[1], bytes[2], bytes[3]};
 }
 
 bool HasFastBfloat16(const std::string& device) {

@@ -1,6 +1,8 @@
 // Where the model runs: a value chosen once, in the configuration.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -13,6 +15,17 @@ namespace gist {
 // not there or there is no such GPU; the message says which.
 // No GPU has run this code yet.
 absl::Status PrepareDevice(const std::string& device);
+
+// Of a GPU, by the driver's and the allocator's count.
+struct DeviceBytes {
+  int64_t total_bytes = 0;
+  int64_t free_bytes = 0;       // for all processes
+  int64_t allocated_bytes = 0;  // of tensors of this process
+  int64_t reserved_bytes = 0;   // held for tensors, allocated_bytes included
+};
+// Any thread, after PrepareDevice(device). Nothing on a CPU, or if the driver
+// does not tell. No GPU has run this code yet.
+std::optional<DeviceBytes> MemoryOf(const std::string& device);
 
 // Are products of bfloat16 faster than those of float32 on `device`? On a CPU:
 // with AVX-512 BF16. Without it they are emulated and take many times as long.

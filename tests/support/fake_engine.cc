@@ -1,6 +1,7 @@
 #include "tests/support/fake_engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -14,6 +15,7 @@ namespace {
 constexpr int kFactBytes = 7;  // "#a1b2c3", or a passkey behind a space
 constexpr int32_t kQuestionToken = 256;
 constexpr int32_t kFirstWord = 257;
+constexpr int kKvBytes = 64;  // of a token
 constexpr std::string_view kPhrase = "secret passkey is ";
 
 uint32_t Hash(std::string_view text) {  // FNV-1a
@@ -94,18 +96,25 @@ class FakeSequence : public Sequence {
       : is_document(how == nullptr),
         sampling(how == nullptr ? Sampling() : *how),
         adapter(std::move(its_adapter)),
-        held_tokens(tokens),
         counts_(counts) {
     ++counts_.live_sequences;
+    Hold(tokens);
   }
-  ~FakeSequence() override { --counts_.live_sequences; }
+  ~FakeSequence() override {
+    Hold(0);
+    --counts_.live_sequences;
+  }
   int tokens() const override { return held_tokens; }
-  int64_t kv_bytes() const override { return held_tokens * 64; }
+  int64_t kv_bytes() const override { return held_tokens * kKvBytes; }
+  void Hold(int tokens) {
+    counts_.live_kv_bytes += int64_t(tokens - held_tokens) * kKvBytes;
+    held_tokens = tokens;
+  }
 
   const bool is_document;
   Sampling sampling;
   const AdapterInfo adapter;  // of the document's start
-  int held_tokens;
+  int held_tokens = 0;
   std::vector<std::string> facts;  // of gists that were loaded
   std::string text;                // prefilled, before the question
   std::string question;
@@ -137,7 +146,7 @@ ModelInfo FakeModel(const FakeEngineOptions& options) {
   model.name = "fake model";
   model.architecture = "fake";
   model.fingerprint = Fingerprint(options.model_seed);
-  model.device = "cpu";
+  model.device = options.device;
   model.layers = 2;
   model.heads = 2;
   model.kv_heads = 1;
@@ -188,6 +197,28 @@ FakeEngine::FakeEngine(FakeEngineOptions options)
       adapter_(FakeAdapter(options_)) {}
 
 FakeEngine::~FakeEngine() = default;
+
+FakeEngineOptions FakeOptionsFor(const std::string& device) {
+  FakeEngineOptions options;
+  options.device = device;
+  if (const char* const delay = std::getenv("GIST_FAKE_STEP_MICROSECONDS")) {
+    options.step_delay = std::chrono::microseconds(std::atoi(delay));
+    options.trainer.step_delay = options.step_delay;
+  }
+  return options;
+}
+
+std::optional<DeviceMemory> FakeEngine::device_memory() const {
+  if (model_.device == "cpu") return std::nullopt;
+  DeviceMemory memory{.total_bytes = int64_t{24} << 30,
+                      .weights_bytes = 600'000'000,
+                      .kv_bytes = counts_.live_kv_bytes,
+                      .workspace_bytes = 300'000'000,
+                      .reserved_bytes = 100'000'000};
+  memory.used_bytes = 2'000'000'000 + memory.weights_bytes + memory.kv_bytes +
+                      memory.workspace_bytes + memory.reserved_bytes;
+  return memory;
+}
 
 float FakeEngine::MarkOf(std::string_view adapter_fingerprint) {
   return float(Hash(adapter_fingerprint) % 100);
@@ -275,7 +306,7 @@ void FakeEngine::Read(Sequence& sequence,
       (fake.in_question ? fake.question : fake.text) += Piece(token);
     }
   }
-  fake.held_tokens += int(tokens.size());
+  fake.Hold(fake.held_tokens + int(tokens.size()));
 }
 
 absl::Status FakeEngine::Rewind(Sequence& prompt, int tokens,
@@ -295,7 +326,7 @@ absl::Status FakeEngine::Rewind(Sequence& prompt, int tokens,
   fake.answer.clear();
   fake.in_question = fake.answering = false;
   fake.next_piece = 0;
-  fake.held_tokens = model_.prefix_tokens;
+  fake.Hold(model_.prefix_tokens);
   fake.sampling = sampling;
   Read(fake, read);
   return absl::OkStatus();
@@ -349,7 +380,7 @@ absl::Status FakeEngine::LoadGists(Sequence& prompt, const GistKv& gists) {
     return absl::OutOfRangeError("gists: the context is full");
   }
   ReadGists(gists, fake.facts);
-  fake.held_tokens += gists.gist_tokens;
+  fake.Hold(fake.held_tokens + gists.gist_tokens);
   ++counts_.loads;
   return absl::OkStatus();
 }
@@ -372,7 +403,7 @@ absl::StatusOr<std::vector<DecodedToken>> FakeEngine::Decode(
     if (fake.held_tokens >= model_.max_context_tokens) {
       return absl::OutOfRangeError("decode: the context is full");
     }
-    ++fake.held_tokens;
+    fake.Hold(fake.held_tokens + 1);
     const bool ends = fake.next_piece == fake.answer.size();
     tokens.push_back({int32_t(fake.next_piece), ends,
                       ends ? "" : fake.answer[fake.next_piece]});

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,12 +38,19 @@ struct FakeEngineOptions {
   int max_document_tokens = 1000;
   std::string model_seed = "fake";  // another seed: another fingerprint
   FakeTrainerOptions trainer = {};
+  // "cuda:0": plays a GPU of 24 GiB, of which 2 GB are another process's.
+  std::string device = "cpu";
   std::chrono::microseconds step_delay{0};  // of Prefill, MakeGists, Decode
   // Runs before each Prefill, MakeGists, LoadGists, Start{Document,Prompt},
   // Decode and UseAdapter, on the engine's thread, with the call's name; an
   // error becomes the call's result.
   std::function<absl::Status(std::string_view call)> before_call = {};
 };
+
+// As a program that stands in for gistd wants them: an engine that plays
+// `device`. The environment's GIST_FAKE_STEP_MICROSECONDS is the step_delay of
+// engine and trainer.
+FakeEngineOptions FakeOptionsFor(const std::string& device);
 
 // Calls so far; may be read from any thread.
 struct FakeEngineCounts {
@@ -53,6 +61,7 @@ struct FakeEngineCounts {
   std::atomic<int> decodes{0};
   std::atomic<int> largest_decode_batch{0};
   std::atomic<int> live_sequences{0};
+  std::atomic<int64_t> live_kv_bytes{0};
   std::atomic<int> overlapping_calls{
       0};  // two threads at once: the caller's bug
 };
@@ -64,6 +73,7 @@ class FakeEngine : public Engine {
 
   const ModelInfo& model() const override { return model_; }
   AdapterInfo adapter() const override;
+  std::optional<DeviceMemory> device_memory() const override;
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override;
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
