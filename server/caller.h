@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "server/principal.h"
 
 namespace gist {
 
@@ -19,6 +20,7 @@ struct Caller {
   Clock::time_point deadline = Clock::time_point::max();
   // Called from any thread until the work has ended; empty: never leaves.
   std::function<bool()> has_left;
+  Principal principal = {};
 
   // kDeadlineExceeded or kCancelled once nobody wants the answer any more.
   // The deadline comes first: gRPC reports a passed deadline as a leave too.

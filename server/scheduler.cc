@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "server/errors.h"
 
 namespace gist {
 namespace {
 
 absl::Status ShuttingDown() {
-  return absl::UnavailableError(
+  return Error(
+      Reason::kDraining,
       "the server is shutting down; try again later or at another server");
 }
 
@@ -39,10 +41,12 @@ absl::Status Scheduler::Submit(std::unique_ptr<Job> job, Caller caller) {
     const std::scoped_lock lock(mutex_);
     if (draining_) return ShuttingDown();
     if (jobs_ >= options_.max_jobs) {
-      return absl::ResourceExhaustedError(fmt::format(
-          "the queue is full: {} requests wait or run, the limit is {}; try "
-          "again later",
-          jobs_, options_.max_jobs));
+      return Error(Reason::kQueueFull,
+                   fmt::format("the queue is full: {} requests wait or run, "
+                               "the limit is {}; try "
+                               "again later",
+                               jobs_, options_.max_jobs),
+                   {{"maxRequests", std::to_string(options_.max_jobs)}});
     }
     ++jobs_;
     arrivals_.push_back({std::move(job), std::move(caller)});
