@@ -63,7 +63,8 @@ constexpr char kFooter[] = R"(Example:
 
 With --json, standard output is one JSON object (of a training, a line for each
 event), {"error": {"code", "message"}} after an error. Without it, results go to
-standard output, remarks and errors to standard error.
+standard output, remarks and errors to standard error. An error of the server
+also has its reason (docs/errors.md), and "retry_seconds" where waiting helps.
 
 Exit codes: 0 done; 1 the server refused; 2 wrong usage; 3 no server there;
 4 a local file or stream; 130 Ctrl-C.)";
@@ -78,6 +79,9 @@ void AddCompress(CLI::App& app, Command* command) {
                   "Gist tokens to keep (default: the adapter's)")
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("N");
+  sub->add_option("--request-id", arguments->request_id,
+                  "Sent again, it is the same context, whatever the adapter")
+      ->type_name("ID");
   sub->add_option("FILE", arguments->file, "UTF-8 text; - is standard input")
       ->required()
       ->type_name("");
@@ -348,8 +352,7 @@ int ExitCodeOf(const absl::Status& status, int signal) {
 
 void PrintError(const absl::Status& status, Session& session) {
   if (!session.json) {
-    fmt::print(stderr, "gist: {} [{}]\n", Message(status),
-               absl::StatusCodeToString(status.code()));
+    fmt::print(stderr, "{}", ErrorText(status));
     return;
   }
   // A deletion that stopped half-way keeps its list.
@@ -379,10 +382,12 @@ absl::Status WriteReply(const Session& session) {
 int Main(int argc, char** argv) {
   if (const auto exit_code = BecomeTool(argc, argv)) return *exit_code;
   ClientOptions options;
+  SecurityFiles files;
   bool json = false;
   Command command;
   CLI::App app(kAbout, "gist");
   AddGlobals(app, &options, &json);
+  AddSecurity(app, &files, &options);
   AddCompress(app, &command);
   AddAsk(app, &command);
   AddCompare(app, &command);
@@ -391,6 +396,7 @@ int Main(int argc, char** argv) {
   AddMask(app, &command);
   AddEval(app, &command, {argv, argv + argc});
   AddTools(app);
+  AddTokens(app, &command);
   AddTraining(app, &command);
   for (CLI::App* sub : app.get_subcommands({})) sub->fallthrough();
   try {
@@ -400,12 +406,15 @@ int Main(int argc, char** argv) {
   }
   Interrupt interrupt;
   options.stop = interrupt.token();
+  const absl::Status secured = ReadSecurity(files, options);
+  absl::Status status = secured;
   Session session(options);
   session.json = json;
   session.interrupt = &interrupt;
-  absl::Status status = command(session);
+  if (status.ok()) status = command(session);
   if (!status.ok()) PrintError(status, session);
   if (json) status.Update(WriteReply(session));
+  if (!secured.ok() && !IsLocal(secured)) return kUsage;
   return ExitCodeOf(status, interrupt.signal());
 }
 

@@ -49,6 +49,17 @@ void AddRetrieval(CLI::App* sub, Retrieval* retrieval);
 void AddEval(CLI::App& app, Command* command,
              const std::vector<std::string>& words);
 
+// Files of --tls-ca and the like, not read yet.
+struct SecurityFiles {
+  std::string ca, cert, key, token;
+};
+// --tls, --token-file and what belongs to them.
+void AddSecurity(CLI::App& app, SecurityFiles* files, ClientOptions* options);
+// Reads them; kInvalidArgument, or IsLocal: a file.
+absl::Status ReadSecurity(const SecurityFiles& files, ClientOptions& options);
+// `gist tokens`.
+void AddTokens(CLI::App& app, Command* command);
+
 // `gist train`, `trainings`, `datasets` and `adapters`.
 void AddTraining(CLI::App& app, Command* command);
 

@@ -36,6 +36,7 @@ struct Session {
 struct CompressArguments {
   std::string file;  // "-": standard input
   int gist_tokens = 0;
+  std::string request_id = {};
 };
 // Prints the context's id; what it took goes to standard error.
 absl::Status RunCompress(const CompressArguments& arguments, Session& session);
@@ -65,6 +66,15 @@ struct ExportArguments {
 absl::Status RunExport(const ExportArguments& arguments, Session& session);
 absl::Status RunImport(const std::string& file, Session& session);
 absl::Status RunInfo(Session& session);
+
+struct TokenArguments {
+  std::string tenant = "default";
+  std::string role;
+  int valid_days = 0;  // 0: it does not expire
+};
+// Prints a token, once, and to standard error the line for gistd's
+// --auth-file. Needs no server.
+absl::Status RunTokenNew(const TokenArguments& arguments, Session& session);
 
 struct MaskArguments {
   MaskShape shape;

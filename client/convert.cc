@@ -1,5 +1,9 @@
 #include "client/convert.h"
 
+#include "absl/strings/cord.h"
+#include "google/protobuf/any.pb.h"
+#include "google/rpc/error_details.pb.h"
+
 namespace gist::client {
 namespace {
 
@@ -15,6 +19,20 @@ Mode FromProto(v1::Mode proto) {
     if (ToProto(mode) == proto) return mode;
   }
   return Mode::kGist;
+}
+
+// With what ErrorInfoOf reads, as a call's own error has it.
+absl::Status StatusFrom(const v1::ModeAnswer& row) {
+  absl::Status status(static_cast<absl::StatusCode>(row.error_code()),
+                      row.error_message());
+  if (status.ok() || row.error_reason().empty()) return status;
+  google::rpc::ErrorInfo info;
+  info.set_domain("gist.v1");
+  info.set_reason(row.error_reason());
+  google::protobuf::Any any;
+  any.PackFrom(info);
+  status.SetPayload(any.type_url(), absl::Cord(any.value()));
+  return status;
 }
 
 void ToProto(const Retrieval& retrieval, v1::Retrieval* out) {
@@ -138,13 +156,11 @@ v1::CompareRequest ToCompareProto(const Question& question,
 Comparison FromProto(const v1::CompareResponse& proto) {
   Comparison comparison;
   for (const v1::ModeAnswer& row : proto.answers()) {
-    ModeAnswer answer{
-        .mode = FromProto(row.mode()),
-        .status = absl::Status(static_cast<absl::StatusCode>(row.error_code()),
-                               row.error_message()),
-        .answer = row.answer(),
-        .accounting = FromProto(row.accounting()),
-        .peak_memory_bytes = {}};
+    ModeAnswer answer{.mode = FromProto(row.mode()),
+                      .status = StatusFrom(row),
+                      .answer = row.answer(),
+                      .accounting = FromProto(row.accounting()),
+                      .peak_memory_bytes = {}};
     if (row.has_peak_memory_bytes()) {
       answer.peak_memory_bytes = row.peak_memory_bytes();
     }

@@ -38,17 +38,18 @@ ByteSource Rejoin(std::string head, const ByteSource& source) {
 struct GistClient::Impl {
   explicit Impl(const ClientOptions& client_options)
       : options(client_options),
-        stub(v1::GistService::NewStub(Connect(options.target))) {}
+        stub(v1::GistService::NewStub(Connect(options))) {}
 
   absl::Status FromGrpc(const grpc::Status& status) const {
     return client::FromGrpc(status, options);
   }
 
-  absl::StatusOr<CompressResult> CompressUnary(std::string text,
-                                               int gist_tokens) const {
+  absl::StatusOr<CompressResult> CompressUnary(
+      std::string text, const CompressOptions& compress) const {
     v1::CompressRequest request;
     request.set_text(std::move(text));
-    request.set_gist_tokens(gist_tokens);
+    request.set_gist_tokens(compress.gist_tokens);
+    request.set_request_id(compress.request_id);
     v1::CompressResponse response;
     Call call(options);
     GIST_RETURN_IF_ERROR(
@@ -62,6 +63,7 @@ struct GistClient::Impl {
     const auto stream = stub->CompressStream(call.get());
     v1::CompressStreamRequest request;
     request.set_gist_tokens(compress.gist_tokens);
+    request.set_request_id(compress.request_id);
     // Progress counts the tokens of the whole document, so none comes before
     // the last chunk: writing all and then reading cannot stall.
     const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
@@ -108,13 +110,14 @@ absl::StatusOr<CompressResult> GistClient::Compress(
 
 absl::StatusOr<CompressResult> GistClient::Compress(
     const ByteSource& source, const CompressOptions& options) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("request id", options.request_id));
   if (options.on_progress) return impl_->CompressStream(source, options);
   std::string head;
   while (head.size() <= kMaxUnaryBytes) {
     GIST_ASSIGN_OR_RETURN(const std::string bytes, source());
     if (bytes.empty()) {
       GIST_RETURN_IF_ERROR(CheckUtf8("document", head));
-      return impl_->CompressUnary(std::move(head), options.gist_tokens);
+      return impl_->CompressUnary(std::move(head), options);
     }
     head += bytes;
   }

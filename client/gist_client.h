@@ -25,7 +25,24 @@ struct ClientOptions {
   double timeout_seconds = 0;           // of each call as a whole; 0: none
   // A stop ends the calls in flight, and later ones, with kCancelled.
   std::stop_token stop = {};
+
+  // PEM texts. `ca`: whom to believe, in place of the system's; `cert` and
+  // `key`: who we are, for a server that asks.
+  struct Tls {
+    bool enabled = false;
+    std::string ca;
+    std::string cert;
+    std::string key;
+  } tls = {};
+  // Sent with each call as "authorization: Bearer TOKEN". Without TLS it goes
+  // to this machine alone, unless `insecure_token`.
+  std::string token = {};
+  bool insecure_token = false;
 };
+
+// kInvalidArgument: a token that no header can carry, or that would leave this
+// machine unencrypted (a call is then made without it); half a key pair.
+absl::Status CheckOptions(const ClientOptions& options);
 
 // One compression of one document.
 struct Context {
@@ -180,10 +197,13 @@ struct CompressOptions {
   // thread.
   std::function<void(int64_t done_tokens, int64_t total_tokens)> on_progress =
       nullptr;
+  // Of a repeat: the same context, whatever adapter is in use; empty: none.
+  std::string request_id = {};
 };
 
 // Thread-safe; calls block, and call back on the caller's thread. Status codes
-// and messages are the server's (gist.proto lists them). kUnavailable also
+// and messages are the server's (gist.proto lists them); ErrorInfoOf
+// (client/error_info.h) reads their reasons. kUnavailable of no server also
 // names the address; kInvalidArgument may come from here for text that is not
 // UTF-8.
 class GistClient {

@@ -1,5 +1,6 @@
 #include "client/output.h"
 
+#include "client/error_info.h"
 #include "client/terminal.h"
 #include "client/units.h"
 #include "core/base/status.h"
@@ -154,10 +155,37 @@ Json ToJson(const ServerInfo& info) {
 }
 
 Json ToJson(const absl::Status& error) {
-  return {
+  Json json = {
       {"code", absl::StatusCodeToString(error.code())},
       {"message", std::string(error.message())},
   };
+  const ErrorInfo info = ErrorInfoOf(error);
+  if (!info.reason.empty()) json["reason"] = info.reason;
+  if (info.retry_seconds) json["retry_seconds"] = *info.retry_seconds;
+  for (const FieldViolation& violation : info.fields) {
+    json["fields"].push_back(violation.field);
+  }
+  if (!info.metadata.empty()) json["metadata"] = info.metadata;
+  return json;
+}
+
+std::string ErrorText(const absl::Status& error) {
+  const ErrorInfo info = ErrorInfoOf(error);
+  std::string text = fmt::format("gist: {} [{}{}{}]\n", Message(error),
+                                 absl::StatusCodeToString(error.code()),
+                                 info.reason.empty() ? "" : " ", info.reason);
+  for (const FieldViolation& violation : info.fields) {
+    text += fmt::format("gist: the field to change is {}\n", violation.field);
+  }
+  if (info.retry_seconds) {
+    text += fmt::format("gist: the same command may work in {}\n",
+                        FormatSeconds(*info.retry_seconds));
+  }
+  if (error.code() == absl::StatusCode::kUnauthenticated) {
+    text +=
+        "gist: --token-file FILE or the variable GIST_TOKEN gives a token\n";
+  }
+  return text;
 }
 
 std::string Print(const Json& json) {

@@ -20,7 +20,10 @@ Json ToJson(const Accounting& accounting);
 Json ToJson(const Comparison& comparison);
 Json ToJson(const ServerInfo& info);
 Json ToJson(
-    const absl::Status& error);  // {"code": "NOT_FOUND", "message": ...}
+    const absl::Status& error);  // {"code": "NOT_FOUND", "message": ...} and,
+                                 // from a gistd, "reason" and what else it said
+// Lines: what went wrong, and what to do.
+std::string ErrorText(const absl::Status& error);
 // Pretty-printed, ends with a newline. Bytes that are not UTF-8 are replaced.
 std::string Print(const Json& json);
 

@@ -19,7 +19,8 @@ namespace gist::client {
 
 inline constexpr size_t kChunkBytes = size_t{256} << 10;  // 1 MiB is allowed
 
-// One call's gRPC context: deadline set, cancelled when `stop` is requested.
+// One call's gRPC context: deadline and token set, cancelled when `stop` is
+// requested.
 class Call {
  public:
   explicit Call(const ClientOptions& options);
@@ -31,9 +32,10 @@ class Call {
   std::stop_callback<std::function<void()>> on_stop_;
 };
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& target);
+std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options);
 
-// gRPC's codes are Abseil's by number. kUnavailable also names the address.
+// gRPC's codes are Abseil's by number; ErrorInfoOf reads what else came along.
+// kUnavailable that no gistd sent also names the address.
 absl::Status FromGrpc(const grpc::Status& status, const ClientOptions& options);
 
 // kInvalidArgument with `what` in front.

@@ -10,7 +10,7 @@ namespace gist::client {
 struct TrainingClient::Impl {
   explicit Impl(const ClientOptions& client_options)
       : options(client_options),
-        stub(v1::TrainingService::NewStub(Connect(options.target))) {}
+        stub(v1::TrainingService::NewStub(Connect(options))) {}
 
   // One request, one response. `method`: of the stub.
   template <typename Response, typename Request>

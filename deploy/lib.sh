@@ -86,7 +86,7 @@ start_server() {
   server_log=$log
   mkdir -p "$folder" "$(dirname "$log")"
   : >"$log"
-  build/release/gistd --listen 127.0.0.1:0 --admin off --data-dir "$folder" "$@" \
+  build/release/gistd --listen 127.0.0.1:0 --admin off --drain-seconds 0 --data-dir "$folder" "$@" \
     >"$log" 2>&1 &
   server_pid=$!
   until grep -q 'gistd ready' "$log"; do

@@ -8,6 +8,7 @@
 
 #include "core/base/status.h"
 #include "nlohmann/json.hpp"
+#include "server/errors.h"
 #include "server/file_io.h"
 #include "server/names.h"
 #include "server/unix_time.h"
@@ -21,8 +22,9 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kMaxHistory = 100;
 
 absl::Status NoSuchAdapter(std::string_view title) {
-  return absl::NotFoundError(fmt::format(
-      "no adapter is called {:?}; ListAdapters names all", Shown(title)));
+  return Error(Reason::kAdapterNotFound,
+               fmt::format("no adapter is called {:?}; ListAdapters names all",
+                           Shown(title)));
 }
 
 // A positive number that fits.
@@ -73,7 +75,7 @@ std::string AdapterStore::FolderOf(const AdapterVersion& version) const {
 absl::StatusOr<AdapterVersion> AdapterStore::Add(
     AdapterVersion about,
     const std::function<absl::Status(const std::string& folder)>& write) {
-  GIST_RETURN_IF_ERROR(CheckPlainName("the adapter's name", about.name));
+  GIST_RETURN_IF_ERROR(CheckPlainName("name", about.name));
   const std::scoped_lock lock(adding_);
   GIST_ASSIGN_OR_RETURN(const auto versions, VersionsOf(about.name));
   for (const AdapterVersion& version : versions) {

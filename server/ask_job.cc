@@ -10,8 +10,10 @@
 namespace gist {
 namespace {
 
-constexpr std::string_view kPromptOwner = "";              // no adapter's
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+// A tenant's, and no adapter's.
+std::string OwnerOf(const AskWork& work) { return work.tenant + "/"; }
 
 // Every byte that starts no valid sequence becomes U+FFFD.
 std::string Repaired(std::string_view bytes) {
@@ -62,7 +64,7 @@ absl::StatusOr<Job::Next> AskJob::Step(Engine& engine, int max_tokens) {
 }
 
 absl::Status AskJob::Start(Engine& engine) {
-  if (!Context().empty()) prompt_ = cache_.Take(kPromptOwner, Context());
+  if (!Context().empty()) prompt_ = cache_.Take(OwnerOf(work_), Context());
   if (prompt_ == nullptr) {
     GIST_ASSIGN_OR_RETURN(prompt_, engine.StartPrompt(work_.sampling));
     return absl::OkStatus();
@@ -116,10 +118,9 @@ void AskJob::End(const absl::Status& status) {
       !Context().empty() && loaded_tokens_ >= Context().size();
   if (has_context && status.ok()) {
     const auto tokens = Context();
-    cache_.Put({std::string(kPromptOwner),
-                {tokens.begin(), tokens.end()},
-                work_.document_ids},
-               std::move(prompt_));
+    cache_.Put(
+        {OwnerOf(work_), {tokens.begin(), tokens.end()}, work_.document_ids},
+        std::move(prompt_));
   }
   prompt_.reset();
   outcome_->text.Close(status);

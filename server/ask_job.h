@@ -30,6 +30,7 @@ class Utf8Stream {
 };
 
 struct AskWork {
+  std::string tenant;           // who asks
   Clock::time_point arrival;    // of the request
   std::vector<GistKv> gists;    // in order; empty: the text alone
   std::vector<int32_t> tokens;  // context, if any, and question

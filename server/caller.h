@@ -3,9 +3,9 @@
 
 #include <chrono>
 #include <functional>
-#include <string>
 
 #include "absl/status/status.h"
+#include "server/principal.h"
 
 namespace gist {
 
@@ -18,9 +18,9 @@ inline double SecondsSince(Clock::time_point start) {
 
 struct Caller {
   Clock::time_point deadline = Clock::time_point::max();
-  std::string tenant = {};  // on whose behalf; "": nobody in particular
   // Called from any thread until the work has ended; empty: never leaves.
   std::function<bool()> has_left = {};
+  Principal principal = {};
 
   // kDeadlineExceeded or kCancelled once nobody wants the answer any more.
   // The deadline comes first: gRPC reports a passed deadline as a leave too.

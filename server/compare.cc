@@ -5,6 +5,7 @@
 
 #include "core/base/status.h"
 #include "core/data/metrics.h"
+#include "server/errors.h"
 #include "server/process_memory.h"
 
 namespace gist {
@@ -48,14 +49,15 @@ absl::StatusOr<Comparison> CompareModes(Pipeline& pipeline, AskInput input,
                                         const Caller& caller) {
   for (auto mode = modes.begin(); mode != modes.end(); ++mode) {
     if (std::find(modes.begin(), mode, *mode) != mode) {
-      return absl::InvalidArgumentError("modes: one of them is there twice");
+      return InvalidField("modes", "modes: one of them is there twice");
     }
   }
-  if (modes.empty()) return absl::InvalidArgumentError("modes: none is given");
+  if (modes.empty()) return InvalidField("modes", "modes: none is given");
   static std::mutex one_at_a_time;  // of the process's peak memory
   const std::unique_lock lock(one_at_a_time, std::try_to_lock);
   if (!lock.owns_lock()) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kComparisonRunning,
         "another comparison runs, and two would disturb each other's figures; "
         "try again later");
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "server/errors.h"
 
 namespace gist {
 namespace {
@@ -21,6 +22,11 @@ void JoinValues(const std::vector<GistKv>& parts,
       out.insert(out.end(), first, first + size);
     }
   }
+}
+
+// No tenant finds out by the clock what another one read.
+std::string OwnerOf(const CompressWork& work) {
+  return fmt::format("{}/{}", work.tenant, work.adapter_fingerprint);
 }
 
 }  // namespace
@@ -62,11 +68,12 @@ absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine, int max_tokens) {
 // keeps.
 absl::Status CompressJob::Begin(Engine& engine) {
   if (engine.adapter().fingerprint != work_.adapter_fingerprint) {
-    return absl::AbortedError(
+    return Error(
+        Reason::kAdapterChanged,
         "another adapter came into use while the document was compressed; try "
         "again");
   }
-  document_ = cache_.Take(work_.adapter_fingerprint, GroupTokens());
+  document_ = cache_.Take(OwnerOf(work_), GroupTokens());
   if (document_ != nullptr) {
     done_ = GroupEnd();
     outcome_->cached_tokens += int64_t(GroupTokens().size());
@@ -101,10 +108,9 @@ absl::Status CompressJob::WriteGists(Engine& engine) {
         "that is not its model's");
   }
   const auto tokens = GroupTokens();
-  cache_.Put({work_.adapter_fingerprint,
-              {tokens.begin(), tokens.end()},
-              {work_.document_id}},
-             std::move(document_));
+  cache_.Put(
+      {OwnerOf(work_), {tokens.begin(), tokens.end()}, {work_.document_id}},
+      std::move(document_));
   parts_.push_back(std::move(gists));
   outcome_->gist_seconds += SecondsSince(start);
   return absl::OkStatus();

@@ -24,6 +24,7 @@ struct CompressWork {
   std::vector<int32_t> tokens;  // of the document, one or more
   int groups = 1;               // read one by one, as equal as can be
   int gists_per_group = 0;
+  std::string tenant;  // whose document it is
   std::string document_id;
   std::string adapter_fingerprint;  // of the adapter that the plan is made for
 };

@@ -59,6 +59,44 @@ absl::Status CheckAtLeast(std::string_view name, double value, double least) {
       fmt::format("{} is {}, want {} or more", name, value, least));
 }
 
+// Who reaches `host` beyond this machine must be kept from listening in, and
+// must say who they are.
+absl::Status CheckExposure(const Config& config, const std::string& host) {
+  if (IsLoopback(host) || config.insecure_listen) return absl::OkStatus();
+  if (config.tls_cert.empty()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "listen is \"{}\": whoever reaches this address could read every "
+        "document, unencrypted; give --tls-cert and --tls-key, listen on "
+        "127.0.0.1, or accept it with --insecure-listen",
+        config.listen));
+  }
+  if (config.auth_file.empty() && config.tls_client_ca.empty()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "listen is \"{}\" with TLS, but whoever reaches this address may do "
+        "everything; give --auth-file or --tls-client-ca, or accept it with "
+        "--insecure-listen",
+        config.listen));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSecurity(const Config& config) {
+  if (config.tls_cert.empty() != config.tls_key.empty()) {
+    return absl::InvalidArgumentError(
+        "tls_cert and tls_key go together, and one of them is missing");
+  }
+  if (!config.tls_client_ca.empty() && config.tls_cert.empty()) {
+    return absl::InvalidArgumentError(
+        "tls_client_ca needs TLS: give tls_cert and tls_key too");
+  }
+  if (config.channelz && !config.auth_file.empty()) {
+    return absl::InvalidArgumentError(
+        "channelz asks nobody for a token and shows who is connected; leave "
+        "it out where there is an auth_file");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
@@ -78,11 +116,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 struct Flags {
   std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
   std::optional<std::string> device, weights, embedder;
+  std::optional<std::string> tls_cert, tls_key, tls_client_ca, auth_file;
   std::optional<int> threads, max_queue;
+  std::optional<double> drain_seconds;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   std::optional<int64_t> max_cached_kv_bytes, max_kv_bytes;
   std::optional<int64_t> max_queued_tokens;
   bool insecure_listen = false;
+  bool open_health = false, open_reflection = false, channelz = false;
   bool check_config = false;
   std::string config_file;
 
@@ -95,7 +136,18 @@ struct Flags {
     add("--listen", listen, "HOST:PORT of gRPC; port 0: any", defaults.listen);
     add("--admin", admin, "HOST:PORT of /metrics, or off", defaults.admin);
     app.add_flag("--insecure-listen", insecure_listen,
-                 "let --listen leave loopback, unencrypted");
+                 "let --listen leave loopback, unencrypted or open to all");
+    app.add_option("--tls-cert", tls_cert, "certificate chain, PEM");
+    app.add_option("--tls-key", tls_key, "its private key, PEM");
+    app.add_option("--tls-client-ca", tls_client_ca,
+                   "CAs whose certificates clients must show, PEM");
+    app.add_option("--auth-file", auth_file,
+                   "tokens and roles, lines of gist tokens new");
+    app.add_flag("--open-health", open_health,
+                 "grpc.health.v1 answers without a token");
+    app.add_flag("--open-reflection", open_reflection,
+                 "with --auth-file: reflection, without a token");
+    app.add_flag("--channelz", channelz, "gRPC's channelz service");
     add("--data-dir", data_dir, "folder of the database", defaults.data_dir);
     add("--model", model, "GGUF file", defaults.model);
     add("--adapter", adapter,
@@ -108,6 +160,8 @@ struct Flags {
     add("--device", device, "cpu or cuda:N", defaults.device);
     add("--weights", weights, kWeightStorageHelp, defaults.weights);
     add("--threads", threads, "of the CPU; 0: all cores", defaults.threads);
+    add("--drain-seconds", drain_seconds,
+        "after SIGTERM: not ready, and still serving", defaults.drain_seconds);
     add("--max-document-bytes", max_document_bytes, "limit of a document",
         defaults.limits.max_document_bytes);
     add("--max-document-tokens", max_document_tokens, "limit of a document",
@@ -142,13 +196,21 @@ struct Flags {
     apply(device, config.device);
     apply(weights, config.weights);
     apply(threads, config.threads);
+    apply(drain_seconds, config.drain_seconds);
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
     apply(max_cached_kv_bytes, config.limits.max_cached_kv_bytes);
     apply(max_kv_bytes, config.limits.max_kv_bytes);
     apply(max_queue, config.limits.max_queue);
     apply(max_queued_tokens, config.limits.max_queued_tokens);
+    apply(tls_cert, config.tls_cert);
+    apply(tls_key, config.tls_key);
+    apply(tls_client_ca, config.tls_client_ca);
+    apply(auth_file, config.auth_file);
     if (insecure_listen) config.insecure_listen = true;
+    if (open_health) config.open_health = true;
+    if (open_reflection) config.open_reflection = true;
+    if (channelz) config.channelz = true;
   }
 };
 
@@ -180,13 +242,8 @@ absl::Status CheckConfig(const Config& config) {
         fmt::format("listen is \"{}\", want HOST:PORT, say 127.0.0.1:50051",
                     config.listen));
   }
-  if (!IsLoopback(listen->host) && !config.insecure_listen) {
-    return absl::InvalidArgumentError(fmt::format(
-        "listen is \"{}\": whoever reaches this address could read every "
-        "document, unencrypted; listen on 127.0.0.1, or accept it with "
-        "--insecure-listen",
-        config.listen));
-  }
+  GIST_RETURN_IF_ERROR(CheckSecurity(config));
+  GIST_RETURN_IF_ERROR(CheckExposure(config, listen->host));
   if (config.admin != "off" && !ParseAddress(config.admin)) {
     return absl::InvalidArgumentError(fmt::format(
         "admin is \"{}\", want HOST:PORT, say 127.0.0.1:9090, or off",
@@ -199,6 +256,7 @@ absl::Status CheckConfig(const Config& config) {
   }
   const Config::Limits& limits = config.limits;
   GIST_RETURN_IF_ERROR(CheckAtLeast("threads", config.threads, 0));
+  GIST_RETURN_IF_ERROR(CheckAtLeast("drain_seconds", config.drain_seconds, 0));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("shutdown_grace_seconds", config.shutdown_grace_seconds, 0));
   GIST_RETURN_IF_ERROR(

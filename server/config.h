@@ -15,7 +15,14 @@ namespace gist {
 struct Config {
   std::string listen = "127.0.0.1:50051";  // HOST:PORT; port 0: any free one
   std::string admin = "127.0.0.1:9090";    // HTTP for /metrics; "off": none
-  bool insecure_listen = false;  // allow `listen` beyond loopback without TLS
+  // Allow `listen` beyond loopback without TLS, or where strangers may call.
+  bool insecure_listen = false;
+  // PEM files; empty: no TLS, no certificates of clients.
+  std::string tls_cert, tls_key, tls_client_ca;
+  std::string auth_file;     // tokens and their roles; empty: nobody is asked
+  bool open_health = false;  // grpc.health.v1 needs no token
+  bool open_reflection = false;  // with auth_file: reflection, without a token
+  bool channelz = false;         // gRPC's own view of its connections
   std::string data_dir = "./gistd-data";
   std::string model;             // a GGUF file
   std::string adapter;           // a PEFT-style folder
@@ -27,7 +34,9 @@ struct Config {
   // "float32", "bfloat16" or "quantized": core/base/weight_storage.h.
   std::string weights = "float32";
   int threads = 0;  // of the CPU engine; 0: one for each core
-  double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
+  // After SIGTERM: not ready, and still serving, so that balancers look away.
+  double drain_seconds = 5;
+  double shutdown_grace_seconds = 10;  // then, for requests that still run
   struct Limits {
     int64_t max_document_bytes = int64_t{64} << 20;
     int64_t max_document_tokens = 262144;

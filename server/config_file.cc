@@ -49,6 +49,13 @@ std::vector<Key> Keys(Config& config) {
   return {MakeKey("listen", "a string", config.listen),
           MakeKey("admin", "a string", config.admin),
           MakeKey("insecure_listen", "true or false", config.insecure_listen),
+          MakeKey("tls_cert", "a string", config.tls_cert),
+          MakeKey("tls_key", "a string", config.tls_key),
+          MakeKey("tls_client_ca", "a string", config.tls_client_ca),
+          MakeKey("auth_file", "a string", config.auth_file),
+          MakeKey("open_health", "true or false", config.open_health),
+          MakeKey("open_reflection", "true or false", config.open_reflection),
+          MakeKey("channelz", "true or false", config.channelz),
           MakeKey("data_dir", "a string", config.data_dir),
           MakeKey("model", "a string", config.model),
           MakeKey("adapter", "a string", config.adapter),
@@ -58,6 +65,7 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("device", "a string", config.device),
           MakeKey("weights", "a string", config.weights),
           MakeKey("threads", "an integer", config.threads),
+          MakeKey("drain_seconds", "a number", config.drain_seconds),
           MakeKey("shutdown_grace_seconds", "a number",
                   config.shutdown_grace_seconds)};
 }

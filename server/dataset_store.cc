@@ -9,6 +9,7 @@
 #include "core/base/status.h"
 #include "core/data/record_file.h"
 #include "nlohmann/json.hpp"
+#include "server/errors.h"
 #include "server/file_io.h"
 #include "server/names.h"
 #include "server/unix_time.h"
@@ -24,8 +25,9 @@ constexpr size_t kIdDigits = 32;
 absl::Status CheckId(std::string_view id) {
   const bool is_id = IsPlainName(id) && id.starts_with(kPrefix);
   if (is_id) return absl::OkStatus();
-  return absl::NotFoundError(fmt::format(
-      "no dataset has the id {:?}; ListDatasets names all", Shown(id)));
+  return Error(Reason::kDatasetNotFound,
+               fmt::format("no dataset has the id {:?}; ListDatasets names all",
+                           Shown(id)));
 }
 
 }  // namespace
@@ -33,14 +35,22 @@ absl::Status CheckId(std::string_view id) {
 DatasetStore::DatasetStore(std::string folder, DatasetLimits limits)
     : folder_(std::move(folder)), limits_(limits) {}
 
-std::string DatasetStore::PathOf(std::string_view dataset_id,
-                                 const char* suffix) const {
-  return fmt::format("{}/{}{}", folder_, dataset_id, suffix);
+std::string DatasetStore::FolderOf(std::string_view tenant) const {
+  return tenant.empty() ? folder_
+                        : fmt::format("{}/tenants/{}", folder_, tenant);
 }
 
-absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
+std::string DatasetStore::PathOf(std::string_view tenant,
+                                 std::string_view dataset_id,
+                                 const char* suffix) const {
+  return fmt::format("{}/{}{}", FolderOf(tenant), dataset_id, suffix);
+}
+
+absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines,
+                                          std::string_view tenant) {
   if (int64_t(json_lines.size()) > limits_.max_bytes) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kDatasetTooLarge,
         fmt::format("the dataset has {} bytes, the limit is {}; split it and "
                     "train with several",
                     json_lines.size(), limits_.max_bytes));
@@ -49,10 +59,11 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
                         ParseRecords(json_lines, "dataset"));
   Dataset dataset;
   dataset.dataset_id = kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
-  if (auto known = Get(dataset.dataset_id); known.ok()) return known;
-  GIST_ASSIGN_OR_RETURN(const auto all, List());
+  if (auto known = Get(dataset.dataset_id, tenant); known.ok()) return known;
+  GIST_ASSIGN_OR_RETURN(const auto all, List(tenant));
   if (int(all.size()) >= limits_.max_datasets) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kTooManyDatasets,
         fmt::format("there are {} datasets, the limit is {}; delete some",
                     all.size(), limits_.max_datasets));
   }
@@ -64,20 +75,22 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
       {"bytes", dataset.bytes},
       {"records", dataset.records},
       {"created_unix_ms", dataset.created_unix_ms}};
-  GIST_RETURN_IF_ERROR(EnsureFolder(folder_));
+  GIST_RETURN_IF_ERROR(EnsureFolder(FolderOf(tenant)));
   GIST_RETURN_IF_ERROR(
-      WriteStateFile(PathOf(dataset.dataset_id, ".jsonl"), json_lines));
+      WriteStateFile(PathOf(tenant, dataset.dataset_id, ".jsonl"), json_lines));
   // Last: a dataset is there when its description is.
-  GIST_RETURN_IF_ERROR(
-      WriteStateFile(PathOf(dataset.dataset_id, ".json"), about.dump()));
+  GIST_RETURN_IF_ERROR(WriteStateFile(
+      PathOf(tenant, dataset.dataset_id, ".json"), about.dump()));
   return dataset;
 }
 
-absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id) const {
+absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id,
+                                          std::string_view tenant) const {
   GIST_RETURN_IF_ERROR(CheckId(dataset_id));
-  const auto text = ReadStateFile(PathOf(dataset_id, ".json"));
+  const auto text = ReadStateFile(PathOf(tenant, dataset_id, ".json"));
   if (absl::IsNotFound(text.status())) {
-    return absl::NotFoundError(
+    return Error(
+        Reason::kDatasetNotFound,
         fmt::format("no dataset has the id {:?}; ListDatasets names all",
                     Shown(dataset_id)));
   }
@@ -90,20 +103,21 @@ absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id) const {
 }
 
 absl::StatusOr<std::vector<Record>> DatasetStore::Load(
-    std::string_view dataset_id) const {
-  GIST_RETURN_IF_ERROR(Get(dataset_id).status());
+    std::string_view dataset_id, std::string_view tenant) const {
+  GIST_RETURN_IF_ERROR(Get(dataset_id, tenant).status());
   GIST_ASSIGN_OR_RETURN(const std::string text,
-                        ReadStateFile(PathOf(dataset_id, ".jsonl")));
+                        ReadStateFile(PathOf(tenant, dataset_id, ".jsonl")));
   return ParseRecords(text, dataset_id);
 }
 
-absl::StatusOr<std::vector<Dataset>> DatasetStore::List() const {
+absl::StatusOr<std::vector<Dataset>> DatasetStore::List(
+    std::string_view tenant) const {
   std::vector<Dataset> datasets;
   std::error_code error;
-  for (fs::directory_iterator it(folder_, error), end; !error && it != end;
-       it.increment(error)) {
+  for (fs::directory_iterator it(FolderOf(tenant), error), end;
+       !error && it != end; it.increment(error)) {
     if (it->path().extension() != ".json") continue;
-    auto dataset = Get(it->path().stem().string());
+    auto dataset = Get(it->path().stem().string(), tenant);
     if (absl::IsNotFound(dataset.status())) continue;  // deleted just now
     GIST_RETURN_IF_ERROR(dataset.status());
     datasets.push_back(*std::move(dataset));
@@ -112,11 +126,12 @@ absl::StatusOr<std::vector<Dataset>> DatasetStore::List() const {
   return datasets;
 }
 
-absl::Status DatasetStore::Delete(std::string_view dataset_id) {
-  GIST_RETURN_IF_ERROR(Get(dataset_id).status());
+absl::Status DatasetStore::Delete(std::string_view dataset_id,
+                                  std::string_view tenant) {
+  GIST_RETURN_IF_ERROR(Get(dataset_id, tenant).status());
   std::error_code error;
   for (const char* suffix : {".json", ".jsonl"}) {
-    fs::remove(PathOf(dataset_id, suffix), error);
+    fs::remove(PathOf(tenant, dataset_id, suffix), error);
     if (error) {
       return absl::UnavailableError(
           fmt::format("cannot delete {}: {}", dataset_id, error.message()));

@@ -21,11 +21,12 @@ struct Dataset {
 
 struct DatasetLimits {
   int64_t max_bytes = int64_t{64} << 20;  // of one dataset
-  int max_datasets = 1000;
+  int max_datasets = 1000;                // of one tenant
 };
 
-// A file DATASET_ID.jsonl and its description DATASET_ID.json in one folder.
-// Thread-safe: what is there never changes.
+// A file DATASET_ID.jsonl and its description DATASET_ID.json in one folder, or
+// in tenants/TENANT below it. Nobody sees another tenant's. Thread-safe: what
+// is there never changes.
 class DatasetStore {
  public:
   explicit DatasetStore(std::string folder, DatasetLimits limits = {});
@@ -33,18 +34,24 @@ class DatasetStore {
   // Checks every line, then keeps all or nothing. The same bytes are the same
   // dataset. kInvalidArgument: a line is no sample; kResourceExhausted: over a
   // limit; kUnavailable: the disk.
-  absl::StatusOr<Dataset> Add(std::string_view json_lines);
+  absl::StatusOr<Dataset> Add(std::string_view json_lines,
+                              std::string_view tenant = {});
   // kNotFound; also for what is no dataset id.
-  absl::StatusOr<Dataset> Get(std::string_view dataset_id) const;
-  absl::StatusOr<std::vector<Record>> Load(std::string_view dataset_id) const;
+  absl::StatusOr<Dataset> Get(std::string_view dataset_id,
+                              std::string_view tenant = {}) const;
+  absl::StatusOr<std::vector<Record>> Load(std::string_view dataset_id,
+                                           std::string_view tenant = {}) const;
   // Ordered by id.
-  absl::StatusOr<std::vector<Dataset>> List() const;
-  absl::Status Delete(std::string_view dataset_id);
+  absl::StatusOr<std::vector<Dataset>> List(std::string_view tenant = {}) const;
+  absl::Status Delete(std::string_view dataset_id,
+                      std::string_view tenant = {});
 
   const DatasetLimits& limits() const { return limits_; }
 
  private:
-  std::string PathOf(std::string_view dataset_id, const char* suffix) const;
+  std::string FolderOf(std::string_view tenant) const;
+  std::string PathOf(std::string_view tenant, std::string_view dataset_id,
+                     const char* suffix) const;
 
   const std::string folder_;
   const DatasetLimits limits_;

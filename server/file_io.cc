@@ -1,6 +1,7 @@
 #include "server/file_io.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -57,6 +58,14 @@ absl::StatusOr<std::string> ReadStateFile(const std::string& path) {
   text << file.rdbuf();
   if (file.bad()) return Failed("cannot read", path, EIO);
   return std::move(text).str();
+}
+
+std::string StampOfFile(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return "";
+  return fmt::format("{} {} {}.{} {}.{}", info.st_ino, info.st_size,
+                     info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                     info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
 }
 
 absl::Status WriteStateFile(const std::string& path, std::string_view bytes) {

@@ -12,6 +12,10 @@ namespace gist {
 // kNotFound: no such file; kUnavailable: it cannot be read.
 absl::StatusOr<std::string> ReadStateFile(const std::string& path);
 
+// Another text whenever the file has changed, or another one has taken its
+// place; empty: there is none. For looking often: it reads nothing.
+std::string StampOfFile(const std::string& path);
+
 // Written beside it, flushed to disk, renamed: after a crash the file holds the
 // old bytes or the new ones. kResourceExhausted: no space; kUnavailable: it
 // cannot be written.

@@ -7,11 +7,15 @@
 #include "core/base/status.h"
 #include "gist/v1/gist.grpc.pb.h"
 #include "grpc/support/log.h"
+#include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/resource_quota.h"
 #include "grpcpp/support/server_interceptor.h"
+#include "server/errors.h"
+#include "server/grpc_health.h"
 #include "server/proto_convert.h"
 #include "server/rpc.h"
 #include "spdlog/spdlog.h"
@@ -32,9 +36,13 @@ constexpr std::chrono::seconds kLastCalls{1};
 
 // A request that does not parse never reaches the service: gRPC answers it with
 // INTERNAL and no message. It is the client's mistake, nearly always bytes that
-// are not UTF-8 in a string field, and is answered as such.
+// are not UTF-8 in a string field, and is answered as such; who may not call is
+// told that alone.
 class UnparsedRequests final : public grpc::experimental::Interceptor {
  public:
+  UnparsedRequests(const Gate& gate, grpc::experimental::ServerRpcInfo& call)
+      : gate_(gate), call_(call) {}
+
   void Intercept(grpc::experimental::InterceptorBatchMethods* call) override {
     using grpc::experimental::InterceptionHookPoints;
     if (call->QueryInterceptionHookPoint(
@@ -42,21 +50,45 @@ class UnparsedRequests final : public grpc::experimental::Interceptor {
       const grpc::Status status = call->GetSendStatus();
       if (status.error_code() == grpc::StatusCode::INTERNAL &&
           status.error_message().empty()) {
-        call->ModifySendStatus(ToGrpc(absl::InvalidArgumentError(
-            "the request is not a message of gist.v1: text, question and ids "
-            "are UTF-8")));
+        const auto admitted =
+            gate_.Admit(call_.method(), *call_.server_context());
+        call->ModifySendStatus(ToGrpc(
+            admitted.ok() ? Error(Reason::kRequestMalformed,
+                                  "the request is not a message of gist.v1: "
+                                  "text, question and ids are UTF-8")
+                          : admitted.status()));
       }
     }
     call->Proceed();
   }
+
+ private:
+  const Gate& gate_;
+  grpc::experimental::ServerRpcInfo& call_;
 };
 
 class UnparsedRequestsFactory final
     : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
+  explicit UnparsedRequestsFactory(const Gate& gate) : gate_(gate) {}
   grpc::experimental::Interceptor* CreateServerInterceptor(
-      grpc::experimental::ServerRpcInfo*) override {
-    return new UnparsedRequests;  // gRPC owns it
+      grpc::experimental::ServerRpcInfo* call) override {
+    return new UnparsedRequests(gate_, *call);  // gRPC owns it
+  }
+
+ private:
+  const Gate& gate_;
+};
+
+// Linking gRPC's reflection brings it into every server; this takes it out.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
+                         plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return plugin->name() == "proto_server_reflection";
+    });
   }
 };
 
@@ -64,10 +96,11 @@ class UnparsedRequestsFactory final
 // wait for the scheduler nearly all of the time, and their number is bounded.
 class Service final : public v1::GistService::Service {
  public:
-  Service(Pipeline& pipeline, Metrics& metrics,
+  Service(Pipeline& pipeline, Metrics& metrics, const Gate& gate,
           std::function<bool()> is_training)
       : pipeline_(pipeline),
         metrics_(metrics),
+        rules_{v1::GistService::service_full_name(), gate, metrics},
         is_training_(std::move(is_training)) {}
 
   grpc::Status Compress(grpc::ServerContext* context,
@@ -75,13 +108,16 @@ class Service final : public v1::GistService::Service {
                         v1::CompressResponse* response) override {
     return Serve("Compress", *context, [&](const Caller& caller) {
       if (request->text().size() > size_t(kMaxUnaryBytes)) {
-        return absl::ResourceExhaustedError(fmt::format(
-            "the document has {} bytes, Compress takes {}; send it with "
-            "CompressStream",
-            request->text().size(), kMaxUnaryBytes));
+        return Error(
+            Reason::kDocumentTooLarge,
+            fmt::format(
+                "the document has {} bytes, Compress takes {}; send it with "
+                "CompressStream",
+                request->text().size(), kMaxUnaryBytes));
       }
-      return CompressInto({request->text(), request->gist_tokens()}, caller, {},
-                          response);
+      return CompressInto(
+          {request->text(), request->gist_tokens(), request->request_id()},
+          caller, {}, response);
     });
   }
 
@@ -120,37 +156,43 @@ class Service final : public v1::GistService::Service {
   grpc::Status GetContext(grpc::ServerContext* context,
                           const v1::GetContextRequest* request,
                           v1::Context* response) override {
-    return Serve("GetContext", *context, [&](const Caller&) -> absl::Status {
-      GIST_ASSIGN_OR_RETURN(const auto info,
-                            pipeline_.Get(request->context_id()));
-      ToProto(info, response);
-      return absl::OkStatus();
-    });
+    return Serve(
+        "GetContext", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(
+              const auto info,
+              pipeline_.Get(request->context_id(), caller.principal.tenant));
+          ToProto(info, response);
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status ListContexts(grpc::ServerContext* context,
                             const v1::ListContextsRequest* request,
                             v1::ListContextsResponse* response) override {
-    return Serve("ListContexts", *context, [&](const Caller&) -> absl::Status {
-      GIST_ASSIGN_OR_RETURN(
-          const auto page,
-          pipeline_.List(request->page_size(), request->page_token()));
-      for (const ContextInfo& info : page.contexts) {
-        ToProto(info, response->add_contexts());
-      }
-      response->set_next_page_token(page.next_page_token);
-      return absl::OkStatus();
-    });
+    return Serve(
+        "ListContexts", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(
+              const auto page,
+              pipeline_.List(request->page_size(), request->page_token(),
+                             caller.principal.tenant));
+          for (const ContextInfo& info : page.contexts) {
+            ToProto(info, response->add_contexts());
+          }
+          response->set_next_page_token(page.next_page_token);
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status DeleteContext(grpc::ServerContext* context,
                              const v1::DeleteContextRequest* request,
                              v1::DeleteContextResponse*) override {
-    return Serve("DeleteContext", *context, [&](const Caller&) -> absl::Status {
-      GIST_RETURN_IF_ERROR(pipeline_.Delete(request->context_id()));
-      metrics_.AddContexts(-1);
-      return absl::OkStatus();
-    });
+    return Serve(
+        "DeleteContext", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_RETURN_IF_ERROR(
+              pipeline_.Delete(request->context_id(), caller.principal.tenant));
+          metrics_.AddContexts(-1);
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status ExportContext(
@@ -160,7 +202,8 @@ class Service final : public v1::GistService::Service {
         "ExportContext", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(
               const std::string file,
-              pipeline_.Export(request->context_id(), request->without_text()));
+              pipeline_.Export(request->context_id(), request->without_text(),
+                               caller.principal.tenant));
           for (size_t at = 0; at < file.size(); at += kChunkBytes) {
             GIST_RETURN_IF_ERROR(caller.Check());
             v1::ExportContextResponse response;
@@ -202,7 +245,7 @@ class Service final : public v1::GistService::Service {
  private:
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    return ServeCall(rpc, context, metrics_, body);
+    return ServeCall(rules_, rpc, context, body);
   }
 
   absl::Status CompressInto(const CompressInput& input, const Caller& caller,
@@ -227,10 +270,12 @@ class Service final : public v1::GistService::Service {
       const Caller& caller) {
     CompressInput input;
     GIST_ASSIGN_OR_RETURN(
-        input.text,
-        ReadChunks<v1::CompressStreamRequest>(
-            stream, pipeline_.limits().max_document_bytes, caller,
-            [&](auto& first) { input.gist_tokens = first.gist_tokens(); }));
+        input.text, ReadChunks<v1::CompressStreamRequest>(
+                        stream, pipeline_.limits().max_document_bytes, caller,
+                        [&](auto& first) {
+                          input.gist_tokens = first.gist_tokens();
+                          input.request_id = first.request_id();
+                        }));
     Clock::time_point last_sent;
     const auto progress = [&](const CompressProgress& step) {
       const bool is_last = step.done_tokens == step.total_tokens;
@@ -274,6 +319,7 @@ class Service final : public v1::GistService::Service {
 
   Pipeline& pipeline_;
   Metrics& metrics_;
+  const CallRules rules_;
   const std::function<bool()> is_training_;
   const Clock::time_point started_ = Clock::now();
 };
@@ -281,9 +327,20 @@ class Service final : public v1::GistService::Service {
 }  // namespace
 
 struct GrpcServer::Impl {
-  Impl(Pipeline& pipeline, Metrics& metrics, std::function<bool()> is_training)
-      : service(pipeline, metrics, std::move(is_training)) {}
+  Impl(Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options)
+      : gate(options.gate != nullptr ? *options.gate : open_gate),
+        readiness(options.readiness != nullptr ? *options.readiness
+                                               : own_readiness),
+        service(
+            pipeline, metrics, gate,
+            options.is_training ? options.is_training : [] { return false; }) {}
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+  const Gate open_gate;
+  Readiness own_readiness;
+  const Gate& gate;
+  Readiness& readiness;
   Service service;
+  std::unique_ptr<HealthService> health;
   std::unique_ptr<grpc::Service> training;
   std::string address;
   std::unique_ptr<grpc::Server> server;
@@ -297,15 +354,18 @@ const std::string& GrpcServer::address() const { return impl_->address; }
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options,
     std::unique_ptr<grpc::Service> training) {
-  grpc::EnableDefaultHealthCheckService(true);
+  GIST_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
+  grpc::EnableDefaultHealthCheckService(false);  // ours takes its place
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  auto impl = std::make_unique<Impl>(
-      pipeline, metrics,
-      options.is_training ? options.is_training : [] { return false; });
+  if (options.has_channelz) grpc::channelz::experimental::InitChannelzService();
+  auto impl = std::make_unique<Impl>(pipeline, metrics, options);
   grpc::ServerBuilder builder;
+  if (!options.has_reflection) {
+    builder.SetOption(std::make_unique<WithoutReflection>());
+  }
   int port = 0;
-  builder.AddListeningPort(options.listen, grpc::InsecureServerCredentials(),
-                           &port);
+  impl->credentials = std::move(credentials);
+  builder.AddListeningPort(options.listen, impl->credentials, &port);
   // Otherwise two servers would share a port, each getting half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(kMaxUnaryBytes + kSlackBytes);
@@ -314,10 +374,17 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.RegisterService(&impl->service);
   impl->training = std::move(training);
   if (impl->training != nullptr) builder.RegisterService(impl->training.get());
+  std::vector<std::string> services = {v1::GistService::service_full_name()};
+  if (impl->training != nullptr) {
+    services.push_back(v1::TrainingService::service_full_name());
+  }
+  impl->health =
+      MakeHealthService(impl->gate, impl->readiness, std::move(services));
+  builder.RegisterService(impl->health->service());
   std::vector<
       std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>
       interceptors;
-  interceptors.push_back(std::make_unique<UnparsedRequestsFactory>());
+  interceptors.push_back(std::make_unique<UnparsedRequestsFactory>(impl->gate));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   // A busy port is our error to report; gRPC would print its own besides.
   gpr_set_log_function([](gpr_log_func_args*) {});
@@ -331,19 +398,14 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   }
   impl->address = fmt::format(
       "{}:{}", options.listen.substr(0, options.listen.rfind(':')), port);
-  auto* const health = impl->server->GetHealthCheckService();
-  health->SetServingStatus(v1::GistService::service_full_name(), true);
-  if (impl->training != nullptr) {
-    health->SetServingStatus(v1::TrainingService::service_full_name(), true);
-  }
+  impl->readiness.Set(true);
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }
 
-void GrpcServer::StopServing() {
-  impl_->server->GetHealthCheckService()->SetServingStatus(false);
-}
+void GrpcServer::StopServing() { impl_->readiness.Set(false, "draining"); }
 
 void GrpcServer::Shutdown() {
+  impl_->health->Close();
   impl_->server->Shutdown(std::chrono::system_clock::now() + kLastCalls);
 }
 

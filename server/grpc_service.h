@@ -8,8 +8,11 @@
 
 #include "absl/status/statusor.h"
 #include "grpcpp/impl/codegen/service_type.h"
+#include "server/grpc_gate.h"
+#include "server/grpc_tls.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
+#include "server/readiness.h"
 
 namespace gist {
 
@@ -17,14 +20,23 @@ struct GrpcServerOptions {
   std::string listen;     // HOST:PORT; port 0: any free one
   int max_threads = 256;  // of handlers; each call holds one
   // Does a training use the processor now? Empty: never.
-  std::function<bool()> is_training;
+  std::function<bool()> is_training = {};
+  TlsFiles tls = {};
+  // Both outlive the server. Null: everyone may do everything; a readiness of
+  // the server's own.
+  const Gate* gate = nullptr;
+  Readiness* readiness = nullptr;
+  // gRPC's own services, which ask nobody for a token.
+  bool has_reflection = true;
+  bool has_channelz = false;
 };
 
 class GrpcServer {
  public:
-  // Serves until Shutdown. `pipeline` and `metrics` outlive the server.
+  // Serves until Shutdown, and is ready. `pipeline` and `metrics` outlive the
+  // server.
   // `training`: a second service; null: none.
-  // kUnavailable: the port cannot be had.
+  // kUnavailable: the port cannot be had; or what MakeServerCredentials says.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options,
       std::unique_ptr<grpc::Service> training = nullptr);
@@ -32,7 +44,8 @@ class GrpcServer {
 
   // HOST:PORT with the real port.
   const std::string& address() const;
-  // Health says NOT_SERVING, so that no new traffic is sent here.
+  // The services' health says NOT_SERVING, so that no new traffic is sent here;
+  // the process's own, "", stays SERVING.
   void StopServing();
   // Ends what still runs, soon, and returns when no call is left.
   void Shutdown();

@@ -1,5 +1,4 @@
 // gistd: wires the parts together. Alone knows which engine runs.
-#include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -12,13 +11,17 @@
 
 #include "core/base/status.h"
 #include "server/adapter_store.h"
+#include "server/admin_server.h"
+#include "server/auth.h"
 #include "server/config.h"
 #include "server/dataset_store.h"
 #include "server/grpc_service.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
 #include "server/promoter.h"
+#include "server/readiness.h"
 #include "server/scheduler.h"
+#include "server/stop_signals.h"
 #include "server/train_manager.h"
 #include "server/train_service.h"
 #include "server/train_sources.h"
@@ -75,17 +78,6 @@ void StartLogging() {
   spdlog::set_default_logger(std::move(logger));
 }
 
-// Threads inherit the mask: these signals reach WaitForStop alone.
-sigset_t BlockStopSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
-
 // The training side: all of it works in folders of the data folder.
 struct Trainings {
   Trainings(const Config& config, Scheduler& scheduler)
@@ -114,7 +106,72 @@ struct Trainings {
   std::unique_ptr<TrainManager> manager;
 };
 
-absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
+// Null: off.
+absl::StatusOr<std::unique_ptr<AdminServer>> ServeAdmin(
+    const Config& config, const Metrics& metrics, const Readiness& readiness) {
+  if (config.admin == "off") return nullptr;
+  constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
+  return AdminServer::Start(
+      config.admin,
+      {{"/livez",
+        [] {
+          return AdminPage{200, "ok\n"};
+        }},
+       {"/readyz",
+        [&readiness] {
+          return readiness.ready() ? AdminPage{200, "ok\n"}
+                                   : AdminPage{503, readiness.why() + "\n"};
+        }},
+       {"/metrics", [&metrics] {
+          return AdminPage{200, metrics.Render(), kPrometheusText};
+        }}});
+}
+
+// Null: nobody is asked for a token.
+absl::StatusOr<std::unique_ptr<Authenticator>> OpenAuthFile(
+    const Config& config) {
+  if (config.auth_file.empty()) return nullptr;
+  auto opened = Authenticator::Open(config.auth_file);
+  if (!opened.ok()) return Within("--auth-file", opened.status());
+  return opened;
+}
+
+// Not ready, then refusing, then ending what still runs. A second signal skips
+// to the end.
+void Drain(const Config& config, StopSignals& signals, GrpcServer& server,
+           TrainManager& trainings, Scheduler& scheduler) {
+  const auto milliseconds = [](double seconds) {
+    return std::chrono::milliseconds(int64_t(seconds * 1000));
+  };
+  const int number = signals.Wait();
+  SPDLOG_INFO("gistd draining signal={} drain_seconds={} grace_seconds={}",
+              number, config.drain_seconds, config.shutdown_grace_seconds);
+  server.StopServing();
+  // Who presses Ctrl-C has no balancer.
+  if (number == SIGTERM) {
+    signals.WaitForSecond(milliseconds(config.drain_seconds));
+  }
+  trainings.BeginStop();
+  signals.OnSecond(
+      [&scheduler] { scheduler.Drain(std::chrono::milliseconds(0)); });
+  scheduler.Drain(milliseconds(config.shutdown_grace_seconds));
+  signals.OnSecond({});
+  server.Shutdown();
+  trainings.Stop();
+  SPDLOG_INFO("gistd stopped");
+}
+
+absl::Status Serve(const Config& config, StopSignals& signals) {
+  signals.SetEndsAtOnce(true);
+  Metrics metrics;
+  Readiness readiness;
+  GIST_ASSIGN_OR_RETURN(const auto authenticator, OpenAuthFile(config));
+  const TlsFiles tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
+  GIST_RETURN_IF_ERROR(CheckTlsFiles(tls));
+  const Gate gate(authenticator.get(), config.open_health);
+  // Before the model: probes see a server that lives and is not ready yet.
+  GIST_ASSIGN_OR_RETURN(const auto admin,
+                        ServeAdmin(config, metrics, readiness));
   GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
@@ -131,13 +188,8 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
                      .max_document_tokens = config.limits.max_document_tokens,
                      .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
                     embedder.get());
-  Metrics metrics;
   GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
   metrics.AddContexts(contexts);
-  std::string admin = config.admin;
-  if (admin != "off") {
-    GIST_ASSIGN_OR_RETURN(admin, metrics.Serve(config.admin));
-  }
   Trainings trainings(config, scheduler);
   GIST_RETURN_IF_ERROR(trainings.Start(config, *engine, metrics));
   const int max_threads = std::min(config.limits.max_queue, 4096) * 2 + 64;
@@ -145,31 +197,32 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
       const auto server,
       GrpcServer::Start(
           pipeline, metrics,
-          {config.listen, max_threads,
-           [&trainings] { return trainings.manager->IsTraining(); }},
+          {.listen = config.listen,
+           .max_threads = max_threads,
+           .is_training =
+               [&trainings] { return trainings.manager->IsTraining(); },
+           .tls = tls,
+           .gate = &gate,
+           .readiness = &readiness,
+           .has_reflection = authenticator == nullptr || config.open_reflection,
+           .has_channelz = config.channelz},
           MakeTrainingService({*trainings.manager, trainings.datasets,
-                               trainings.adapters, trainings.promoter,
-                               metrics})));
+                               trainings.adapters, trainings.promoter, metrics,
+                               gate})));
   SPDLOG_INFO(
-      "gistd ready listen={} admin={} model={:?} adapter={:?} contexts={}",
-      server->address(), admin, engine->model().name, engine->adapter().name,
-      contexts);
+      "gistd ready listen={} tls={} auth={} admin={} model={:?} adapter={:?} "
+      "contexts={}",
+      server->address(), !config.tls_cert.empty(), authenticator != nullptr,
+      admin == nullptr ? "off" : admin->address(), engine->model().name,
+      engine->adapter().name, contexts);
 
-  int signal_number = 0;
-  sigwait(&stop_signals, &signal_number);
-  SPDLOG_INFO("gistd stopping signal={} grace_seconds={}", signal_number,
-              config.shutdown_grace_seconds);
-  server->StopServing();
-  trainings.manager->BeginStop();
-  scheduler.Drain(
-      std::chrono::milliseconds(int64_t(config.shutdown_grace_seconds * 1000)));
-  server->Shutdown();
-  trainings.manager->Stop();
-  SPDLOG_INFO("gistd stopped");
+  signals.SetEndsAtOnce(false);
+  Drain(config, signals, *server, *trainings.manager, scheduler);
   return absl::OkStatus();
 }
 
 int Main(int argc, char** argv) {
+  StopSignals signals;  // first: threads inherit what it blocks
   StartLogging();
   auto command_line = ParseCommandLine(argc, argv);
   absl::Status status = command_line.status();
@@ -178,9 +231,8 @@ int Main(int argc, char** argv) {
       std::fputs(text->c_str(), stdout);
       return 0;
     }
-    const sigset_t stop_signals = BlockStopSignals();
     status = Fence("gistd", [&] {
-      return Serve(std::get<Config>(*command_line), stop_signals);
+      return Serve(std::get<Config>(*command_line), signals);
     });
   }
   if (status.ok()) return 0;

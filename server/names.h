@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "server/errors.h"
 
 namespace gist {
 
@@ -31,8 +32,9 @@ inline std::string Shown(std::string_view text) {
 inline absl::Status CheckPlainName(std::string_view what,
                                    std::string_view name) {
   if (IsPlainName(name)) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "{} is {:?}, want 1 to 64 of a-z, 0-9, _ and -", what, Shown(name)));
+  return InvalidField(
+      what, fmt::format("{} is {:?}, want 1 to 64 of a-z, 0-9, _ and -", what,
+                        Shown(name)));
 }
 
 }  // namespace gist

@@ -5,6 +5,7 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "server/errors.h"
 #include "storage/kv_codec.h"
 
 namespace gist {
@@ -18,8 +19,10 @@ constexpr size_t kShownIdBytes = 64;  // of an id that a stranger sent
 absl::Status NoSuchContext(std::string_view context_id) {
   std::string_view shown = context_id.substr(0, kShownIdBytes);
   shown = shown.substr(0, FirstInvalidUtf8(shown));
-  return absl::NotFoundError(fmt::format(
-      "no context has the id \"{}\"; ListContexts names all", shown));
+  return Error(
+      Reason::kContextNotFound,
+      fmt::format("no context has the id \"{}\"; ListContexts names all",
+                  shown));
 }
 
 }  // namespace
@@ -42,9 +45,10 @@ int64_t Pipeline::max_import_bytes() const {
 }
 
 absl::StatusOr<ContextRecord> Pipeline::FindRecord(
-    std::string_view context_id) const {
+    std::string_view context_id, std::string_view tenant) const {
   auto record = store_.GetRecord(context_id);
   if (absl::IsNotFound(record.status())) return NoSuchContext(context_id);
+  if (record.ok() && record->tenant != tenant) return NoSuchContext(context_id);
   return record;
 }
 
@@ -59,20 +63,23 @@ absl::StatusOr<ContextInfo> Pipeline::Describe(ContextRecord record) const {
   return info;
 }
 
-absl::StatusOr<ContextInfo> Pipeline::Get(std::string_view context_id) const {
-  GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(context_id));
+absl::StatusOr<ContextInfo> Pipeline::Get(std::string_view context_id,
+                                          std::string_view tenant) const {
+  GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(context_id, tenant));
   return Describe(std::move(record));
 }
 
 absl::StatusOr<ListResult> Pipeline::List(int page_size,
-                                          std::string_view page_token) const {
+                                          std::string_view page_token,
+                                          std::string_view tenant) const {
   if (page_size < 0 || page_size > kMaxPageSize) {
-    return absl::InvalidArgumentError(
-        fmt::format("page_size is {}, want 1 to {}, or 0 for {}", page_size,
-                    kMaxPageSize, kDefaultPageSize));
+    return InvalidField(
+        "page_size", fmt::format("page_size is {}, want 1 to {}, or 0 for {}",
+                                 page_size, kMaxPageSize, kDefaultPageSize));
   }
   if (page_size == 0) page_size = kDefaultPageSize;
-  GIST_ASSIGN_OR_RETURN(ContextPage page, store_.List(page_size, page_token));
+  GIST_ASSIGN_OR_RETURN(ContextPage page,
+                        store_.ListOf(tenant, page_size, page_token));
   ListResult result;
   result.next_page_token = std::move(page.next_page_token);
   for (ContextRecord& record : page.records) {
@@ -93,8 +100,10 @@ absl::StatusOr<int64_t> Pipeline::Count() const {
   return contexts;
 }
 
-absl::Status Pipeline::Delete(std::string_view context_id) {
-  const auto record = store_.GetRecord(context_id);
+absl::Status Pipeline::Delete(std::string_view context_id,
+                              std::string_view tenant) {
+  const auto record = FindRecord(context_id, tenant);
+  if (absl::IsNotFound(record.status())) return record.status();
   const absl::Status deleted = store_.Delete(context_id);
   if (absl::IsNotFound(deleted)) return NoSuchContext(context_id);
   if (!deleted.ok() || !record.ok()) return deleted;
@@ -105,9 +114,10 @@ absl::Status Pipeline::Delete(std::string_view context_id) {
 }
 
 absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
-                                             bool without_text) const {
+                                             bool without_text,
+                                             std::string_view tenant) const {
   GistBlob blob;
-  GIST_ASSIGN_OR_RETURN(blob.record, FindRecord(context_id));
+  GIST_ASSIGN_OR_RETURN(blob.record, FindRecord(context_id, tenant));
   GIST_ASSIGN_OR_RETURN(blob.gists, store_.GetGists(blob.record));
   if (!without_text) {
     auto text = store_.GetText(blob.record.document_id);
@@ -120,12 +130,13 @@ absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
 absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
                                               const Caller& caller) {
   if (int64_t(file.size()) > max_import_bytes()) {
-    return absl::ResourceExhaustedError(
-        fmt::format("the file has {} bytes, the limit is {}", file.size(),
-                    max_import_bytes()));
+    return Error(Reason::kDocumentTooLarge,
+                 fmt::format("the file has {} bytes, the limit is {}",
+                             file.size(), max_import_bytes()));
   }
   GIST_ASSIGN_OR_RETURN(GistBlob blob, DecodeGistBlob(file));
   GIST_RETURN_IF_ERROR(CheckImport(blob.record, blob.gists, blob.text));
+  Adopt(caller.principal, blob);
   blob.record.imported = true;
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         writers_.Acquire(blob.record.context_id, caller));
@@ -138,8 +149,28 @@ absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
   if (!stored.ok() || stored->imported) {
     GIST_RETURN_IF_ERROR(store_.Put(blob.record, blob.text, blob.gists));
   }
-  GIST_ASSIGN_OR_RETURN(result.context, Get(blob.record.context_id));
+  GIST_ASSIGN_OR_RETURN(result.context,
+                        Get(blob.record.context_id, caller.principal.tenant));
   return result;
+}
+
+// Makes what a file holds its importer's own. The document's id follows from
+// tenant and text, whatever the file says. Without the text nothing proves the
+// id: it might name another tenant's document, whose text would then answer. So
+// where there are tenants such a document gets an id that no text has.
+void Pipeline::Adopt(const Principal& principal, GistBlob& blob) const {
+  ContextRecord& record = blob.record;
+  const bool has_tenants = !principal.token_id.empty();
+  if (!blob.text.empty()) {
+    record.document_id = DocumentId(principal.tenant, blob.text);
+  } else if (has_tenants &&
+             !FindRecord(record.context_id, principal.tenant).ok()) {
+    record.document_id = DocumentId(
+        fmt::format("{}/without text", principal.tenant), record.document_id);
+  }
+  record.tenant = principal.tenant;
+  record.context_id = ContextId(record.document_id, record.model_fingerprint,
+                                record.adapter_fingerprint, record.gist_tokens);
 }
 
 // The file is whole (DecodeGistBlob): is it also true, and of this model?
@@ -156,12 +187,13 @@ absl::Status Pipeline::CheckImport(const ContextRecord& record,
         model.kv_heads, model.head_dim));
   }
   if (record.document_bytes > limits_.max_document_bytes) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kDocumentTooLarge,
         fmt::format("the file's document has {} bytes, the limit is {}",
                     record.document_bytes, limits_.max_document_bytes));
   }
   if (text.empty()) return absl::OkStatus();
-  const std::string document_id = DocumentId(/*tenant_salt=*/"", text);
+  const std::string document_id = DocumentId(record.tenant, text);
   if (document_id != record.document_id) {
     return absl::DataLossError(
         fmt::format("the file's text has the document id {}, its record says "

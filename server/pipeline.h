@@ -15,10 +15,12 @@
 #include "server/caller.h"
 #include "server/compress_job.h"
 #include "server/keyed_lock.h"
+#include "server/request_ids.h"
 #include "server/retriever.h"
 #include "server/scheduler.h"
 #include "server/sequence_cache.h"
 #include "storage/gist_store.h"
+#include "storage/kv_codec.h"
 
 namespace gist {
 
@@ -39,7 +41,8 @@ struct ContextInfo {
 
 struct CompressInput {
   std::string text;
-  int gist_tokens = 0;  // of each group of the document; 0: the default
+  int gist_tokens = 0;          // of each group of the document; 0: the default
+  std::string request_id = {};  // empty: each call is its own
 };
 
 struct CompressResult {
@@ -131,6 +134,8 @@ class Pipeline {
   // The same text with the same number of gists is computed once, also when
   // asked for twice at the same time. What was imported, or fails its checks,
   // is computed anew and replaced. `progress` runs on the caller's thread.
+  // With a request_id a repeat gives the first call's context, whatever adapter
+  // is in use by then; one that is gone is computed anew.
   absl::StatusOr<CompressResult> Compress(const CompressInput& input,
                                           const Caller& caller,
                                           const ProgressSink& progress = {});
@@ -138,18 +143,23 @@ class Pipeline {
   absl::StatusOr<Accounting> Ask(const AskInput& input, const Caller& caller,
                                  const TextSink& on_text);
 
-  absl::StatusOr<ContextInfo> Get(std::string_view context_id) const;
+  // Contexts of another tenant than `tenant` are not found, and not listed.
+  absl::StatusOr<ContextInfo> Get(std::string_view context_id,
+                                  std::string_view tenant = {}) const;
   // `page_size`: 0: 50; at most 1000.
-  absl::StatusOr<ListResult> List(int page_size,
-                                  std::string_view page_token) const;
-  absl::Status Delete(std::string_view context_id);
+  absl::StatusOr<ListResult> List(int page_size, std::string_view page_token,
+                                  std::string_view tenant = {}) const;
+  absl::Status Delete(std::string_view context_id,
+                      std::string_view tenant = {});
   // One safetensors file, with the document's text if it is kept and wanted.
   absl::StatusOr<std::string> Export(std::string_view context_id,
-                                     bool without_text) const;
-  // A context that was computed here is returned as it is, never replaced.
+                                     bool without_text,
+                                     std::string_view tenant = {}) const;
+  // The context becomes the caller's tenant's, whose it was before. A context
+  // that was computed here is returned as it is, never replaced.
   absl::StatusOr<ImportResult> Import(std::string_view file,
                                       const Caller& caller);
-  // Contexts in the store; reads every record.
+  // Contexts in the store, of all tenants; reads every record.
   absl::StatusOr<int64_t> Count() const;
 
   const Engine& engine() const { return engine_; }
@@ -160,10 +170,17 @@ class Pipeline {
  private:
   struct Material;  // what an answer is made of
 
+  absl::StatusOr<CompressResult> CompressLatest(const CompressInput& input,
+                                                const Caller& caller,
+                                                const ProgressSink& progress);
+  absl::StatusOr<CompressResult> Recall(const std::string& context_id,
+                                        const CompressInput& input,
+                                        const Caller& caller) const;
   absl::StatusOr<CompressResult> CompressOnce(const CompressInput& input,
                                               const Caller& caller,
                                               const ProgressSink& progress);
-  absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input) const;
+  absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input,
+                                            std::string_view tenant) const;
   ContextRecord NameOf(const CompressWork& work, std::string_view text) const;
   absl::Status CheckDocument(std::string_view text) const;
   absl::StatusOr<int> GistTokens(const AdapterInfo& adapter,
@@ -187,9 +204,11 @@ class Pipeline {
   absl::StatusOr<int> AnswerRoom(const AskInput& input,
                                  const Accounting& accounting) const;
 
+  void Adopt(const Principal& principal, GistBlob& blob) const;
   absl::Status CheckImport(const ContextRecord& record, const GistKv& gists,
                            std::string_view text) const;
-  absl::StatusOr<ContextRecord> FindRecord(std::string_view context_id) const;
+  absl::StatusOr<ContextRecord> FindRecord(std::string_view context_id,
+                                           std::string_view tenant) const;
   absl::StatusOr<ContextInfo> Describe(ContextRecord record) const;
 
   Engine& engine_;  // calls other than Tokenize* go through the scheduler
@@ -198,6 +217,7 @@ class Pipeline {
   const PipelineLimits limits_;
   std::optional<Retriever> retriever_;
   SequenceCache cache_;  // for jobs, on the scheduler's thread
+  RequestIds requests_;  // of Compress, by tenant and id: context ids
   KeyedLock writers_;    // by context id: one Compress or Import at a time
 };
 

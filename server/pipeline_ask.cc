@@ -7,6 +7,7 @@
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "server/ask_job.h"
+#include "server/errors.h"
 #include "server/pipeline.h"
 #include "storage/kv_codec.h"
 
@@ -20,19 +21,23 @@ absl::Status CheckSampling(const AskInput& input) {
   const Sampling& sampling = input.sampling;
   // Written so that NaN fails too.
   if (!(sampling.temperature >= 0 && sampling.temperature <= 2)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "temperature is {}, want 0 (greedy) to 2", sampling.temperature));
+    return InvalidField("temperature",
+                        fmt::format("temperature is {}, want 0 (greedy) to 2",
+                                    sampling.temperature));
   }
   if (!(sampling.top_p > 0 && sampling.top_p <= 1)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "top_p is {}, want more than 0 and at most 1", sampling.top_p));
+    return InvalidField(
+        "top_p", fmt::format("top_p is {}, want more than 0 and at most 1",
+                             sampling.top_p));
   }
   if (sampling.top_k < 0) {
-    return absl::InvalidArgumentError(fmt::format(
-        "top_k is {}, want 0 (all tokens) or more", sampling.top_k));
+    return InvalidField("top_k",
+                        fmt::format("top_k is {}, want 0 (all tokens) or more",
+                                    sampling.top_k));
   }
   if (input.max_tokens < 0) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "max_tokens",
         fmt::format("max_tokens is {}, want 1 or more, or 0 for {}",
                     input.max_tokens, kDefaultAnswerTokens));
   }
@@ -44,8 +49,8 @@ absl::Status Explained(const ContextRecord& record,
                        const absl::Status& status) {
   const char* const next_step =
       absl::IsDataLoss(status) ? "; compress the document again" : "";
-  return absl::Status(status.code(), fmt::format("{}: {}{}", record.context_id,
-                                                 Message(status), next_step));
+  return WithMessage(status, fmt::format("{}: {}{}", record.context_id,
+                                         Message(status), next_step));
 }
 
 }  // namespace
@@ -64,6 +69,7 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
   GIST_ASSIGN_OR_RETURN(Material material, Load(input, caller));
   Accounting& accounting = material.accounting;
   material.work.arrival = arrival;
+  material.work.tenant = caller.principal.tenant;
   material.work.sampling = input.sampling;
   if (input.reads_anew) material.work.context_tokens = 0;
   GIST_ASSIGN_OR_RETURN(material.work.max_tokens,
@@ -101,16 +107,17 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
 absl::Status Pipeline::CheckAsk(const AskInput& input) const {
   const int contexts = int(input.context_ids.size());
   if (contexts < 1 || contexts > limits_.max_contexts_per_ask) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} context ids, want 1 to {}", contexts,
-                    limits_.max_contexts_per_ask));
+    return InvalidField("context_ids",
+                        fmt::format("{} context ids, want 1 to {}", contexts,
+                                    limits_.max_contexts_per_ask));
   }
   if (input.question.empty()) {
-    return absl::InvalidArgumentError("the question is empty");
+    return InvalidField("question", "the question is empty");
   }
   const size_t invalid = FirstInvalidUtf8(input.question);
   if (invalid < input.question.size()) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "question",
         fmt::format("the question is not UTF-8: byte 0x{:02x} at offset {}",
                     uint8_t(input.question[invalid]), invalid));
   }
@@ -129,7 +136,8 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
                         engine_.TokenizeQuestion(input.question));
   accounting.question_tokens = int(question.size());
   for (const std::string& id : input.context_ids) {
-    GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(id));
+    GIST_ASSIGN_OR_RETURN(ContextRecord record,
+                          FindRecord(id, caller.principal.tenant));
     GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
     accounting.document_tokens += record.document_tokens;
     accounting.adapter_fingerprints.push_back(record.adapter_fingerprint);
@@ -187,12 +195,14 @@ absl::Status Pipeline::LoadText(const AskInput& input,
                          accounting.question_tokens;
   const int max_tokens = engine_.model().max_context_tokens;
   if (tokens >= max_tokens && !input.truncate) {
-    return absl::OutOfRangeError(fmt::format(
-        "documents of {} tokens, the question of {} and the prefix of {} "
-        "leave no room for an answer in the model's context of {}; ask with "
-        "MODE_GIST, or with truncate from their beginning and end",
-        accounting.document_tokens, accounting.question_tokens,
-        accounting.prefix_tokens, max_tokens));
+    return Error(
+        Reason::kContextWindowExceeded,
+        fmt::format(
+            "documents of {} tokens, the question of {} and the prefix of {} "
+            "leave no room for an answer in the model's context of {}; ask "
+            "with MODE_GIST, or with truncate from their beginning and end",
+            accounting.document_tokens, accounting.question_tokens,
+            accounting.prefix_tokens, max_tokens));
   }
   const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(const std::string joined, JoinedText(material));
@@ -216,19 +226,20 @@ absl::StatusOr<std::string> Pipeline::JoinedText(Material& material) const {
     bytes += record.document_bytes;
   }
   if (bytes > limits_.max_document_bytes) {
-    return absl::ResourceExhaustedError(
-        fmt::format("the documents have {} bytes, the limit is {}; ask about "
-                    "fewer at once",
-                    bytes, limits_.max_document_bytes));
+    return Error(Reason::kDocumentTooLarge,
+                 fmt::format("the documents have {} bytes, the limit is {}; "
+                             "ask about fewer at once",
+                             bytes, limits_.max_document_bytes));
   }
   std::string joined;
   for (const ContextRecord& record : material.records) {
     const auto text = store_.GetText(record.document_id);
     if (absl::IsNotFound(text.status())) {
-      return absl::FailedPreconditionError(fmt::format(
-          "{}: the document's text is not kept here; compress the document, "
-          "or ask with MODE_GIST",
-          record.context_id));
+      return Error(Reason::kTextNotKept,
+                   fmt::format("{}: the document's text is not kept here; "
+                               "compress the document, "
+                               "or ask with MODE_GIST",
+                               record.context_id));
     }
     if (!text.ok()) return Explained(record, text.status());
     material.work.document_ids.push_back(record.document_id);
@@ -268,7 +279,8 @@ std::string JoinPassages(std::vector<RetrievedChunk> chunks) {
 absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
                                     Material& material) {
   if (!retriever_) {
-    return absl::FailedPreconditionError(
+    return Error(
+        Reason::kNoEmbedder,
         "this server has no embedder, so no passage can be found; start gistd "
         "with --embedder, or ask with MODE_GIST");
   }
@@ -296,12 +308,15 @@ absl::StatusOr<int> Pipeline::AnswerRoom(const AskInput& input,
                        accounting.question_tokens;
   const int64_t wanted = std::max(1, input.max_tokens);
   if (wanted > room) {
-    return absl::OutOfRangeError(fmt::format(
-        "a prefix of {} tokens, the documents' {}, the question's {} and {} "
-        "for the answer exceed the model's context of {}; shorten the "
-        "question, ask over less, or lower max_tokens",
-        accounting.prefix_tokens, documents, accounting.question_tokens, wanted,
-        max_tokens));
+    return Error(
+        Reason::kContextWindowExceeded,
+        fmt::format(
+            "a prefix of {} tokens, the documents' {}, the question's {} and "
+            "{} "
+            "for the answer exceed the model's context of {}; shorten the "
+            "question, ask over less, or lower max_tokens",
+            accounting.prefix_tokens, documents, accounting.question_tokens,
+            wanted, max_tokens));
   }
   if (input.max_tokens > 0) return input.max_tokens;
   return int(std::min<int64_t>(kDefaultAnswerTokens, room));

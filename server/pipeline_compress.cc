@@ -5,6 +5,8 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "server/errors.h"
+#include "server/names.h"
 #include "server/pipeline.h"
 #include "server/unix_time.h"
 #include "storage/kv_codec.h"
@@ -23,6 +25,42 @@ bool IsMiss(const absl::Status& status) {
 absl::StatusOr<CompressResult> Pipeline::Compress(
     const CompressInput& input, const Caller& caller,
     const ProgressSink& progress) {
+  if (input.request_id.empty()) return CompressLatest(input, caller, progress);
+  GIST_RETURN_IF_ERROR(CheckPlainName("request_id", input.request_id));
+  // "/" is in no plain name.
+  const std::string id =
+      fmt::format("{}/{}", caller.principal.tenant, input.request_id);
+  const std::string digest =
+      Sha256Hex(fmt::format("{}\n{}", input.gist_tokens, input.text));
+  GIST_ASSIGN_OR_RETURN(const auto made, requests_.Begin(id, digest));
+  if (made) {
+    auto recalled = Recall(*made, input, caller);
+    if (recalled.ok() || !IsMiss(recalled.status())) return recalled;
+  }
+  auto result = CompressLatest(input, caller, progress);
+  requests_.End(id, digest,
+                result.ok() ? result->context.record.context_id : "");
+  return result;
+}
+
+// The context that an earlier call made, as it is now.
+absl::StatusOr<CompressResult> Pipeline::Recall(const std::string& context_id,
+                                                const CompressInput& input,
+                                                const Caller& caller) const {
+  const Clock::time_point start = Clock::now();
+  CompressResult result;
+  GIST_ASSIGN_OR_RETURN(result.context,
+                        Get(context_id, caller.principal.tenant));
+  GIST_ASSIGN_OR_RETURN(result.cached,
+                        IsComputed(result.context.record, input.text));
+  if (!result.cached) return absl::NotFoundError("it was damaged or replaced");
+  result.total_seconds = SecondsSince(start);
+  return result;
+}
+
+absl::StatusOr<CompressResult> Pipeline::CompressLatest(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
   auto result = CompressOnce(input, caller, progress);
   // A new adapter means other gists, under another id: from the start, once.
   if (!absl::IsAborted(result.status())) return result;
@@ -34,7 +72,8 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     const ProgressSink& progress) {
   const Clock::time_point start = Clock::now();
   CompressResult result;
-  GIST_ASSIGN_OR_RETURN(CompressWork work, PlanCompress(input));
+  GIST_ASSIGN_OR_RETURN(CompressWork work,
+                        PlanCompress(input, caller.principal.tenant));
   result.tokenize_seconds = SecondsSince(start);
 
   ContextRecord& record = result.context.record;
@@ -65,6 +104,7 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
 ContextRecord Pipeline::NameOf(const CompressWork& work,
                                std::string_view text) const {
   ContextRecord record;
+  record.tenant = work.tenant;
   record.document_id = work.document_id;
   record.model_fingerprint = engine_.model().fingerprint;
   record.adapter_fingerprint = work.adapter_fingerprint;
@@ -77,11 +117,12 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
 }
 
 absl::StatusOr<CompressWork> Pipeline::PlanCompress(
-    const CompressInput& input) const {
+    const CompressInput& input, std::string_view tenant) const {
   GIST_RETURN_IF_ERROR(CheckDocument(input.text));
   const AdapterInfo adapter = engine_.adapter();
   CompressWork work;
-  work.document_id = DocumentId(/*tenant_salt=*/"", input.text);
+  work.document_id = DocumentId(tenant, input.text);
+  work.tenant = tenant;
   work.adapter_fingerprint = adapter.fingerprint;
   GIST_ASSIGN_OR_RETURN(work.gists_per_group,
                         GistTokens(adapter, input.gist_tokens));
@@ -91,10 +132,11 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
     return absl::InternalError("the tokenizer made nothing of the document");
   }
   if (tokens > limits_.max_document_tokens) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "the document has {} tokens, the limit is {}; split it and ask over "
-        "several contexts",
-        tokens, limits_.max_document_tokens));
+    return Error(Reason::kDocumentTooLarge,
+                 fmt::format("the document has {} tokens, the limit is {}; "
+                             "split it and ask over "
+                             "several contexts",
+                             tokens, limits_.max_document_tokens));
   }
   const ModelInfo& model = engine_.model();
   const int64_t room =
@@ -105,10 +147,13 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
   const int64_t groups = (tokens + group_tokens - 1) / group_tokens;
   const int64_t gists = groups * work.gists_per_group;
   if (gists >= model.max_context_tokens - model.prefix_tokens) {
-    return absl::InvalidArgumentError(fmt::format(
-        "{} gists ({} for each of {} groups of the document) do not fit the "
-        "model's context of {} tokens; ask for fewer",
-        gists, work.gists_per_group, groups, model.max_context_tokens));
+    return InvalidField(
+        "gist_tokens",
+        fmt::format("{} gists ({} for each of {} groups of the document) do "
+                    "not fit the "
+                    "model's context of {} tokens; ask for fewer",
+                    gists, work.gists_per_group, groups,
+                    model.max_context_tokens));
   }
   work.groups = int(groups);
   return work;
@@ -116,21 +161,24 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
 
 absl::Status Pipeline::CheckDocument(std::string_view text) const {
   if (text.empty()) {
-    return absl::InvalidArgumentError(
-        "the document is empty, want 1 byte of text or more");
+    return InvalidField("text",
+                        "the document is empty, want 1 byte of text or more");
   }
   if (int64_t(text.size()) > limits_.max_document_bytes) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kDocumentTooLarge,
         fmt::format("the document has {} bytes, the limit is {}; split it and "
                     "ask over several contexts",
                     text.size(), limits_.max_document_bytes));
   }
   const size_t invalid = FirstInvalidUtf8(text);
   if (invalid < text.size()) {
-    return absl::InvalidArgumentError(fmt::format(
-        "the document is not UTF-8: byte 0x{:02x} at offset {}; convert it "
-        "first",
-        uint8_t(text[invalid]), invalid));
+    return InvalidField(
+        "text",
+        fmt::format(
+            "the document is not UTF-8: byte 0x{:02x} at offset {}; convert it "
+            "first",
+            uint8_t(text[invalid]), invalid));
   }
   return absl::OkStatus();
 }
@@ -141,7 +189,8 @@ absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
       engine_.model().max_context_tokens - engine_.model().prefix_tokens;
   const int gists = requested == 0 ? adapter.gist_tokens : requested;
   if (gists <= 0 || gists >= limit) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "gist_tokens",
         fmt::format("gist_tokens is {}, want 1 to below {}, or 0 for the "
                     "adapter's default of {}",
                     requested, limit, adapter.gist_tokens));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "server/errors.h"
 
 namespace gist {
 namespace {
@@ -104,9 +105,10 @@ absl::StatusOr<AdapterVersion> Promoter::PromoteOver(std::string_view expected,
   GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
   const std::string in_use = history.empty() ? "" : history.back();
   if (in_use != expected) {
-    return absl::AbortedError(fmt::format(
-        "{:?} came into use meanwhile; compare with it, then promote by hand",
-        in_use));
+    return Error(Reason::kAdapterChanged,
+                 fmt::format("{:?} came into use meanwhile; compare with it, "
+                             "then promote by hand",
+                             in_use));
   }
   return PromoteLocked(title);
 }
@@ -115,8 +117,8 @@ absl::StatusOr<std::string> Promoter::Rollback() {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(auto history, HistoryInUse());
   if (history.empty()) {
-    return absl::FailedPreconditionError(
-        "the configured adapter is in use: there is none before it");
+    return Error(Reason::kNothingToRollBack,
+                 "the configured adapter is in use: there is none before it");
   }
   history.pop_back();
   std::string title = history.empty() ? "" : history.back();

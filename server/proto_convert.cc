@@ -3,23 +3,10 @@
 #include <string>
 
 #include "core/base/status.h"
-#include "core/base/utf8.h"
+#include "server/errors.h"
+#include "server/grpc_status.h"
 
 namespace gist {
-namespace {
-
-constexpr size_t kMaxMessageBytes = 1024;
-
-}  // namespace
-
-grpc::Status ToGrpc(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  const std::string_view message = Message(status).substr(0, kMaxMessageBytes);
-  // absl::StatusCode and grpc::StatusCode number the same canonical codes.
-  return grpc::Status(
-      static_cast<grpc::StatusCode>(status.code()),
-      std::string(message.substr(0, CompleteUtf8Prefix(message))));
-}
 
 const char* CodeName(absl::StatusCode code) {
   static constexpr const char* kNames[] = {"OK",
@@ -57,7 +44,8 @@ absl::StatusOr<AskMode> FromProto(v1::Mode mode) {
     case v1::MODE_HYBRID:
       return AskMode::kHybrid;
     default:
-      return absl::InvalidArgumentError(
+      return InvalidField(
+          "mode",
           fmt::format("mode is {}, want MODE_GIST (1), MODE_FULL_CONTEXT (2), "
                       "MODE_RAG (3) or MODE_HYBRID (4)",
                       int(mode)));
@@ -246,6 +234,7 @@ void ToProto(const Comparison& comparison, v1::CompareResponse* out) {
     const grpc::Status error = ToGrpc(answer.status);
     row.set_error_code(int(error.error_code()));
     row.set_error_message(error.error_message());
+    row.set_error_reason(InfoOf(DetailsOf(answer.status).reason).name);
   }
   for (const Agreement& agreement : comparison.agreements) {
     v1::Agreement& row = *out->add_agreements();

@@ -14,8 +14,6 @@ namespace gist {
 // that what is slightly over it gets an answer that names CompressStream.
 inline constexpr int kMaxUnaryBytes = 4 << 20;
 
-// Same code and message; a long message is cut, since it travels as a header.
-grpc::Status ToGrpc(const absl::Status& status);
 // "NOT_FOUND"
 const char* CodeName(absl::StatusCode code);
 

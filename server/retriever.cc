@@ -7,6 +7,7 @@
 
 #include "core/base/status.h"
 #include "server/embed_job.h"
+#include "server/errors.h"
 
 namespace gist {
 namespace {
@@ -16,25 +17,31 @@ constexpr int kMaxTopK = 64, kMaxEf = 4096;
 absl::Status CheckOptions(const RetrievalOptions& options,
                           const EmbedderInfo& embedder) {
   if (options.top_k < 1 || options.top_k > kMaxTopK) {
-    return absl::InvalidArgumentError(fmt::format(
-        "retrieval.top_k is {}, want 1 to {}", options.top_k, kMaxTopK));
+    return InvalidField("retrieval.top_k",
+                        fmt::format("retrieval.top_k is {}, want 1 to {}",
+                                    options.top_k, kMaxTopK));
   }
   if (options.ef < 1 || options.ef > kMaxEf) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "retrieval.ef",
         fmt::format("retrieval.ef is {}, want 1 to {}", options.ef, kMaxEf));
   }
   constexpr int kLeastChunk = 8;
   if (options.chunk_tokens < kLeastChunk ||
       options.chunk_tokens > embedder.max_text_tokens) {
-    return absl::InvalidArgumentError(fmt::format(
-        "retrieval.chunk_tokens is {}, want {} to the embedder's {}",
-        options.chunk_tokens, kLeastChunk, embedder.max_text_tokens));
+    return InvalidField(
+        "retrieval.chunk_tokens",
+        fmt::format(
+            "retrieval.chunk_tokens is {}, want {} to the embedder's {}",
+            options.chunk_tokens, kLeastChunk, embedder.max_text_tokens));
   }
   if (options.overlap_tokens < 0 ||
       options.overlap_tokens > options.chunk_tokens / 2) {
-    return absl::InvalidArgumentError(fmt::format(
-        "retrieval.overlap_tokens is {}, want 0 to half of chunk_tokens, {}",
-        options.overlap_tokens, options.chunk_tokens / 2));
+    return InvalidField(
+        "retrieval.overlap_tokens",
+        fmt::format("retrieval.overlap_tokens is {}, want 0 to half of "
+                    "chunk_tokens, {}",
+                    options.overlap_tokens, options.chunk_tokens / 2));
   }
   return absl::OkStatus();
 }
@@ -60,7 +67,8 @@ absl::StatusOr<std::string> Retriever::Text(
     const std::string& document_id) const {
   auto text = store_.GetText(document_id);
   if (!absl::IsNotFound(text.status())) return text;
-  return absl::FailedPreconditionError(
+  return Error(
+      Reason::kTextNotKept,
       fmt::format("document {}: its text is not kept here, so no passage of it "
                   "can be found; compress the document, or ask with MODE_GIST",
                   document_id));

@@ -12,6 +12,9 @@
 #include "core/base/status.h"
 #include "grpcpp/server_context.h"
 #include "server/caller.h"
+#include "server/errors.h"
+#include "server/grpc_gate.h"
+#include "server/grpc_status.h"
 #include "server/metrics.h"
 #include "server/proto_convert.h"
 #include "spdlog/spdlog.h"
@@ -41,18 +44,28 @@ inline absl::Status CallerLeft() {
   return absl::CancelledError("the caller reads no more");
 }
 
+// Who called, as far as they were asked: a token's id is no secret.
+inline std::string LogFieldsOf(const Principal& principal) {
+  if (principal.token_id.empty()) return "";
+  return fmt::format(" tenant={} token={}", TenantName(principal.tenant),
+                     principal.token_id);
+}
+
 // Reads a client's stream of chunks into one string; `first` sees the first
-// message. kResourceExhausted as soon as there are more than `max_bytes`.
+// message. `too_large` as soon as there are more than `max_bytes`.
 template <typename Message, typename Stream, typename First>
-absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
-                                       const Caller& caller, First first) {
+absl::StatusOr<std::string> ReadChunks(
+    Stream& stream, int64_t max_bytes, const Caller& caller, First first,
+    Reason too_large = Reason::kDocumentTooLarge) {
   std::string bytes;
   bool is_first = true;
   for (Message message; stream.Read(&message);) {
     if (std::exchange(is_first, false)) first(message);
     if (int64_t(bytes.size() + message.chunk().size()) > max_bytes) {
-      return absl::ResourceExhaustedError(fmt::format(
-          "more than {} bytes, the limit of this server", max_bytes));
+      return Error(too_large,
+                   fmt::format("more than {} bytes, the limit of this server",
+                               max_bytes),
+                   {{"maxBytes", std::to_string(max_bytes)}});
     }
     bytes += message.chunk();
   }
@@ -60,23 +73,35 @@ absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
   return bytes;
 }
 
-// Runs one call: what it throws, times, counts and logs. Neither text nor
-// question is ever logged; messages of errors hold none of either.
+// What every call of a service goes through.
+struct CallRules {
+  const char* service;  // "gist.v1.GistService"
+  const Gate& gate;
+  Metrics& metrics;
+};
+
+// Runs one call: who may, what it throws, times, counts and logs. Neither text,
+// question nor token is ever logged; messages of errors hold none of them.
 template <typename Body>
-grpc::Status ServeCall(const char* rpc, grpc::ServerContext& context,
-                       Metrics& metrics, Body body) {
+grpc::Status ServeCall(const CallRules& rules, const char* rpc,
+                       grpc::ServerContext& context, Body body) {
   const Clock::time_point start = Clock::now();
-  const Caller caller = CallerOf(context);
-  const absl::Status status =
-      Fence(rpc, [&]() -> absl::Status { return body(caller); });
+  Caller caller = CallerOf(context);
+  const absl::Status status = Fence(rpc, [&]() -> absl::Status {
+    GIST_ASSIGN_OR_RETURN(
+        caller.principal,
+        rules.gate.Admit(fmt::format("/{}/{}", rules.service, rpc), context));
+    return body(caller);
+  });
   const double seconds = SecondsSince(start);
   const char* const code = CodeName(status.code());
-  metrics.CountRequest(rpc, code, seconds);
+  rules.metrics.CountRequest(rpc, code, seconds);
   if (IsOurs(status.code())) {
-    SPDLOG_ERROR("rpc={} code={} seconds={:.3f} error={:?}", rpc, code, seconds,
-                 Message(status));
+    SPDLOG_ERROR("rpc={} code={} seconds={:.3f}{} error={:?}", rpc, code,
+                 seconds, LogFieldsOf(caller.principal), Message(status));
   } else {
-    SPDLOG_INFO("rpc={} code={} seconds={:.3f}", rpc, code, seconds);
+    SPDLOG_INFO("rpc={} code={} seconds={:.3f}{}", rpc, code, seconds,
+                LogFieldsOf(caller.principal));
   }
   return ToGrpc(status);
 }

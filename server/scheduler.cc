@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "server/errors.h"
 
 namespace gist {
 namespace {
@@ -18,7 +19,8 @@ constexpr double kOldSpeedShare = 0.8;  // of the running mean
 constexpr double kDecodedTokenCost = 2;
 
 absl::Status ShuttingDown() {
-  return absl::UnavailableError(
+  return Error(
+      Reason::kDraining,
       "the server is shutting down; try again later or at another server");
 }
 
@@ -59,7 +61,7 @@ absl::Status Scheduler::Submit(std::unique_ptr<Job> job, Caller caller) {
     ++jobs_;
     ++load_.waiting;
     load_.queued_tokens += tokens;
-    queued_[{job->lane(), caller.tenant}] += tokens;
+    queued_[{job->lane(), caller.principal.tenant}] += tokens;
     arrivals_.push_back({.job = std::move(job),
                          .caller = std::move(caller),
                          .tokens_left = tokens});
@@ -71,24 +73,30 @@ absl::Status Scheduler::Submit(std::unique_ptr<Job> job, Caller caller) {
 // With mutex_ held, like CheckDeadline.
 absl::Status Scheduler::CheckRoom(const Job& job, const Caller& caller) const {
   if (jobs_ >= options_.max_jobs) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "the queue is full: {} requests wait or run, the limit is {}; try "
-        "again later",
-        jobs_, options_.max_jobs));
+    return Error(Reason::kQueueFull,
+                 fmt::format("the queue is full: {} requests wait or run, the "
+                             "limit is {}; try again later",
+                             jobs_, options_.max_jobs),
+                 {{"maxRequests", std::to_string(options_.max_jobs)}});
   }
   const int64_t tokens = job.tokens_left();
   if (tokens > 0 && load_.queued_tokens > 0 &&
       load_.queued_tokens + tokens > options_.max_queued_tokens) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "the queue is full: {} tokens wait to be read, {} more would exceed "
-        "the limit of {}; try again later",
-        load_.queued_tokens, tokens, options_.max_queued_tokens));
+    return Error(
+        Reason::kQueueFull,
+        fmt::format("the queue is full: {} tokens wait to be read, {} more "
+                    "would exceed the limit of {}; try again later",
+                    load_.queued_tokens, tokens, options_.max_queued_tokens),
+        {{"maxTokens", std::to_string(options_.max_queued_tokens)}});
   }
   if (options_.max_kv_bytes > 0 && KvBytes(job) > options_.max_kv_bytes) {
-    return absl::ResourceExhaustedError(fmt::format(
-        "{} tokens need {} bytes for keys and values, the limit is {}; ask "
-        "about less at once, or start gistd with a higher --max-kv-bytes",
-        job.kv_tokens(), KvBytes(job), options_.max_kv_bytes));
+    return Error(
+        Reason::kContextWindowExceeded,
+        fmt::format("{} tokens need {} bytes for keys and values, the limit "
+                    "is {}; ask about less at once, or start gistd with a "
+                    "higher --max-kv-bytes",
+                    job.kv_tokens(), KvBytes(job), options_.max_kv_bytes),
+        {{"maxKvBytes", std::to_string(options_.max_kv_bytes)}});
   }
   return CheckDeadline(job, caller);
 }
@@ -101,17 +109,18 @@ absl::Status Scheduler::CheckDeadline(const Job& job,
       load_.tokens_per_second <= 0 || job.tokens_left() == 0) {
     return absl::OkStatus();
   }
-  const auto found = queued_.find({job.lane(), caller.tenant});
+  const auto found = queued_.find({job.lane(), caller.principal.tenant});
   const int64_t tokens =
       job.tokens_left() + (found == queued_.end() ? 0 : found->second);
   const double wanted = double(tokens) / load_.tokens_per_second;
   const double left =
       std::chrono::duration<double>(caller.deadline - Clock::now()).count();
   if (left <= 0 || wanted <= left) return absl::OkStatus();  // a step tells
-  return absl::DeadlineExceededError(fmt::format(
-      "{} tokens are to be read, which takes {:.1f} s at {:.0f} tokens/s, and "
-      "the deadline is in {:.1f} s; allow more time",
-      tokens, wanted, load_.tokens_per_second, left));
+  return Error(
+      Reason::kDeadlinePassed,
+      fmt::format("{} tokens are to be read, which takes {:.1f} s at {:.0f} "
+                  "tokens/s, and the deadline is in {:.1f} s; allow more time",
+                  tokens, wanted, load_.tokens_per_second, left));
 }
 
 int64_t Scheduler::KvBytes(const Job& job) const {
@@ -178,8 +187,10 @@ void Scheduler::CheckCallers(std::deque<Entry>& entries) {
 // A tenant that comes back does not bring what it saved while it was away.
 void Scheduler::LiftNewcomers() {
   std::set<std::string> here;
-  for (const Entry& entry : running_) here.insert(entry.caller.tenant);
-  for (const Entry& entry : waiting_) here.insert(entry.caller.tenant);
+  for (const Entry& entry : running_)
+    here.insert(entry.caller.principal.tenant);
+  for (const Entry& entry : waiting_)
+    here.insert(entry.caller.principal.tenant);
   double least = std::numeric_limits<double>::infinity();
   for (const std::string& tenant : here) {
     if (present_.contains(tenant)) least = std::min(least, given_[tenant]);
@@ -220,7 +231,7 @@ void Scheduler::StartWaiting() {
     }
     --places[next->job->lane()];
     kv_bytes += needed;
-    given_[next->caller.tenant] += double(next->tokens_left) + 1;
+    given_[next->caller.principal.tenant] += double(next->tokens_left) + 1;
     running_.push_back(std::move(*next));
     waiting_.erase(next);
   }
@@ -297,7 +308,8 @@ void Scheduler::Count(Entry& entry, int64_t tokens_left, int64_t read,
   entry.tokens_left = tokens_left;
   const std::scoped_lock lock(mutex_);
   load_.queued_tokens -= done;
-  const auto queued = queued_.find({entry.job->lane(), entry.caller.tenant});
+  const auto queued =
+      queued_.find({entry.job->lane(), entry.caller.principal.tenant});
   if (queued != queued_.end() && (queued->second -= done) <= 0) {
     queued_.erase(queued);
   }
@@ -350,7 +362,7 @@ void Scheduler::Take(Entry& entry, const absl::StatusOr<DecodedToken>& token) {
                   : absl::StatusOr<Job::Next>(token.status());
   entry.next = next.ok() ? *next : Job::Next::kDone;
   entry.end = next.status();
-  given_[entry.caller.tenant] += kDecodedTokenCost;
+  given_[entry.caller.principal.tenant] += kDecodedTokenCost;
 }
 
 void Scheduler::EndDone(std::deque<Entry>& entries) {

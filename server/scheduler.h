@@ -141,7 +141,9 @@ class Scheduler {
   bool IsLong(const Entry& entry) const {
     return entry.tokens_left > step_tokens_;
   }
-  double Given(const Entry& entry) { return given_[entry.caller.tenant]; }
+  double Given(const Entry& entry) {
+    return given_[entry.caller.principal.tenant];
+  }
   void LiftNewcomers();
   void NoteRunning();
   void FreeMemory();

@@ -17,8 +17,8 @@ namespace gist {
 
 // What a sequence holds behind the shared prefix, and who may find it there.
 struct CachedText {
-  std::string
-      owner;  // of a document: its adapter's fingerprint; of a prompt: ""
+  // Tenant and "/", and of a document its adapter's fingerprint behind it.
+  std::string owner;
   std::vector<int32_t> tokens;
   std::vector<std::string> document_ids;  // of the texts it was read from
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "server/errors.h"
 
 namespace gist {
 namespace {
@@ -33,7 +34,9 @@ TrainingUpdate::Kind KindOf(TrainEvent::Kind kind) {
 }  // namespace
 
 TrainJob::TrainJob(Training training)
-    : id_(training.job_id), training_(std::move(training)) {
+    : id_(training.job_id),
+      tenant_(training.request.tenant),
+      training_(std::move(training)) {
   // Found again after a restart: as far apart as they were.
   const auto& losses = training_.losses;
   if (losses.size() > 1) {
@@ -139,7 +142,8 @@ absl::Status TrainJob::Watch(const Caller& caller,
           updates_, [seen](const auto& each) { return each.sequence > seen; });
       news.assign(first, updates_.end());
       if (news.empty() && closed_) {
-        return absl::UnavailableError(
+        return Error(
+            Reason::kDraining,
             "the server is shutting down; the training goes on when it is "
             "back");
       }

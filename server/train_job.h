@@ -24,6 +24,7 @@ class TrainJob {
 
   Training Get() const;
   const std::string& id() const { return id_; }
+  const std::string& tenant() const { return tenant_; }
 
   // What a trainer tells: goes into Get() and to those who watch.
   void Post(const TrainEvent& event);
@@ -51,6 +52,7 @@ class TrainJob {
   void AddLoss(int step, double loss);  // wants mutex_
 
   const std::string id_;
+  const std::string tenant_;
   std::atomic<bool> cancel_requested_ = false;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "server/errors.h"
 #include "server/file_io.h"
 #include "server/names.h"
 #include "server/unix_time.h"
@@ -27,13 +28,15 @@ std::string NewJobId() {
 }
 
 absl::Status NoSuchJob(std::string_view job_id) {
-  return absl::NotFoundError(fmt::format(
-      "no training has the id {:?}; ListTrainings names all", Shown(job_id)));
+  return Error(
+      Reason::kTrainingNotFound,
+      fmt::format("no training has the id {:?}; ListTrainings names all",
+                  Shown(job_id)));
 }
 
 absl::Status Stopping() {
-  return absl::UnavailableError(
-      "the server is shutting down; try again when it is back");
+  return Error(Reason::kDraining,
+               "the server is shutting down; try again when it is back");
 }
 
 // On Linux a thread has a priority of its own, and the threads that it starts
@@ -130,10 +133,12 @@ void TrainManager::Load(Training training) {
 }
 
 absl::StatusOr<TrainManager::JobPtr> TrainManager::Find(
-    std::string_view job_id) const {
+    std::string_view job_id, std::string_view tenant) const {
   const std::scoped_lock lock(mutex_);
   const auto found = jobs_.find(job_id);
-  if (found == jobs_.end()) return NoSuchJob(job_id);
+  if (found == jobs_.end() || found->second->tenant() != tenant) {
+    return NoSuchJob(job_id);
+  }
   return found->second;
 }
 
@@ -143,12 +148,17 @@ absl::StatusOr<TrainManager::JobPtr> TrainManager::FindRequest(
   if (request.request_id.empty()) return nullptr;
   for (const auto& [id, job] : jobs_) {
     const Training training = job->Get();
-    if (training.request.request_id != request.request_id) continue;
+    if (training.request.request_id != request.request_id ||
+        training.request.tenant != request.tenant) {
+      continue;
+    }
     if (training.request == request) return job;
-    return absl::InvalidArgumentError(fmt::format(
-        "request_id {:?} belongs to {}, which asks for something else; take a "
-        "new one",
-        request.request_id, id));
+    return InvalidField(
+        "request_id",
+        fmt::format("request_id {:?} belongs to {}, which asks for something "
+                    "else; take a new one",
+                    request.request_id, id),
+        Reason::kRequestIdReused);
   }
   return nullptr;
 }
@@ -160,7 +170,8 @@ absl::StatusOr<Training> TrainManager::Submit(const TrainRequest& request) {
   if (stopping_) return Stopping();
   GIST_RETURN_IF_ERROR(parts_.planner.Check(request));
   if (int(queue_.size()) >= options_.max_queued) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kTrainingQueueFull,
         fmt::format("{} trainings wait, the limit is {}; try again later, or "
                     "cancel one",
                     queue_.size(), options_.max_queued));
@@ -186,23 +197,27 @@ absl::StatusOr<Training> TrainManager::Submit(const TrainRequest& request) {
   return job->Get();
 }
 
-absl::StatusOr<Training> TrainManager::Get(std::string_view job_id) const {
-  GIST_ASSIGN_OR_RETURN(const JobPtr job, Find(job_id));
+absl::StatusOr<Training> TrainManager::Get(std::string_view job_id,
+                                           std::string_view tenant) const {
+  GIST_ASSIGN_OR_RETURN(const JobPtr job, Find(job_id, tenant));
   return job->Get();
 }
 
-std::vector<Training> TrainManager::List() const {
+std::vector<Training> TrainManager::List(std::string_view tenant) const {
   std::vector<Training> all;
   {
     const std::scoped_lock lock(mutex_);
-    for (const auto& [id, job] : jobs_) all.push_back(job->Get());
+    for (const auto& [id, job] : jobs_) {
+      if (job->tenant() == tenant) all.push_back(job->Get());
+    }
   }
   std::ranges::stable_sort(all, std::greater(), &Training::created_unix_ms);
   return all;
 }
 
-absl::StatusOr<Training> TrainManager::Cancel(std::string_view job_id) {
-  GIST_ASSIGN_OR_RETURN(const JobPtr job, Find(job_id));
+absl::StatusOr<Training> TrainManager::Cancel(std::string_view job_id,
+                                              std::string_view tenant) {
+  GIST_ASSIGN_OR_RETURN(const JobPtr job, Find(job_id, tenant));
   const std::scoped_lock lock(mutex_);
   job->RequestCancel();
   const auto waiting = std::ranges::find(queue_, job);
@@ -222,7 +237,8 @@ absl::StatusOr<Training> TrainManager::Cancel(std::string_view job_id) {
 
 absl::Status TrainManager::Watch(std::string_view job_id, const Caller& caller,
                                  const TrainJob::UpdateSink& sink) const {
-  GIST_ASSIGN_OR_RETURN(const JobPtr job, Find(job_id));
+  GIST_ASSIGN_OR_RETURN(const JobPtr job,
+                        Find(job_id, caller.principal.tenant));
   struct Place {
     explicit Place(std::atomic<int>& taken) : count(taken), number(++taken) {}
     ~Place() { --count; }
@@ -231,7 +247,8 @@ absl::Status TrainManager::Watch(std::string_view job_id, const Caller& caller,
   };
   const Place place(watchers_);
   if (place.number > options_.max_watchers) {
-    return absl::ResourceExhaustedError(
+    return Error(
+        Reason::kTooManyWatchers,
         fmt::format("{} callers watch trainings, the limit is {}; {} goes on: "
                     "watch it later",
                     place.number - 1, options_.max_watchers, job->id()));
@@ -239,16 +256,20 @@ absl::Status TrainManager::Watch(std::string_view job_id, const Caller& caller,
   return job->Watch(caller, sink);
 }
 
-absl::Status TrainManager::DeleteDataset(std::string_view dataset_id) {
+absl::Status TrainManager::DeleteDataset(std::string_view dataset_id,
+                                         std::string_view tenant) {
   const std::scoped_lock lock(mutex_);
   for (const auto& [id, job] : jobs_) {
     const Training training = job->Get();
-    if (IsOver(training.state) || !Uses(training, dataset_id)) continue;
-    return absl::FailedPreconditionError(
+    if (job->tenant() != tenant || IsOver(training.state) ||
+        !Uses(training, dataset_id))
+      continue;
+    return Error(
+        Reason::kDatasetInUse,
         fmt::format("{} learns from {}; cancel it, or wait until it is over",
                     id, dataset_id));
   }
-  return datasets_.Delete(dataset_id);
+  return datasets_.Delete(dataset_id, tenant);
 }
 
 // The checkpoints of a failed training stay for whoever wants to know why.

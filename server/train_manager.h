@@ -44,19 +44,22 @@ class TrainManager {
   // Does not wait for anything but the disk. kInvalidArgument, kNotFound: the
   // request; kResourceExhausted: the queue is full; kUnavailable: stopping.
   absl::StatusOr<Training> Submit(const TrainRequest& request);
-  // kNotFound.
-  absl::StatusOr<Training> Get(std::string_view job_id) const;
+  // kNotFound: also for a training of another tenant than `tenant`.
+  absl::StatusOr<Training> Get(std::string_view job_id,
+                               std::string_view tenant = {}) const;
   // The newest first.
-  std::vector<Training> List() const;
+  std::vector<Training> List(std::string_view tenant = {}) const;
   // A training that waits is cancelled at once, one that runs after its step.
   // One that is over stays as it is.
-  absl::StatusOr<Training> Cancel(std::string_view job_id);
+  absl::StatusOr<Training> Cancel(std::string_view job_id,
+                                  std::string_view tenant = {});
   // As TrainJob::Watch. kResourceExhausted: too many watch already; the
   // training goes on.
   absl::Status Watch(std::string_view job_id, const Caller& caller,
                      const TrainJob::UpdateSink& sink) const;
   // kFailedPrecondition: a training that is not over needs it.
-  absl::Status DeleteDataset(std::string_view dataset_id);
+  absl::Status DeleteDataset(std::string_view dataset_id,
+                             std::string_view tenant = {});
 
   // Does one run now?
   bool IsTraining() const;
@@ -75,7 +78,8 @@ class TrainManager {
 
   absl::Status LoadRecords();
   void Load(Training training);
-  absl::StatusOr<JobPtr> Find(std::string_view job_id) const;
+  absl::StatusOr<JobPtr> Find(std::string_view job_id,
+                              std::string_view tenant) const;
   absl::Status Save(const TrainJob& job) const;
   void SaveOrLog(const TrainJob& job) const;
   std::string FolderOf(const std::string& job_id) const;

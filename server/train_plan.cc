@@ -10,6 +10,7 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/recipe.h"
+#include "server/errors.h"
 #include "server/names.h"
 
 namespace gist {
@@ -32,7 +33,8 @@ absl::Status CheckRange(const Range& range) {
       (range.value >= range.least && range.value <= range.most)) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
+  return InvalidField(
+      range.name,
       fmt::format("{} is {}, want {} to {}, or 0 for the preset's", range.name,
                   range.value, range.least, range.most));
 }
@@ -57,19 +59,22 @@ absl::Status CheckNumbers(const TrainRequest& request) {
 
 absl::Status CheckData(const TrainRequest& request) {
   if (request.dataset_ids.empty() && !request.generator) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "dataset_ids",
         "there is nothing to learn from: name datasets (UploadDataset) or a "
         "generator");
   }
   if (request.dataset_ids.size() + request.dev_dataset_ids.size() >
       size_t(kMaxDatasets)) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "dataset_ids",
         fmt::format("{} datasets, want at most {} in one training",
                     request.dataset_ids.size() + request.dev_dataset_ids.size(),
                     kMaxDatasets));
   }
   if (request.dataset_ids.empty() && request.epochs > 0) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "epochs",
         "epochs go over datasets, and there are none; use steps or samples");
   }
   return absl::OkStatus();
@@ -115,7 +120,8 @@ absl::Status ApplyOverrides(const TrainRequest& request, TrainRecipe& recipe) {
   }
   const int64_t samples = request.generator ? request.generator->samples : 0;
   if (request.steps > 0 && samples > 0) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "steps",
         "steps and samples are both set, and each says how long; leave one "
         "out");
   }
@@ -142,7 +148,8 @@ absl::Status HoldOut(std::vector<Record>& records, std::vector<Record>& dev) {
   std::set<std::string> documents;
   for (const Record& record : records) documents.insert(digest(record));
   if (documents.size() < 2) {
-    return absl::InvalidArgumentError(
+    return InvalidField(
+        "dataset_ids",
         "the datasets hold one document alone: dev accuracy needs another one; "
         "name dev datasets, or add documents");
   }
@@ -169,7 +176,7 @@ TrainPlanner::TrainPlanner(RecipeSource recipes, GeneratorSource generators,
 
 absl::StatusOr<TrainRecipe> TrainPlanner::RecipeFor(
     const TrainRequest& request, const std::string& name) const {
-  GIST_RETURN_IF_ERROR(CheckPlainName("the preset's name", name));
+  GIST_RETURN_IF_ERROR(CheckPlainName("preset", name));
   GIST_ASSIGN_OR_RETURN(TrainRecipe recipe, recipes_(name));
   GIST_RETURN_IF_ERROR(ApplyOverrides(request, recipe));
   GIST_RETURN_IF_ERROR(CheckRecipe(recipe));
@@ -177,7 +184,7 @@ absl::StatusOr<TrainRecipe> TrainPlanner::RecipeFor(
 }
 
 absl::Status TrainPlanner::Check(const TrainRequest& request) const {
-  GIST_RETURN_IF_ERROR(CheckPlainName("the adapter's name", request.name));
+  GIST_RETURN_IF_ERROR(CheckPlainName("name", request.name));
   if (!request.request_id.empty()) {
     GIST_RETURN_IF_ERROR(CheckPlainName("request_id", request.request_id));
   }
@@ -186,7 +193,7 @@ absl::Status TrainPlanner::Check(const TrainRequest& request) const {
   GIST_RETURN_IF_ERROR(RecipeFor(request, request.preset).status());
   for (const auto* ids : {&request.dataset_ids, &request.dev_dataset_ids}) {
     for (const std::string& id : *ids) {
-      GIST_RETURN_IF_ERROR(datasets_.Get(id).status());
+      GIST_RETURN_IF_ERROR(datasets_.Get(id, request.tenant).status());
     }
   }
   if (request.generator) {
@@ -198,10 +205,10 @@ absl::Status TrainPlanner::Check(const TrainRequest& request) const {
 
 absl::Status TrainPlanner::AddRecords(const TrainRequest& request,
                                       TrainSpec& spec) const {
-  const auto load = [this](const std::vector<std::string>& ids,
-                           std::vector<Record>& out) -> absl::Status {
+  const auto load = [&](const std::vector<std::string>& ids,
+                        std::vector<Record>& out) -> absl::Status {
     for (const std::string& id : ids) {
-      GIST_ASSIGN_OR_RETURN(auto records, datasets_.Load(id));
+      GIST_ASSIGN_OR_RETURN(auto records, datasets_.Load(id, request.tenant));
       std::ranges::move(records, std::back_inserter(out));
     }
     return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include "core/base/status.h"
 #include "gist/v1/gist.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
+#include "server/errors.h"
 #include "server/rpc.h"
 #include "server/train_convert.h"
 
@@ -13,14 +14,23 @@ namespace {
 
 class TrainService final : public v1::TrainingService::Service {
  public:
-  explicit TrainService(const TrainServiceParts& parts) : parts_(parts) {}
+  explicit TrainService(const TrainServiceParts& parts)
+      : parts_(parts),
+        rules_{v1::TrainingService::service_full_name(), parts.gate,
+               parts.metrics} {}
 
   grpc::Status Train(grpc::ServerContext* context,
                      const v1::TrainRequest* request,
                      grpc::ServerWriter<v1::TrainEvent>* writer) override {
     return Serve("Train", *context, [&](const Caller& caller) -> absl::Status {
+      // It changes what all tenants use.
+      if (request->promote_if_better()) {
+        GIST_RETURN_IF_ERROR(CheckRole(caller.principal, Role::kAdmin));
+      }
+      TrainRequest wanted = FromProto(*request);
+      wanted.tenant = caller.principal.tenant;
       GIST_ASSIGN_OR_RETURN(const Training training,
-                            parts_.manager.Submit(FromProto(*request)));
+                            parts_.manager.Submit(wanted));
       return WatchInto(training.job_id, caller, *writer);
     });
   }
@@ -36,19 +46,22 @@ class TrainService final : public v1::TrainingService::Service {
   grpc::Status GetTraining(grpc::ServerContext* context,
                            const v1::GetTrainingRequest* request,
                            v1::Training* response) override {
-    return Serve("GetTraining", *context, [&](const Caller&) -> absl::Status {
-      GIST_ASSIGN_OR_RETURN(const Training training,
-                            parts_.manager.Get(request->job_id()));
-      ToProto(training, response);
-      return absl::OkStatus();
-    });
+    return Serve(
+        "GetTraining", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(
+              const Training training,
+              parts_.manager.Get(request->job_id(), caller.principal.tenant));
+          ToProto(training, response);
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status ListTrainings(grpc::ServerContext* context,
                              const v1::ListTrainingsRequest*,
                              v1::ListTrainingsResponse* response) override {
-    return Serve("ListTrainings", *context, [&](const Caller&) {
-      for (const Training& training : parts_.manager.List()) {
+    return Serve("ListTrainings", *context, [&](const Caller& caller) {
+      for (const Training& training :
+           parts_.manager.List(caller.principal.tenant)) {
         ToProto(training, response->add_trainings());
       }
       return absl::OkStatus();
@@ -59,9 +72,10 @@ class TrainService final : public v1::TrainingService::Service {
                               const v1::CancelTrainingRequest* request,
                               v1::Training* response) override {
     return Serve(
-        "CancelTraining", *context, [&](const Caller&) -> absl::Status {
+        "CancelTraining", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(const Training training,
-                                parts_.manager.Cancel(request->job_id()));
+                                parts_.manager.Cancel(request->job_id(),
+                                                      caller.principal.tenant));
           ToProto(training, response);
           return absl::OkStatus();
         });
@@ -71,59 +85,72 @@ class TrainService final : public v1::TrainingService::Service {
       grpc::ServerContext* context,
       grpc::ServerReader<v1::UploadDatasetRequest>* reader,
       v1::Dataset* response) override {
-    return Serve(
-        "UploadDataset", *context, [&](const Caller& caller) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(const std::string lines,
-                                ReadChunks<v1::UploadDatasetRequest>(
-                                    *reader, parts_.datasets.limits().max_bytes,
-                                    caller, [](auto&) {}));
-          GIST_ASSIGN_OR_RETURN(const Dataset dataset,
-                                parts_.datasets.Add(lines));
-          ToProto(dataset, response);
-          return absl::OkStatus();
-        });
+    return Serve("UploadDataset", *context,
+                 [&](const Caller& caller) -> absl::Status {
+                   GIST_ASSIGN_OR_RETURN(
+                       const std::string lines,
+                       ReadChunks<v1::UploadDatasetRequest>(
+                           *reader, parts_.datasets.limits().max_bytes, caller,
+                           [](auto&) {}, Reason::kDatasetTooLarge));
+                   GIST_ASSIGN_OR_RETURN(
+                       const Dataset dataset,
+                       parts_.datasets.Add(lines, caller.principal.tenant));
+                   ToProto(dataset, response);
+                   return absl::OkStatus();
+                 });
   }
 
   grpc::Status ListDatasets(grpc::ServerContext* context,
                             const v1::ListDatasetsRequest*,
                             v1::ListDatasetsResponse* response) override {
-    return Serve("ListDatasets", *context, [&](const Caller&) -> absl::Status {
-      GIST_ASSIGN_OR_RETURN(const auto datasets, parts_.datasets.List());
-      for (const Dataset& dataset : datasets) {
-        ToProto(dataset, response->add_datasets());
-      }
-      return absl::OkStatus();
-    });
+    return Serve(
+        "ListDatasets", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(const auto datasets,
+                                parts_.datasets.List(caller.principal.tenant));
+          for (const Dataset& dataset : datasets) {
+            ToProto(dataset, response->add_datasets());
+          }
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status DeleteDataset(grpc::ServerContext* context,
                              const v1::DeleteDatasetRequest* request,
                              v1::DeleteDatasetResponse*) override {
-    return Serve("DeleteDataset", *context, [&](const Caller&) {
-      return parts_.manager.DeleteDataset(request->dataset_id());
+    return Serve("DeleteDataset", *context, [&](const Caller& caller) {
+      return parts_.manager.DeleteDataset(request->dataset_id(),
+                                          caller.principal.tenant);
     });
   }
 
   grpc::Status ListAdapters(grpc::ServerContext* context,
                             const v1::ListAdaptersRequest*,
                             v1::ListAdaptersResponse* response) override {
-    return Serve("ListAdapters", *context, [&](const Caller&) -> absl::Status {
-      GIST_ASSIGN_OR_RETURN(const auto versions, parts_.adapters.List());
-      GIST_ASSIGN_OR_RETURN(const std::string in_use, parts_.promoter.InUse());
-      for (const AdapterVersion& version : versions) {
-        ToProto(version, in_use, response->add_adapters());
-      }
-      return absl::OkStatus();
-    });
+    return Serve(
+        "ListAdapters", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(auto versions, parts_.adapters.List());
+          GIST_ASSIGN_OR_RETURN(const std::string in_use,
+                                parts_.promoter.InUse());
+          for (AdapterVersion& version : versions) {
+            // All tenants see an adapter, and only its own the training's id.
+            if (!parts_.manager.Get(version.job_id, caller.principal.tenant)
+                     .ok()) {
+              version.job_id.clear();
+            }
+            ToProto(version, in_use, response->add_adapters());
+          }
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status PromoteAdapter(grpc::ServerContext* context,
                               const v1::PromoteAdapterRequest* request,
                               v1::Adapter* response) override {
     return Serve("PromoteAdapter", *context,
-                 [&](const Caller&) -> absl::Status {
-                   GIST_ASSIGN_OR_RETURN(const std::string title,
-                                         TitleOf(request->adapter()));
+                 [&](const Caller& caller) -> absl::Status {
+                   GIST_ASSIGN_OR_RETURN(
+                       const std::string title,
+                       TitleOf(request->adapter(), caller.principal.tenant));
                    GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
                                          parts_.promoter.Promote(title));
                    SPDLOG_INFO("promoted adapter={}", version.Title());
@@ -148,7 +175,7 @@ class TrainService final : public v1::TrainingService::Service {
  private:
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    return ServeCall(rpc, context, parts_.metrics, body);
+    return ServeCall(rules_, rpc, context, body);
   }
 
   absl::Status WatchInto(const std::string& job_id, const Caller& caller,
@@ -162,17 +189,20 @@ class TrainService final : public v1::TrainingService::Service {
   }
 
   // Of an adapter, or of the one that a training made.
-  absl::StatusOr<std::string> TitleOf(const std::string& text) {
+  absl::StatusOr<std::string> TitleOf(const std::string& text,
+                                      std::string_view tenant) {
     if (!text.starts_with("job_")) return text;
-    const auto training = parts_.manager.Get(text);
+    const auto training = parts_.manager.Get(text, tenant);
     if (absl::IsNotFound(training.status())) return text;  // so may an adapter
     GIST_RETURN_IF_ERROR(training.status());
     if (!training->adapter.empty()) return training->adapter;
-    return absl::FailedPreconditionError(fmt::format(
-        "{} has made no adapter: it is {}", text, NameOf(training->state)));
+    return Error(Reason::kNoAdapterMade,
+                 fmt::format("{} has made no adapter: it is {}", text,
+                             NameOf(training->state)));
   }
 
   const TrainServiceParts parts_;
+  const CallRules rules_;
 };
 
 }  // namespace

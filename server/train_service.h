@@ -6,6 +6,7 @@
 #include "grpcpp/impl/codegen/service_type.h"
 #include "server/adapter_store.h"
 #include "server/dataset_store.h"
+#include "server/grpc_gate.h"
 #include "server/metrics.h"
 #include "server/promoter.h"
 #include "server/train_manager.h"
@@ -19,6 +20,7 @@ struct TrainServiceParts {
   AdapterStore& adapters;
   Promoter& promoter;
   Metrics& metrics;
+  const Gate& gate;
 };
 
 std::unique_ptr<grpc::Service> MakeTrainingService(

@@ -10,6 +10,7 @@
 #include "core/data/niah_source.h"
 #include "core/recipe.h"
 #include "fmt/ranges.h"
+#include "server/errors.h"
 #include "server/file_io.h"
 #include "server/names.h"
 
@@ -30,8 +31,9 @@ absl::Status NoSuchPreset(const std::string& folder, const std::string& name) {
     }
   }
   std::ranges::sort(known);
-  return absl::NotFoundError(fmt::format(
-      "no preset is called {:?}; there are {}", name, fmt::join(known, ", ")));
+  return Error(Reason::kPresetNotFound,
+               fmt::format("no preset is called {:?}; there are {}", name,
+                           fmt::join(known, ", ")));
 }
 
 std::vector<Weighted> EquallyWeighted(const std::vector<std::string>& names,
@@ -47,7 +49,7 @@ std::vector<Weighted> EquallyWeighted(const std::vector<std::string>& names,
 RecipeSource RecipesIn(std::string folder) {
   return [folder = std::move(folder)](
              const std::string& name) -> absl::StatusOr<TrainRecipe> {
-    GIST_RETURN_IF_ERROR(CheckPlainName("the preset's name", name));
+    GIST_RETURN_IF_ERROR(CheckPlainName("preset", name));
     const std::string file = name + kSuffix;
     const auto yaml = ReadStateFile(fmt::format("{}/{}", folder, file));
     if (absl::IsNotFound(yaml.status())) return NoSuchPreset(folder, name);
@@ -63,8 +65,10 @@ RecipeSource RecipesIn(std::string folder) {
 GeneratorSource Generators() {
   return [](const GeneratorRequest& request) -> absl::StatusOr<GeneratedTasks> {
     if (request.name != "niah") {
-      return absl::InvalidArgumentError(fmt::format(
-          "no generator is called {:?}; there is niah", Shown(request.name)));
+      return InvalidField(
+          "generator.name",
+          fmt::format("no generator is called {:?}; there is niah",
+                      Shown(request.name)));
     }
     NiahOptions options;
     options.languages = EquallyWeighted(request.languages, options.languages);

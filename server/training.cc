@@ -35,6 +35,8 @@ Json RequestJson(const TrainRequest& request) {
                {"gist_tokens", request.gist_tokens},
                {"max_tokens", request.max_tokens},
                {"epochs", request.epochs}};
+  // Absent where there are no tenants, as in older records.
+  if (!request.tenant.empty()) json["tenant"] = request.tenant;
   if (request.generator) {
     json["generator"] = {{"name", request.generator->name},
                          {"languages", request.generator->languages},
@@ -46,6 +48,7 @@ Json RequestJson(const TrainRequest& request) {
 
 TrainRequest RequestFrom(const Json& json) {
   TrainRequest request;
+  request.tenant = json.value("tenant", "");
   json.at("request_id").get_to(request.request_id);
   json.at("preset").get_to(request.preset);
   json.at("name").get_to(request.name);

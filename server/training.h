@@ -26,7 +26,8 @@ struct GeneratorRequest {
 };
 
 struct TrainRequest {
-  std::string request_id;  // the same id is the same job; empty: a new one
+  std::string tenant = {};  // of the caller; empty: the default one
+  std::string request_id;   // the same id is the same job; empty: a new one
   std::string preset;
   std::string name;  // of the adapter to be
   std::vector<std::string> dataset_ids;

@@ -161,9 +161,15 @@ grpc::Status ScriptedServer::ImportContext(
   return End("ImportContext");
 }
 
-grpc::Status ScriptedServer::GetServerInfo(Context*,
+grpc::Status ScriptedServer::GetServerInfo(Context* context,
                                            const v1::GetServerInfoRequest*,
                                            v1::ServerInfo* response) {
+  const auto [first, last] =
+      context->client_metadata().equal_range("authorization");
+  for (auto header = first; header != last; ++header) {
+    received->authorization.emplace_back(header->second.data(),
+                                         header->second.size());
+  }
   *response = script->info;
   return End("GetServerInfo");
 }

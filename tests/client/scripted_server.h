@@ -50,6 +50,7 @@ struct Received {
   std::vector<std::string> deleted;
   std::vector<v1::ExportContextRequest> exports;
   std::string imported;
+  std::vector<std::string> authorization;  // headers of GetServerInfo
 
   void KeepSize(const std::string& chunk) {
     largest_chunk_bytes = std::max(largest_chunk_bytes, chunk.size());

@@ -23,7 +23,12 @@ GistdProcess::GistdProcess(std::vector<std::string> arguments,
   if (std::ranges::find(arguments, "--listen") == arguments.end()) {
     arguments.insert(arguments.end(), {"--listen", "127.0.0.1:0"});
   }
-  arguments.insert(arguments.end(), {"--admin", "off"});
+  if (std::ranges::find(arguments, "--admin") == arguments.end()) {
+    arguments.insert(arguments.end(), {"--admin", "off"});
+  }
+  if (std::ranges::find(arguments, "--drain-seconds") == arguments.end()) {
+    arguments.insert(arguments.end(), {"--drain-seconds", "0"});
+  }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);

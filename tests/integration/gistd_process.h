@@ -12,8 +12,9 @@ namespace gist {
 
 class GistdProcess {
  public:
-  // Listens on a free loopback port unless `arguments` say otherwise. Its log
-  // goes to the file `log_path`.
+  // Listens on a free loopback port, has no admin port and does not linger at
+  // SIGTERM, unless `arguments` say otherwise. Its log goes to the file
+  // `log_path`.
   GistdProcess(std::vector<std::string> arguments, std::string log_path);
   ~GistdProcess();  // kills it if it still runs
   GistdProcess(const GistdProcess&) = delete;

@@ -208,5 +208,49 @@ TEST(ConfigTest, HelpShowsAnExampleAndVersionANumber) {
               testing::MatchesRegex("gistd [0-9]+\\.[0-9]+\\.[0-9]+\n"));
 }
 
+// Without TLS, or where nobody is asked, the port stays on loopback.
+TEST(ConfigTest, LeavingLoopbackTakesTlsAndAWayToTellCallers) {
+  const std::vector<const char*> all = {"--listen", "0.0.0.0:50051"};
+  const auto with = [&all](std::vector<const char*> more) {
+    more.insert(more.begin(), all.begin(), all.end());
+    return Parse(more);
+  };
+  const std::vector<const char*> tls = {"--tls-cert", "c.pem", "--tls-key",
+                                        "k.pem"};
+  EXPECT_THAT(with({}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("unencrypted")));
+  EXPECT_THAT(with({"--auth-file", "tokens"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("unencrypted")));
+  EXPECT_THAT(with(tls), StatusIs(StatusCode::kInvalidArgument,
+                                  HasSubstr("may do everything")));
+  for (const auto& [flag, value] :
+       {std::pair("--auth-file", "tokens"), {"--tls-client-ca", "ca.pem"}}) {
+    auto more = tls;
+    more.insert(more.end(), {flag, value});
+    EXPECT_THAT(with(more), IsOk()) << flag;
+  }
+  EXPECT_THAT(with({"--insecure-listen"}), IsOk());
+}
+
+TEST(ConfigTest, SecurityFlagsThatDoNotGoTogetherAreRefused) {
+  const std::vector<std::vector<const char*>> wrong = {
+      {"--tls-cert", "c.pem"},
+      {"--tls-key", "k.pem"},
+      {"--tls-client-ca", "ca.pem"},
+      {"--channelz", "--auth-file", "tokens"}};
+  for (const auto& arguments : wrong) {
+    EXPECT_THAT(Parse(arguments), StatusIs(StatusCode::kInvalidArgument, _))
+        << arguments[0];
+  }
+  const Config config = Parsed(
+      {"--tls-cert", "c.pem", "--tls-key", "k.pem", "--tls-client-ca", "ca.pem",
+       "--auth-file", "tokens", "--open-health", "--open-reflection"});
+  EXPECT_EQ(config.tls_client_ca, "ca.pem");
+  EXPECT_TRUE(config.open_health && config.open_reflection);
+  Config again;
+  EXPECT_THAT(ApplyYaml(ToYaml(config), "gistd.yml", again), IsOk());
+  EXPECT_EQ(ToYaml(again), ToYaml(config));
+}
+
 }  // namespace
 }  // namespace gist

@@ -482,9 +482,8 @@ TEST_F(GrpcServiceTest, HealthFollowsTheServersLife) {
     EXPECT_EQ(RawCall(method, request), "\x08\x01");  // SERVING
   }
   grpc_->StopServing();
-  for (const std::string& request : {all, ours}) {
-    EXPECT_EQ(RawCall(method, request), "\x08\x02");  // NOT_SERVING
-  }
+  EXPECT_EQ(RawCall(method, all), "\x08\x01");   // it lives
+  EXPECT_EQ(RawCall(method, ours), "\x08\x02");  // NOT_SERVING
 }
 
 TEST_F(GrpcServiceTest, ReflectionNamesTheService) {

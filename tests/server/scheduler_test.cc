@@ -258,7 +258,8 @@ TEST_F(SchedulerTest, StepsAreAsLongAsTheMeasuredSpeedAllows) {
 TEST_F(SchedulerTest, WhoWasGivenLeastStartsFirst) {
   Start({.max_running_asks = 1});
   SubmitGate();
-  const Caller greedy{.tenant = "greedy"}, modest{.tenant = "modest"};
+  const Caller greedy{.principal = {.tenant = "greedy"}};
+  const Caller modest{.principal = {.tenant = "modest"}};
   for (const char* name : {"a", "b", "c"}) {
     ASSERT_THAT(Submit({.name = name, .text_tokens = 20}, greedy), IsOk());
   }
@@ -274,7 +275,8 @@ TEST_F(SchedulerTest, WhoWasGivenLeastStartsFirst) {
 TEST_F(SchedulerTest, ANewcomerDoesNotOvertakeForWhatItDidNotUseBefore) {
   Start({.max_running_asks = 1});
   SubmitGate();
-  const Caller old{.tenant = "old"}, late{.tenant = "late"};
+  const Caller old{.principal = {.tenant = "old"}};
+  const Caller late{.principal = {.tenant = "late"}};
   for (const char* name : {"a", "b"}) {
     ASSERT_THAT(Submit({.name = name, .text_tokens = 900}, old), IsOk());
   }
@@ -357,9 +359,9 @@ TEST_F(SchedulerTest, KeysAndValuesOfRunningJobsStayBelowTheLimit) {
         Submit({.name = name, .steps = 2, .on_step = count, .kv_tokens = 40}),
         IsOk());
   }
-  EXPECT_THAT(Submit({.name = "e", .kv_tokens = 101}),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("101 tokens need")));
+  EXPECT_THAT(
+      Submit({.name = "e", .kv_tokens = 101}),
+      StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("101 tokens need")));
   gate_.Open();
   journal_.WaitForEnds(5);
   EXPECT_EQ(most, 2);

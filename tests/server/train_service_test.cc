@@ -34,7 +34,7 @@ class TrainServiceTest : public TrainTest {
         GrpcServer::Start(
             parts.harness.pipeline, parts.metrics, {.listen = "127.0.0.1:0"},
             MakeTrainingService({*parts.manager, parts.datasets, parts.adapters,
-                                 parts.promoter, parts.metrics}))
+                                 parts.promoter, parts.metrics, gate_}))
             .value();
     client::ClientOptions options;
     options.target = grpc_->address();
@@ -79,6 +79,7 @@ class TrainServiceTest : public TrainTest {
     return id;
   }
 
+  const Gate gate_;  // open
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<TrainingClient> client_;
 };
