@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "server/call_record.h"
 
 namespace gist {
 
@@ -19,6 +20,13 @@ struct Caller {
   Clock::time_point deadline = Clock::time_point::max();
   // Called from any thread until the work has ended; empty: never leaves.
   std::function<bool()> has_left;
+  // Of the call, for its own thread; null: nobody keeps one.
+  CallRecord* record = nullptr;
+
+  // The call is refused by a limit of this server; `reason`: call_record.h.
+  void Reject(const char* reason) const {
+    if (record != nullptr) record->rejected = reason;
+  }
 
   // kDeadlineExceeded or kCancelled once nobody wants the answer any more.
   // The deadline comes first: gRPC reports a passed deadline as a leave too.

@@ -55,6 +55,7 @@ absl::StatusOr<Comparison> CompareModes(Pipeline& pipeline, AskInput input,
   static std::mutex one_at_a_time;  // of the process's peak memory
   const std::unique_lock lock(one_at_a_time, std::try_to_lock);
   if (!lock.owns_lock()) {
+    caller.Reject(rejected::kBusy);
     return absl::ResourceExhaustedError(
         "another comparison runs, and two would disturb each other's figures; "
         "try again later");

@@ -77,7 +77,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 // The flags; each is empty until it is given.
 struct Flags {
   std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
-  std::optional<std::string> device, weights, embedder;
+  std::optional<std::string> device, weights, embedder, log_format;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   std::optional<int64_t> max_cached_kv_bytes;
@@ -116,6 +116,8 @@ struct Flags {
         defaults.limits.max_cached_kv_bytes);
     add("--max-queue", max_queue, "limit of requests at a time",
         defaults.limits.max_queue);
+    add("--log-format", log_format, "text (logfmt) or json",
+        defaults.log_format);
     app.add_flag("--check-config", check_config,
                  "print the configuration in effect as YAML and leave");
   }
@@ -134,6 +136,7 @@ struct Flags {
     apply(presets, config.presets);
     apply(device, config.device);
     apply(weights, config.weights);
+    apply(log_format, config.log_format);
     apply(threads, config.threads);
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
@@ -187,6 +190,10 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError(
         fmt::format("weights is \"{}\", want float32, bfloat16 or quantized",
                     config.weights));
+  }
+  if (config.log_format != "text" && config.log_format != "json") {
+    return absl::InvalidArgumentError(fmt::format(
+        "log_format is \"{}\", want text or json", config.log_format));
   }
   const Config::Limits& limits = config.limits;
   GIST_RETURN_IF_ERROR(CheckAtLeast("threads", config.threads, 0));

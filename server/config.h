@@ -26,7 +26,8 @@ struct Config {
   std::string device = "cpu";    // "cpu", "cuda:0"
   // "float32", "bfloat16" or "quantized": core/base/weight_storage.h.
   std::string weights = "float32";
-  int threads = 0;  // of the CPU engine; 0: one for each core
+  int threads = 0;                  // of the CPU engine; 0: one for each core
+  std::string log_format = "text";  // of the lines on stderr: "text", "json"
   double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
   struct Limits {
     int64_t max_document_bytes = int64_t{64} << 20;

@@ -13,16 +13,18 @@
 #include "core/base/status.h"
 #include "server/adapter_store.h"
 #include "server/config.h"
+#include "server/counted_store.h"
 #include "server/dataset_store.h"
 #include "server/grpc_service.h"
+#include "server/logging.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
 #include "server/promoter.h"
+#include "server/readings.h"
 #include "server/scheduler.h"
 #include "server/train_manager.h"
 #include "server/train_service.h"
 #include "server/train_sources.h"
-#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "storage/gist_store.h"
 #ifdef GIST_TORCH
@@ -49,7 +51,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
 #else
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
               config.model);
-  return std::make_unique<FakeEngine>();
+  return std::make_unique<FakeEngine>(FakeOptionsFor(config.device));
 #endif
 }
 
@@ -66,13 +68,6 @@ absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
 #else
   return std::make_unique<FakeEmbedder>();
 #endif
-}
-
-// logfmt on stderr; stdout stays free.
-void StartLogging() {
-  auto logger = spdlog::stderr_logger_mt("gistd");
-  logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
-  spdlog::set_default_logger(std::move(logger));
 }
 
 // Threads inherit the mask: these signals reach WaitForStop alone.
@@ -115,7 +110,9 @@ struct Trainings {
 };
 
 absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
-  GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
+  Metrics metrics;
+  GIST_ASSIGN_OR_RETURN(auto opened, OpenGistStore(config.data_dir));
+  const auto store = CountStore(std::move(opened), metrics);
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
   Scheduler scheduler(*engine,
@@ -126,9 +123,12 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
                      .max_document_tokens = config.limits.max_document_tokens,
                      .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
                     embedder.get());
-  Metrics metrics;
   GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
   metrics.AddContexts(contexts);
+  metrics.SetBuild({engine->model().name, engine->model().fingerprint,
+                    engine->model().device});
+  const auto reading =
+      metrics.ReadFrom([&] { return ReadServer(pipeline, config.data_dir); });
   std::string admin = config.admin;
   if (admin != "off") {
     GIST_ASSIGN_OR_RETURN(admin, metrics.Serve(config.admin));
@@ -150,10 +150,12 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
       server->address(), admin, engine->model().name, engine->adapter().name,
       contexts);
 
+  metrics.SetReady(true);
   int signal_number = 0;
   sigwait(&stop_signals, &signal_number);
   SPDLOG_INFO("gistd stopping signal={} grace_seconds={}", signal_number,
               config.shutdown_grace_seconds);
+  metrics.SetReady(false);
   server->StopServing();
   trainings.manager->BeginStop();
   scheduler.Drain(
@@ -165,7 +167,7 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
 }
 
 int Main(int argc, char** argv) {
-  StartLogging();
+  StartLogging(LogFormat::kText);
   auto command_line = ParseCommandLine(argc, argv);
   absl::Status status = command_line.status();
   if (status.ok()) {
@@ -174,9 +176,9 @@ int Main(int argc, char** argv) {
       return 0;
     }
     const sigset_t stop_signals = BlockStopSignals();
-    status = Fence("gistd", [&] {
-      return Serve(std::get<Config>(*command_line), stop_signals);
-    });
+    const Config& config = std::get<Config>(*command_line);
+    if (config.log_format == "json") StartLogging(LogFormat::kJson);
+    status = Fence("gistd", [&] { return Serve(config, stop_signals); });
   }
   if (status.ok()) return 0;
   SPDLOG_ERROR("error={:?}", Message(status));

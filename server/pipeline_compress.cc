@@ -34,7 +34,11 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     const ProgressSink& progress) {
   const Clock::time_point start = Clock::now();
   CompressResult result;
-  GIST_ASSIGN_OR_RETURN(CompressWork work, PlanCompress(input));
+  auto plan = PlanCompress(input);
+  if (absl::IsResourceExhausted(plan.status())) {
+    caller.Reject(rejected::kTooLarge);
+  }
+  GIST_ASSIGN_OR_RETURN(CompressWork work, std::move(plan));
   result.tokenize_seconds = SecondsSince(start);
 
   ContextRecord& record = result.context.record;

@@ -29,6 +29,26 @@ inline Caller CallerOf(grpc::ServerContext& context) {
   return caller;
 }
 
+// The one value of a key of the caller's metadata; empty: none, or several.
+inline std::string_view MetadataOf(const grpc::ServerContext& context,
+                                   const char* key) {
+  const auto& metadata = context.client_metadata();
+  if (metadata.count(key) != 1) return {};
+  const grpc::string_ref value = metadata.find(key)->second;
+  return {value.data(), value.size()};
+}
+
+// What the call is known by; tells the caller too.
+inline CallIds IdsOf(grpc::ServerContext& context) {
+  CallIds ids = ReadCallIds(MetadataOf(context, "x-request-id"),
+                            MetadataOf(context, "traceparent"));
+  context.AddInitialMetadata("x-request-id", ids.request_id);
+  if (!ids.traceparent.empty()) {
+    context.AddInitialMetadata("traceparent", ids.traceparent);
+  }
+  return ids;
+}
+
 // What went wrong here, and not at the client.
 inline bool IsOurs(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal ||
@@ -51,6 +71,7 @@ absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
   for (Message message; stream.Read(&message);) {
     if (std::exchange(is_first, false)) first(message);
     if (int64_t(bytes.size() + message.chunk().size()) > max_bytes) {
+      caller.Reject(rejected::kTooLarge);
       return absl::ResourceExhaustedError(fmt::format(
           "more than {} bytes, the limit of this server", max_bytes));
     }
@@ -60,24 +81,31 @@ absl::StatusOr<std::string> ReadChunks(Stream& stream, int64_t max_bytes,
   return bytes;
 }
 
+// Counts and logs a call that has ended.
+inline void Finish(const CallRecord& record, const absl::Status& status,
+                   double seconds, Metrics& metrics) {
+  const char* const code = CodeName(status.code());
+  metrics.CountRequest(record.rpc(), record.mode, code, seconds);
+  if (record.rejected != nullptr) metrics.CountRejected(record.rejected);
+  if (IsOurs(status.code())) {
+    SPDLOG_ERROR("{}", record.Line(code, seconds, Message(status)));
+  } else {
+    SPDLOG_INFO("{}", record.Line(code, seconds, {}));
+  }
+}
+
 // Runs one call: what it throws, times, counts and logs. Neither text nor
 // question is ever logged; messages of errors hold none of either.
 template <typename Body>
 grpc::Status ServeCall(const char* rpc, grpc::ServerContext& context,
                        Metrics& metrics, Body body) {
   const Clock::time_point start = Clock::now();
-  const Caller caller = CallerOf(context);
+  CallRecord record(rpc, IdsOf(context));
+  Caller caller = CallerOf(context);
+  caller.record = &record;
   const absl::Status status =
       Fence(rpc, [&]() -> absl::Status { return body(caller); });
-  const double seconds = SecondsSince(start);
-  const char* const code = CodeName(status.code());
-  metrics.CountRequest(rpc, code, seconds);
-  if (IsOurs(status.code())) {
-    SPDLOG_ERROR("rpc={} code={} seconds={:.3f} error={:?}", rpc, code, seconds,
-                 Message(status));
-  } else {
-    SPDLOG_INFO("rpc={} code={} seconds={:.3f}", rpc, code, seconds);
-  }
+  Finish(record, status, SecondsSince(start), metrics);
   return ToGrpc(status);
 }
 

@@ -37,8 +37,12 @@ Scheduler::~Scheduler() {
 absl::Status Scheduler::Submit(std::unique_ptr<Job> job, Caller caller) {
   {
     const std::scoped_lock lock(mutex_);
-    if (draining_) return ShuttingDown();
+    if (draining_) {
+      caller.Reject(rejected::kDraining);
+      return ShuttingDown();
+    }
     if (jobs_ >= options_.max_jobs) {
+      caller.Reject(rejected::kQueueFull);
       return absl::ResourceExhaustedError(fmt::format(
           "the queue is full: {} requests wait or run, the limit is {}; try "
           "again later",
@@ -65,6 +69,10 @@ void Scheduler::Run() {
     CheckCallers(waiting_);
     EndDone(waiting_);
     StartWaiting();
+    {
+      const std::scoped_lock lock(mutex_);
+      NoteLoad();
+    }
     NoteCompany();
     StepAll();
     DecodeAll();
@@ -72,16 +80,36 @@ void Scheduler::Run() {
   }
 }
 
+// Wants mutex_.
+void Scheduler::NoteLoad() {
+  load_ = {};
+  for (const Entry& entry : waiting_)
+    ++load_.waiting[size_t(entry.job->lane())];
+  for (const Entry& entry : running_)
+    ++load_.running[size_t(entry.job->lane())];
+}
+
+SchedulerLoad Scheduler::Load() const {
+  const std::scoped_lock lock(mutex_);
+  SchedulerLoad load = load_;
+  for (const Entry& entry : arrivals_) {
+    ++load.waiting[size_t(entry.job->lane())];
+  }
+  return load;
+}
+
 // Sleeps while there is nothing to do. False: no job is left and none will
 // come.
 bool Scheduler::TakeArrivals() {
   std::unique_lock lock(mutex_);
+  NoteLoad();
   if (waiting_.empty() && running_.empty()) {
     changed_.wait(lock, [this] { return !arrivals_.empty() || exiting_; });
     if (arrivals_.empty()) return false;
   }
   std::move(arrivals_.begin(), arrivals_.end(), std::back_inserter(waiting_));
   arrivals_.clear();
+  NoteLoad();
   cut_off_ = stopping_;
   return true;
 }

@@ -1,6 +1,7 @@
 // Shares one engine between requests, one step at a time.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -22,10 +23,12 @@ class Job {
  public:
   // kAdapter swaps the adapter: it holds no memory and waits for no place.
   enum class Lane { kAsk, kCompress, kAdapter };
+  static constexpr int kLanes = 3;
   // What it wants next: another Step, a token of prompt(), or nothing.
   enum class Next { kStep, kDecode, kDone };
 
   virtual ~Job() = default;
+  // The same for all of the job's life; also called by who submits it.
   virtual Lane lane() const = 0;
   // Makes at most one engine call.
   virtual absl::StatusOr<Next> Step(Engine& engine) = 0;
@@ -46,6 +49,12 @@ struct SchedulerOptions {
   // lane of their own so that they never keep a question waiting for a place.
   int max_running_asks = 8;
   int max_running_compressions = 2;
+};
+
+// How many jobs wait and run, by lane.
+struct SchedulerLoad {
+  std::array<int, Job::kLanes> waiting{};
+  std::array<int, Job::kLanes> running{};
 };
 
 // Rounds: every running job that is not decoding takes one step, in the order
@@ -69,6 +78,9 @@ class Scheduler {
   // with kUnavailable. Returns when no job is left.
   void Drain(std::chrono::milliseconds grace);
 
+  SchedulerLoad Load() const;
+  const SchedulerOptions& options() const { return options_; }
+
  private:
   struct Entry {
     std::unique_ptr<Job> job;
@@ -80,6 +92,7 @@ class Scheduler {
   void Run();
   bool TakeArrivals();
   void StartWaiting();
+  void NoteLoad();
   void CheckCallers(std::deque<Entry>& entries);
   void NoteCompany();
   void StepAll();
@@ -89,10 +102,11 @@ class Scheduler {
   Engine& engine_;
   const SchedulerOptions options_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Entry> arrivals_;
-  int jobs_ = 0;  // submitted and not ended
+  SchedulerLoad load_;  // without arrivals_
+  int jobs_ = 0;        // submitted and not ended
   bool draining_ = false;
   bool stopping_ = false;  // the grace is over
   bool exiting_ = false;   // the thread ends when nothing is left

@@ -231,6 +231,7 @@ absl::Status TrainManager::Watch(std::string_view job_id, const Caller& caller,
   };
   const Place place(watchers_);
   if (place.number > options_.max_watchers) {
+    caller.Reject(rejected::kBusy);
     return absl::ResourceExhaustedError(
         fmt::format("{} callers watch trainings, the limit is {}; {} goes on: "
                     "watch it later",

@@ -19,9 +19,13 @@ class TrainService final : public v1::TrainingService::Service {
                      const v1::TrainRequest* request,
                      grpc::ServerWriter<v1::TrainEvent>* writer) override {
     return Serve("Train", *context, [&](const Caller& caller) -> absl::Status {
-      GIST_ASSIGN_OR_RETURN(const Training training,
-                            parts_.manager.Submit(FromProto(*request)));
-      return WatchInto(training.job_id, caller, *writer);
+      const auto training = parts_.manager.Submit(FromProto(*request));
+      if (absl::IsResourceExhausted(training.status())) {
+        caller.Reject(rejected::kTrainingQueueFull);
+      }
+      GIST_RETURN_IF_ERROR(training.status());
+      caller.record->Add("job", training->job_id);
+      return WatchInto(training->job_id, caller, *writer);
     });
   }
 
@@ -79,6 +83,7 @@ class TrainService final : public v1::TrainingService::Service {
                                     caller, [](auto&) {}));
           GIST_ASSIGN_OR_RETURN(const Dataset dataset,
                                 parts_.datasets.Add(lines));
+          caller.record->Add("bytes", lines.size());
           ToProto(dataset, response);
           return absl::OkStatus();
         });
