@@ -92,11 +92,16 @@ absl::Status AskJob::Feed(Engine& engine, int max_tokens) {
 }
 
 absl::StatusOr<Job::Next> AskJob::Take(const DecodedToken& token) {
+  const Clock::time_point now = Clock::now();
   if (!has_token_) {
     has_token_ = true;
-    first_token_ = Clock::now();
+    first_token_ = now;
     outcome_->first_token_seconds = SecondsSince(work_.arrival);
+  } else if (!token.end_of_turn) {
+    outcome_->token_gaps_seconds.push_back(
+        std::chrono::duration<float>(now - last_token_).count());
   }
+  last_token_ = now;
   if (!token.end_of_turn) {
     ++outcome_->answer_tokens;
     PostText(utf8_.Add(token.bytes));

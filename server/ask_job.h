@@ -52,6 +52,8 @@ struct AskOutcome {
   double prefill_seconds = 0;      // in the engine
   double first_token_seconds = 0;  // from the request's arrival
   double decode_seconds = 0;       // wall time after the first token
+  // Wall time between each token and the one before; the end of turn is none.
+  std::vector<float> token_gaps_seconds;
 };
 
 // Leaves a context that it has read in `cache`, and uses one that is there.
@@ -85,7 +87,7 @@ class AskJob : public Job {
   const std::shared_ptr<AskOutcome> outcome_;
   SequenceCache& cache_;
   const Clock::time_point submitted_ = Clock::now();
-  Clock::time_point first_token_;
+  Clock::time_point first_token_, last_token_;
   std::unique_ptr<Sequence> prompt_;
   size_t loaded_gists_ = 0;   // of work_.gists
   size_t loaded_tokens_ = 0;  // of work_.tokens

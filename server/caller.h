@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "server/call_record.h"
 #include "server/principal.h"
 
 namespace gist {
@@ -21,6 +22,8 @@ struct Caller {
   // Called from any thread until the work has ended; empty: never leaves.
   std::function<bool()> has_left = {};
   Principal principal = {};
+  // Of the call, for its own thread; null: nobody keeps one.
+  CallRecord* record = nullptr;
 
   // kDeadlineExceeded or kCancelled once nobody wants the answer any more.
   // The deadline comes first: gRPC reports a passed deadline as a leave too.

@@ -115,7 +115,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 // The flags; each is empty until it is given.
 struct Flags {
   std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
-  std::optional<std::string> device, weights, embedder;
+  std::optional<std::string> device, weights, embedder, log_format;
   std::optional<std::string> tls_cert, tls_key, tls_client_ca, auth_file;
   std::optional<int> threads, max_queue;
   std::optional<double> drain_seconds;
@@ -177,6 +177,8 @@ struct Flags {
     add("--max-queued-tokens", max_queued_tokens,
         "limit of the tokens that these have still to read",
         defaults.limits.max_queued_tokens);
+    add("--log-format", log_format, "text (logfmt) or json",
+        defaults.log_format);
     app.add_flag("--check-config", check_config,
                  "print the configuration in effect as YAML and leave");
   }
@@ -195,6 +197,7 @@ struct Flags {
     apply(presets, config.presets);
     apply(device, config.device);
     apply(weights, config.weights);
+    apply(log_format, config.log_format);
     apply(threads, config.threads);
     apply(drain_seconds, config.drain_seconds);
     apply(max_document_bytes, config.limits.max_document_bytes);
@@ -253,6 +256,10 @@ absl::Status CheckConfig(const Config& config) {
     return absl::InvalidArgumentError(
         fmt::format("weights is \"{}\", want float32, bfloat16 or quantized",
                     config.weights));
+  }
+  if (config.log_format != "text" && config.log_format != "json") {
+    return absl::InvalidArgumentError(fmt::format(
+        "log_format is \"{}\", want text or json", config.log_format));
   }
   const Config::Limits& limits = config.limits;
   GIST_RETURN_IF_ERROR(CheckAtLeast("threads", config.threads, 0));

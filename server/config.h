@@ -33,7 +33,8 @@ struct Config {
   std::string device = "cpu";    // "cpu", "cuda:0"
   // "float32", "bfloat16" or "quantized": core/base/weight_storage.h.
   std::string weights = "float32";
-  int threads = 0;  // of the CPU engine; 0: one for each core
+  int threads = 0;                  // of the CPU engine; 0: one for each core
+  std::string log_format = "text";  // of the lines on stderr: "text", "json"
   // After SIGTERM: not ready, and still serving, so that balancers look away.
   double drain_seconds = 5;
   double shutdown_grace_seconds = 10;  // then, for requests that still run

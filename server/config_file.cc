@@ -65,6 +65,7 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("device", "a string", config.device),
           MakeKey("weights", "a string", config.weights),
           MakeKey("threads", "an integer", config.threads),
+          MakeKey("log_format", "a string", config.log_format),
           MakeKey("drain_seconds", "a number", config.drain_seconds),
           MakeKey("shutdown_grace_seconds", "a number",
                   config.shutdown_grace_seconds)};

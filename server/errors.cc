@@ -19,6 +19,8 @@ constexpr milliseconds kSoon{1000};
 // What a restart, a disk or a training takes.
 constexpr milliseconds kLater{5000};
 
+constexpr bool kIsLimit = true;
+
 constexpr ReasonInfo kReasons[] = {
     {Reason::kRequestInvalid, "REQUEST_INVALID", StatusCode::kInvalidArgument,
      kNever},
@@ -54,24 +56,25 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kNothingToRollBack, "NOTHING_TO_ROLL_BACK",
      StatusCode::kFailedPrecondition, kNever},
     {Reason::kAdapterChanged, "ADAPTER_CHANGED", StatusCode::kAborted, kSoon},
-    {Reason::kQueueFull, "QUEUE_FULL", StatusCode::kResourceExhausted, kSoon},
+    {Reason::kQueueFull, "QUEUE_FULL", StatusCode::kResourceExhausted, kSoon,
+     kIsLimit},
     {Reason::kTrainingQueueFull, "TRAINING_QUEUE_FULL",
-     StatusCode::kResourceExhausted, milliseconds(60000)},
+     StatusCode::kResourceExhausted, milliseconds(60000), kIsLimit},
     {Reason::kComparisonRunning, "COMPARISON_RUNNING",
-     StatusCode::kResourceExhausted, kLater},
+     StatusCode::kResourceExhausted, kLater, kIsLimit},
     {Reason::kTooManyWatchers, "TOO_MANY_WATCHERS",
-     StatusCode::kResourceExhausted, kLater},
+     StatusCode::kResourceExhausted, kLater, kIsLimit},
     {Reason::kDocumentTooLarge, "DOCUMENT_TOO_LARGE",
-     StatusCode::kResourceExhausted, kNever},
+     StatusCode::kResourceExhausted, kNever, kIsLimit},
     {Reason::kDatasetTooLarge, "DATASET_TOO_LARGE",
-     StatusCode::kResourceExhausted, kNever},
+     StatusCode::kResourceExhausted, kNever, kIsLimit},
     {Reason::kTooManyDatasets, "TOO_MANY_DATASETS",
-     StatusCode::kResourceExhausted, kNever},
+     StatusCode::kResourceExhausted, kNever, kIsLimit},
     {Reason::kStoreFull, "STORE_FULL", StatusCode::kResourceExhausted, kNever},
     {Reason::kDataDamaged, "DATA_DAMAGED", StatusCode::kDataLoss, kNever},
     {Reason::kStoreUnavailable, "STORE_UNAVAILABLE", StatusCode::kUnavailable,
      kLater},
-    {Reason::kDraining, "DRAINING", StatusCode::kUnavailable, kLater},
+    {Reason::kDraining, "DRAINING", StatusCode::kUnavailable, kLater, kIsLimit},
     {Reason::kInternalError, "INTERNAL_ERROR", StatusCode::kInternal, kNever},
     {Reason::kDeadlinePassed, "DEADLINE_PASSED", StatusCode::kDeadlineExceeded,
      kNever},

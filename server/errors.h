@@ -59,6 +59,8 @@ struct ReasonInfo {
   absl::StatusCode code;  // of every error with this reason
   // The same call may succeed after this long; zero: not by waiting.
   std::chrono::milliseconds retry_delay;
+  // Refused by a limit of this server, before any work was done.
+  bool is_limit = false;
 };
 
 // All of them, in the order of the enum.

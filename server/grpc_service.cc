@@ -17,17 +17,11 @@
 #include "server/errors.h"
 #include "server/grpc_health.h"
 #include "server/proto_convert.h"
+#include "server/record_work.h"
 #include "server/rpc.h"
-#include "spdlog/spdlog.h"
 
 namespace gist {
 namespace {
-
-// As metrics and log name it.
-const char* NameOf(AskMode mode) {
-  constexpr const char* kNames[] = {"gist", "full", "rag", "hybrid"};
-  return kNames[size_t(mode)];
-}
 
 constexpr int kSlackBytes = 64 << 10;    // of a message, over kMaxUnaryBytes
 constexpr size_t kChunkBytes = 1 << 20;  // of an exported file
@@ -144,9 +138,11 @@ class Service final : public v1::GistService::Service {
         "Compare", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(const auto wanted, FromProto(*request));
           const bool trained = is_training_();
+          caller.record->mode = "compare";
           GIST_ASSIGN_OR_RETURN(
               Comparison comparison,
               CompareModes(pipeline_, wanted.first, wanted.second, caller));
+          RecordWork(comparison, *caller.record, metrics_);
           comparison.alone = comparison.alone && !trained && !is_training_();
           ToProto(comparison, response);
           return absl::OkStatus();
@@ -204,6 +200,7 @@ class Service final : public v1::GistService::Service {
               const std::string file,
               pipeline_.Export(request->context_id(), request->without_text(),
                                caller.principal.tenant));
+          caller.record->Add("bytes", file.size());
           for (size_t at = 0; at < file.size(); at += kChunkBytes) {
             GIST_RETURN_IF_ERROR(caller.Check());
             v1::ExportContextResponse response;
@@ -227,6 +224,8 @@ class Service final : public v1::GistService::Service {
           GIST_ASSIGN_OR_RETURN(const auto result,
                                 pipeline_.Import(file, caller));
           if (result.is_new) metrics_.AddContexts(1);
+          caller.record->Add("context", result.context.record.context_id);
+          caller.record->Add("bytes", file.size());
           ToProto(result.context, response);
           return absl::OkStatus();
         });
@@ -251,15 +250,10 @@ class Service final : public v1::GistService::Service {
   absl::Status CompressInto(const CompressInput& input, const Caller& caller,
                             const Pipeline::ProgressSink& progress,
                             v1::CompressResponse* response) {
+    caller.record->mode = "compress";
     GIST_ASSIGN_OR_RETURN(const CompressResult result,
                           pipeline_.Compress(input, caller, progress));
-    const ContextRecord& record = result.context.record;
-    if (result.is_new) metrics_.AddContexts(1);
-    if (!result.cached) metrics_.CountCompressed(record.document_tokens);
-    SPDLOG_INFO(
-        "compressed context={} tokens={} gists={} cached={} seconds={:.3f}",
-        record.context_id, record.document_tokens, record.gist_tokens,
-        result.cached, result.total_seconds);
+    RecordWork(result, *caller.record, metrics_);
     ToProto(result, response);
     return absl::OkStatus();
   }
@@ -295,6 +289,7 @@ class Service final : public v1::GistService::Service {
                            grpc::ServerWriter<v1::AskResponse>& writer,
                            const Caller& caller) {
     GIST_ASSIGN_OR_RETURN(const AskInput input, FromProto(request));
+    caller.record->mode = NameOf(input.mode);
     const auto on_text = [&](const std::string& piece) {
       v1::AskResponse event;
       event.set_text(piece);
@@ -302,16 +297,7 @@ class Service final : public v1::GistService::Service {
     };
     GIST_ASSIGN_OR_RETURN(const Accounting accounting,
                           pipeline_.Ask(input, caller, on_text));
-    const char* const mode = NameOf(accounting.mode);
-    const int prompt_tokens =
-        accounting.prefix_tokens + accounting.gist_tokens +
-        accounting.context_tokens + accounting.question_tokens;
-    metrics_.CountAnswer(mode, prompt_tokens, accounting.answer_tokens);
-    SPDLOG_INFO(
-        "answered mode={} contexts={} prompt_tokens={} answer_tokens={} "
-        "first_token_seconds={:.3f} seconds={:.3f}",
-        mode, input.context_ids.size(), prompt_tokens, accounting.answer_tokens,
-        accounting.first_token_seconds, accounting.total_seconds);
+    RecordWork(accounting, input.context_ids.size(), *caller.record, metrics_);
     v1::AskResponse event;
     ToProto(accounting, event.mutable_accounting());
     return writer.Write(event) ? absl::OkStatus() : CallerLeft();

@@ -14,18 +14,20 @@
 #include "server/admin_server.h"
 #include "server/auth.h"
 #include "server/config.h"
+#include "server/counted_store.h"
 #include "server/dataset_store.h"
 #include "server/grpc_service.h"
+#include "server/logging.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
 #include "server/promoter.h"
 #include "server/readiness.h"
+#include "server/readings.h"
 #include "server/scheduler.h"
 #include "server/stop_signals.h"
 #include "server/train_manager.h"
 #include "server/train_service.h"
 #include "server/train_sources.h"
-#include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
 #include "storage/gist_store.h"
 #ifdef GIST_TORCH
@@ -52,7 +54,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
 #else
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
               config.model);
-  return std::make_unique<FakeEngine>();
+  return std::make_unique<FakeEngine>(FakeOptionsFor(config.device));
 #endif
 }
 
@@ -71,11 +73,6 @@ absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
 #endif
 }
 
-// logfmt on stderr; stdout stays free.
-void StartLogging() {
-  auto logger = spdlog::stderr_logger_mt("gistd");
-  logger->set_pattern("ts=%Y-%m-%dT%H:%M:%S.%e%z level=%l %v");
-  spdlog::set_default_logger(std::move(logger));
 }
 
 // The training side: all of it works in folders of the data folder.
@@ -108,7 +105,7 @@ struct Trainings {
 
 // Null: off.
 absl::StatusOr<std::unique_ptr<AdminServer>> ServeAdmin(
-    const Config& config, const Metrics& metrics, const Readiness& readiness) {
+    const Config& config, Metrics& metrics, const Readiness& readiness) {
   if (config.admin == "off") return nullptr;
   constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
   return AdminServer::Start(
@@ -122,7 +119,8 @@ absl::StatusOr<std::unique_ptr<AdminServer>> ServeAdmin(
           return readiness.ready() ? AdminPage{200, "ok\n"}
                                    : AdminPage{503, readiness.why() + "\n"};
         }},
-       {"/metrics", [&metrics] {
+       {"/metrics", [&metrics, &readiness] {
+          metrics.SetReady(readiness.ready());
           return AdminPage{200, metrics.Render(), kPrometheusText};
         }}});
 }
@@ -172,7 +170,8 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
   // Before the model: probes see a server that lives and is not ready yet.
   GIST_ASSIGN_OR_RETURN(const auto admin,
                         ServeAdmin(config, metrics, readiness));
-  GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
+  GIST_ASSIGN_OR_RETURN(auto opened, OpenGistStore(config.data_dir));
+  const auto store = CountStore(std::move(opened), metrics);
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
   Scheduler scheduler(
@@ -190,6 +189,10 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
                     embedder.get());
   GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
   metrics.AddContexts(contexts);
+  metrics.SetBuild({engine->model().name, engine->model().fingerprint,
+                    engine->model().device});
+  const auto reading =
+      metrics.ReadFrom([&] { return ReadServer(pipeline, config.data_dir); });
   Trainings trainings(config, scheduler);
   GIST_RETURN_IF_ERROR(trainings.Start(config, *engine, metrics));
   const int max_threads = std::min(config.limits.max_queue, 4096) * 2 + 64;
@@ -223,7 +226,7 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
 
 int Main(int argc, char** argv) {
   StopSignals signals;  // first: threads inherit what it blocks
-  StartLogging();
+  StartLogging(LogFormat::kText);
   auto command_line = ParseCommandLine(argc, argv);
   absl::Status status = command_line.status();
   if (status.ok()) {
@@ -231,9 +234,9 @@ int Main(int argc, char** argv) {
       std::fputs(text->c_str(), stdout);
       return 0;
     }
-    status = Fence("gistd", [&] {
-      return Serve(std::get<Config>(*command_line), signals);
-    });
+    const Config& config = std::get<Config>(*command_line);
+    if (config.log_format == "json") StartLogging(LogFormat::kJson);
+    status = Fence("gistd", [&] { return Serve(config, signals); });
   }
   if (status.ok()) return 0;
   SPDLOG_ERROR("error={:?}", Message(status));

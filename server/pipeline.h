@@ -96,12 +96,14 @@ struct Accounting {
   double first_token_seconds = 0;
   double decode_seconds = 0;
   double total_seconds = 0;
+  std::vector<float> token_gaps_seconds;  // between each token and the next
   std::string finish_reason;
   std::string model_fingerprint;
   std::vector<std::string> adapter_fingerprints;
   double index_seconds = 0;
   double search_seconds = 0;
-  bool alone = true;  // no other request used the engine meanwhile
+  int indexed_documents = 0;  // whose chunk index was not in the store
+  bool alone = true;          // no other request used the engine meanwhile
   std::string embedder_fingerprint;    // in kRag and kHybrid
   std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };
@@ -164,6 +166,8 @@ class Pipeline {
 
   const Engine& engine() const { return engine_; }
   const PipelineLimits& limits() const { return limits_; }
+  const Scheduler& scheduler() const { return scheduler_; }
+  const SequenceCache& cache() const { return cache_; }
   // Of an imported file: the largest document and room for its gists.
   int64_t max_import_bytes() const;
 

@@ -98,6 +98,7 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
   accounting.prefill_seconds = outcome->prefill_seconds;
   accounting.first_token_seconds = outcome->first_token_seconds;
   accounting.decode_seconds = outcome->decode_seconds;
+  accounting.token_gaps_seconds = std::move(outcome->token_gaps_seconds);
   accounting.alone = accounting.alone && outcome->alone;
   accounting.finish_reason = outcome->stopped ? "stop" : "length";
   accounting.total_seconds = SecondsSince(arrival);
@@ -290,6 +291,7 @@ absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
   Accounting& accounting = material.accounting;
   accounting.index_seconds = retrieved.index_seconds;
   accounting.search_seconds = retrieved.search_seconds;
+  accounting.indexed_documents = retrieved.indexed_documents;
   accounting.alone = retrieved.alone;
   accounting.embedder_fingerprint = retriever_->embedder().fingerprint;
   GIST_ASSIGN_OR_RETURN(material.work.tokens,

@@ -9,6 +9,14 @@ namespace gist {
 // Resident now, in bytes; nothing where the kernel does not tell.
 std::optional<int64_t> ResidentBytes();
 
+// The most that was resident since the process began, whatever PeakMemory did
+// meanwhile.
+std::optional<int64_t> PeakResidentBytes();
+
+// What the process may have at most: the limit of its control group, or the
+// machine's memory. Source: cgroups(7), memory.max.
+std::optional<int64_t> MemoryLimitBytes();
+
 // The most that was resident beyond what was when this object was made. Gives
 // back to the kernel what is free first. One at a time: the kernel keeps one
 // peak for a process.

@@ -32,6 +32,26 @@ inline Caller CallerOf(grpc::ServerContext& context) {
   return caller;
 }
 
+// The one value of a key of the caller's metadata; empty: none, or several.
+inline std::string_view MetadataOf(const grpc::ServerContext& context,
+                                   const char* key) {
+  const auto& metadata = context.client_metadata();
+  if (metadata.count(key) != 1) return {};
+  const grpc::string_ref value = metadata.find(key)->second;
+  return {value.data(), value.size()};
+}
+
+// What the call is known by; tells the caller too.
+inline CallIds IdsOf(grpc::ServerContext& context) {
+  CallIds ids = ReadCallIds(MetadataOf(context, "x-request-id"),
+                            MetadataOf(context, "traceparent"));
+  context.AddInitialMetadata("x-request-id", ids.request_id);
+  if (!ids.traceparent.empty()) {
+    context.AddInitialMetadata("traceparent", ids.traceparent);
+  }
+  return ids;
+}
+
 // What went wrong here, and not at the client.
 inline bool IsOurs(absl::StatusCode code) {
   return code == absl::StatusCode::kInternal ||
@@ -45,10 +65,10 @@ inline absl::Status CallerLeft() {
 }
 
 // Who called, as far as they were asked: a token's id is no secret.
-inline std::string LogFieldsOf(const Principal& principal) {
-  if (principal.token_id.empty()) return "";
-  return fmt::format(" tenant={} token={}", TenantName(principal.tenant),
-                     principal.token_id);
+inline void Note(const Principal& principal, CallRecord& record) {
+  if (principal.token_id.empty()) return;
+  record.tenant = TenantName(principal.tenant);
+  record.Add("token", principal.token_id);
 }
 
 // Reads a client's stream of chunks into one string; `first` sees the first
@@ -80,29 +100,42 @@ struct CallRules {
   Metrics& metrics;
 };
 
+// Counts and logs a call that has ended.
+inline void Finish(CallRecord& record, const absl::Status& status,
+                   double seconds, Metrics& metrics) {
+  const char* const code = CodeName(status.code());
+  metrics.CountRequest(record.rpc(), record.mode, code, seconds);
+  if (!status.ok()) {
+    const ReasonInfo& reason = InfoOf(DetailsOf(status).reason);
+    if (reason.is_limit) {
+      record.rejected = reason.name;
+      metrics.CountRejected(reason.name);
+    }
+  }
+  if (IsOurs(status.code())) {
+    SPDLOG_ERROR("{}", record.Line(code, seconds, Message(status)));
+  } else {
+    SPDLOG_INFO("{}", record.Line(code, seconds, {}));
+  }
+}
+
 // Runs one call: who may, what it throws, times, counts and logs. Neither text,
 // question nor token is ever logged; messages of errors hold none of them.
 template <typename Body>
 grpc::Status ServeCall(const CallRules& rules, const char* rpc,
                        grpc::ServerContext& context, Body body) {
   const Clock::time_point start = Clock::now();
+  CallRecord record(rpc, IdsOf(context));
   Caller caller = CallerOf(context);
+  caller.record = &record;
   const absl::Status status = Fence(rpc, [&]() -> absl::Status {
     GIST_ASSIGN_OR_RETURN(
         caller.principal,
         rules.gate.Admit(fmt::format("/{}/{}", rules.service, rpc), context));
+    Note(caller.principal, record);
     return body(caller);
   });
-  const double seconds = SecondsSince(start);
-  const char* const code = CodeName(status.code());
-  rules.metrics.CountRequest(rpc, code, seconds);
-  if (IsOurs(status.code())) {
-    SPDLOG_ERROR("rpc={} code={} seconds={:.3f}{} error={:?}", rpc, code,
-                 seconds, LogFieldsOf(caller.principal), Message(status));
-  } else {
-    SPDLOG_INFO("rpc={} code={} seconds={:.3f}{}", rpc, code, seconds,
-                LogFieldsOf(caller.principal));
-  }
+  Finish(record, status, SecondsSince(start), rules.metrics);
   return ToGrpc(status);
 }
 

@@ -59,7 +59,6 @@ absl::Status Scheduler::Submit(std::unique_ptr<Job> job, Caller caller) {
     GIST_RETURN_IF_ERROR(CheckRoom(*job, caller));
     const int64_t tokens = job->tokens_left();
     ++jobs_;
-    ++load_.waiting;
     load_.queued_tokens += tokens;
     queued_[{job->lane(), caller.principal.tenant}] += tokens;
     arrivals_.push_back({.job = std::move(job),
@@ -132,11 +131,6 @@ void Scheduler::OnOutOfMemory(std::function<void()> free_memory) {
   free_memory_ = std::move(free_memory);
 }
 
-SchedulerLoad Scheduler::Load() const {
-  const std::scoped_lock lock(mutex_);
-  return load_;
-}
-
 void Scheduler::Drain(std::chrono::milliseconds grace) {
   std::unique_lock lock(mutex_);
   draining_ = true;
@@ -159,10 +153,21 @@ void Scheduler::Run() {
   }
 }
 
+// Wants mutex_.
+SchedulerLoad Scheduler::Load() const {
+  const std::scoped_lock lock(mutex_);
+  SchedulerLoad load = load_;
+  for (const Entry& entry : arrivals_) {
+    ++load.waiting[size_t(entry.job->lane())];
+  }
+  return load;
+}
+
 // Sleeps while there is nothing to do. False: no job is left and none will
 // come.
 bool Scheduler::TakeArrivals() {
   std::unique_lock lock(mutex_);
+  NoteLoad();
   if (waiting_.empty() && running_.empty()) {
     given_.clear();
     changed_.wait(lock, [this] { return !arrivals_.empty() || exiting_; });
@@ -170,6 +175,7 @@ bool Scheduler::TakeArrivals() {
   }
   std::move(arrivals_.begin(), arrivals_.end(), std::back_inserter(waiting_));
   arrivals_.clear();
+  NoteLoad();
   cut_off_ = stopping_;
   step_tokens_ = StepTokens(load_.tokens_per_second, options_.max_step_seconds,
                             engine_.max_chunk_tokens());
@@ -236,15 +242,20 @@ void Scheduler::StartWaiting() {
     waiting_.erase(next);
   }
   const std::scoped_lock lock(mutex_);
-  NoteRunning();
+  NoteLoad();
 }
 
 // With mutex_ held.
-void Scheduler::NoteRunning() {
-  load_.running = int(running_.size());
-  load_.waiting = jobs_ - load_.running;
+void Scheduler::NoteLoad() {
+  load_.waiting = load_.running = {};
   load_.kv_bytes = 0;
-  for (const Entry& entry : running_) load_.kv_bytes += KvBytes(*entry.job);
+  for (const Entry& entry : waiting_) {
+    ++load_.waiting[size_t(entry.job->lane())];
+  }
+  for (const Entry& entry : running_) {
+    ++load_.running[size_t(entry.job->lane())];
+    load_.kv_bytes += KvBytes(*entry.job);
+  }
 }
 
 void Scheduler::NoteCompany() {
@@ -378,7 +389,7 @@ void Scheduler::EndDone(std::deque<Entry>& entries) {
       // Before End, so that whoever hears of the end finds the place free.
       const std::scoped_lock lock(mutex_);
       --jobs_;
-      NoteRunning();
+      NoteLoad();
     }
     entry.job->End(entry.end);
     entry.job.reset();

@@ -1,6 +1,7 @@
 // Shares one engine between requests, one step at a time.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -29,10 +30,12 @@ class Job {
  public:
   // kAdapter swaps the adapter: it holds no memory and waits for no place.
   enum class Lane { kAsk, kCompress, kAdapter };
+  static constexpr int kLanes = 3;
   // What it wants next: another Step, a token of prompt(), or nothing.
   enum class Next { kStep, kDecode, kDone };
 
   virtual ~Job() = default;
+  // The same for all of the job's life; also called by who submits it.
   virtual Lane lane() const = 0;
   // Tokens that it has still to read, and those that the engine read for it.
   virtual int64_t tokens_left() const { return 0; }
@@ -70,8 +73,8 @@ struct SchedulerOptions {
 
 // What the scheduler has to do, and how fast it does it.
 struct SchedulerLoad {
-  int waiting = 0;
-  int running = 0;
+  std::array<int, Job::kLanes> waiting{};  // jobs, by lane
+  std::array<int, Job::kLanes> running{};
   int64_t queued_tokens = 0;     // to be read
   int64_t kv_bytes = 0;          // that running jobs may hold
   double tokens_per_second = 0;  // of reading, lately; 0: not measured yet
@@ -110,6 +113,9 @@ class Scheduler {
   // with kUnavailable. Returns when no job is left.
   void Drain(std::chrono::milliseconds grace);
 
+  SchedulerLoad Load() const;
+  const SchedulerOptions& options() const { return options_; }
+
  private:
   struct Entry {
     std::unique_ptr<Job> job;
@@ -145,7 +151,7 @@ class Scheduler {
     return given_[entry.caller.principal.tenant];
   }
   void LiftNewcomers();
-  void NoteRunning();
+  void NoteLoad();
   void FreeMemory();
   void Count(Entry& entry, int64_t tokens_left, int64_t read, double seconds);
 
@@ -155,8 +161,8 @@ class Scheduler {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Entry> arrivals_;
-  int jobs_ = 0;  // submitted and not ended
-  SchedulerLoad load_;
+  int jobs_ = 0;        // submitted and not ended
+  SchedulerLoad load_;  // jobs without arrivals_
   // Tokens to be read, of each lane's callers.
   std::map<std::pair<Job::Lane, std::string>, int64_t> queued_;
   std::function<void()> free_memory_;

@@ -15,6 +15,13 @@ std::unique_ptr<Sequence> SequenceCache::Remove(Entries::iterator entry) {
 std::unique_ptr<Sequence> SequenceCache::Take(std::string_view owner,
                                               std::span<const int32_t> tokens) {
   const std::scoped_lock lock(mutex_);
+  std::unique_ptr<Sequence> sequence = Find(owner, tokens);
+  ++(sequence != nullptr ? hits_ : misses_);
+  return sequence;
+}
+
+std::unique_ptr<Sequence> SequenceCache::Find(std::string_view owner,
+                                              std::span<const int32_t> tokens) {
   const auto entry =
       std::ranges::find_if(entries_, [&](const Entry& candidate) {
         return candidate.text.owner == owner &&
@@ -24,10 +31,10 @@ std::unique_ptr<Sequence> SequenceCache::Take(std::string_view owner,
 }
 
 void SequenceCache::Put(CachedText text, std::unique_ptr<Sequence> sequence) {
-  Take(text.owner, text.tokens);
   const int64_t bytes = sequence->kv_bytes();
-  if (bytes > max_bytes_) return;
   const std::scoped_lock lock(mutex_);
+  Find(text.owner, text.tokens);
+  if (bytes > max_bytes_) return;
   while (bytes_ + bytes > max_bytes_) Remove(std::prev(entries_.end()));
   bytes_ += bytes;
   entries_.push_front({std::move(text), std::move(sequence), bytes});

@@ -2,6 +2,7 @@
 // about the same text, or its gists in another number, need not read it again.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -41,6 +42,10 @@ class SequenceCache {
   // Drops all.
   void Clear();
   int64_t bytes() const;
+  int64_t max_bytes() const { return max_bytes_; }
+  // Calls of Take so far that found something, and that did not.
+  int64_t hits() const { return hits_; }
+  int64_t misses() const { return misses_; }
 
  private:
   struct Entry {
@@ -50,9 +55,13 @@ class SequenceCache {
   };
   using Entries = std::list<Entry>;
 
+  // Want mutex_.
+  std::unique_ptr<Sequence> Find(std::string_view owner,
+                                 std::span<const int32_t> tokens);
   std::unique_ptr<Sequence> Remove(Entries::iterator entry);
 
   const int64_t max_bytes_;
+  std::atomic<int64_t> hits_{0}, misses_{0};
   mutable std::mutex mutex_;  // guards all below
   int64_t bytes_ = 0;
   Entries entries_;  // the latest first

@@ -31,6 +31,7 @@ class TrainService final : public v1::TrainingService::Service {
       wanted.tenant = caller.principal.tenant;
       GIST_ASSIGN_OR_RETURN(const Training training,
                             parts_.manager.Submit(wanted));
+      caller.record->Add("job", training.job_id);
       return WatchInto(training.job_id, caller, *writer);
     });
   }
@@ -95,6 +96,7 @@ class TrainService final : public v1::TrainingService::Service {
                    GIST_ASSIGN_OR_RETURN(
                        const Dataset dataset,
                        parts_.datasets.Add(lines, caller.principal.tenant));
+                   caller.record->Add("bytes", lines.size());
                    ToProto(dataset, response);
                    return absl::OkStatus();
                  });

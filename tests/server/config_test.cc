@@ -90,6 +90,15 @@ TEST(ConfigTest, TheAdapterFlagComesBeforeWhatWasPromoted) {
   EXPECT_FALSE(Parsed({"--adapter", "some/folder"}).promoted_adapter);
 }
 
+TEST(ConfigTest, TheLogHasTwoFormats) {
+  EXPECT_EQ(Parsed({}).log_format, "text");
+  EXPECT_EQ(Parsed({"--log-format", "json"}).log_format, "json");
+  EXPECT_THAT(Apply("log_format: json\n"), IsOk());
+  EXPECT_THAT(Parse({"--log-format", "xml"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("log_format is \"xml\", want text or json")));
+}
+
 TEST(ConfigTest, AnEmptyFileChangesNothing) {
   EXPECT_THAT(Apply(""), IsOk());
   EXPECT_THAT(Apply("# only a comment\n"), IsOk());

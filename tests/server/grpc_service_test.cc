@@ -504,7 +504,15 @@ TEST_F(GrpcServiceTest, MetricsCountWhatHappened) {
   for (const char* line :
        {"gist_requests_total{code=\"OK\",rpc=\"Compress\"} 2\n",
         "gist_requests_total{code=\"NOT_FOUND\",rpc=\"Ask\"} 1\n",
-        "gist_request_duration_seconds_count{rpc=\"Ask\"} 2\n",
+        "gist_request_duration_seconds_count{mode=\"gist\",rpc=\"Ask\"} 2\n",
+        "gist_time_to_first_token_seconds_count{mode=\"gist\",rpc=\"Ask\"} 1\n",
+        "gist_inter_token_seconds_count{mode=\"gist\",rpc=\"Ask\"} 4\n",
+        "gist_request_queue_seconds_count{mode=\"compress\",rpc=\"Compress\"} "
+        "1\n",
+        "gist_answer_kv_bytes_count{mode=\"gist\"} 1\n",
+        "gist_compression_ratio_sum 11.5\n",  // 46 tokens, 4 gists
+        "gist_cache_lookups_total{result=\"hit\",tier=\"store\"} 1\n",
+        "gist_cache_lookups_total{result=\"miss\",tier=\"store\"} 1\n",
         "gist_prompt_tokens_total{mode=\"gist\"} 9\n",  // 3 + 4 + 2
         "gist_answer_tokens_total{mode=\"gist\"} 5\n",
         "gist_documents_compressed_total 1\n",

@@ -1,0 +1,118 @@
+#include "server/counted_store.h"
+
+#include <type_traits>
+#include <utility>
+
+#include "server/caller.h"
+
+namespace gist {
+namespace {
+
+// As the label `result` says it.
+const char* ResultOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return "ok";
+    case absl::StatusCode::kNotFound:
+      return "not_found";
+    case absl::StatusCode::kDataLoss:
+      return "corrupt";
+    case absl::StatusCode::kFailedPrecondition:
+      return "mismatch";
+    case absl::StatusCode::kResourceExhausted:
+      return "no_space";
+    case absl::StatusCode::kUnavailable:
+      return "unavailable";
+    default:
+      return "error";
+  }
+}
+
+int64_t BytesOf(const GistKv& gists) {
+  return int64_t(gists.keys.size() + gists.values.size()) *
+         int64_t(sizeof(float));
+}
+int64_t BytesOf(std::string_view text) { return int64_t(text.size()); }
+int64_t BytesOf(const std::string& text) { return int64_t(text.size()); }
+template <typename Other>
+int64_t BytesOf(const Other&) {
+  return 0;
+}
+
+class CountedStore final : public GistStore {
+ public:
+  CountedStore(std::unique_ptr<GistStore> store, Metrics& metrics)
+      : store_(std::move(store)), metrics_(metrics) {}
+
+  absl::Status Put(const ContextRecord& record, std::string_view text,
+                   const GistKv& gists) override {
+    return Write("put", BytesOf(text) + BytesOf(gists),
+                 [&] { return store_->Put(record, text, gists); });
+  }
+  absl::StatusOr<ContextRecord> GetRecord(
+      std::string_view context_id) const override {
+    return Read("get_record", [&] { return store_->GetRecord(context_id); });
+  }
+  absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const override {
+    return Read("get_gists", [&] { return store_->GetGists(record); });
+  }
+  absl::StatusOr<std::string> GetText(
+      std::string_view document_id) const override {
+    return Read("get_text", [&] { return store_->GetText(document_id); });
+  }
+  absl::StatusOr<bool> HasText(std::string_view document_id) const override {
+    return Read("has_text", [&] { return store_->HasText(document_id); });
+  }
+  absl::Status PutChunkIndex(std::string_view document_id,
+                             std::string_view bytes) override {
+    return Write("put_chunk_index", BytesOf(bytes),
+                 [&] { return store_->PutChunkIndex(document_id, bytes); });
+  }
+  absl::StatusOr<std::string> GetChunkIndex(
+      std::string_view document_id) const override {
+    return Read("get_chunk_index",
+                [&] { return store_->GetChunkIndex(document_id); });
+  }
+  absl::StatusOr<ContextPage> List(int page_size,
+                                   std::string_view page_token) const override {
+    return Read("list", [&] { return store_->List(page_size, page_token); });
+  }
+  absl::Status Delete(std::string_view context_id) override {
+    return Write("delete", 0, [&] { return store_->Delete(context_id); });
+  }
+
+ private:
+  template <typename Call>
+  std::invoke_result_t<Call> Read(const char* op, Call call) const {
+    const Clock::time_point start = Clock::now();
+    auto result = call();
+    metrics_.CountStoreOperation(
+        {.op = op,
+         .result = ResultOf(result.status()),
+         .seconds = SecondsSince(start),
+         .read_bytes = result.ok() ? BytesOf(*result) : 0});
+    return result;
+  }
+  template <typename Call>
+  absl::Status Write(const char* op, int64_t bytes, Call call) {
+    const Clock::time_point start = Clock::now();
+    const absl::Status status = call();
+    metrics_.CountStoreOperation({.op = op,
+                                  .result = ResultOf(status),
+                                  .seconds = SecondsSince(start),
+                                  .written_bytes = status.ok() ? bytes : 0});
+    return status;
+  }
+
+  const std::unique_ptr<GistStore> store_;
+  Metrics& metrics_;
+};
+
+}  // namespace
+
+std::unique_ptr<GistStore> CountStore(std::unique_ptr<GistStore> store,
+                                      Metrics& metrics) {
+  return std::make_unique<CountedStore>(std::move(store), metrics);
+}
+
+}  // namespace gist

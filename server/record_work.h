@@ -1,0 +1,25 @@
+// What the work of a call adds to the metrics and to the call's line in the
+// log.
+#pragma once
+
+#include <cstddef>
+
+#include "server/call_record.h"
+#include "server/compare.h"
+#include "server/metrics.h"
+#include "server/pipeline.h"
+
+namespace gist {
+
+// As metrics and log name it.
+const char* NameOf(AskMode mode);
+
+void RecordWork(const CompressResult& result, CallRecord& record,
+                Metrics& metrics);
+// `contexts`: that were asked about.
+void RecordWork(const Accounting& accounting, size_t contexts,
+                CallRecord& record, Metrics& metrics);
+void RecordWork(const Comparison& comparison, CallRecord& record,
+                Metrics& metrics);
+
+}  // namespace gist
