@@ -45,9 +45,28 @@ class CountedStore final : public GistStore {
       : store_(std::move(store)), metrics_(metrics) {}
 
   absl::Status Put(const ContextRecord& record, std::string_view text,
-                   const GistKv& gists) override {
+                   const GistKv& gists, const Retention& retention) override {
     return Write("put", BytesOf(text) + BytesOf(gists),
-                 [&] { return store_->Put(record, text, gists); });
+                 [&] { return store_->Put(record, text, gists, retention); });
+  }
+  absl::Status CheckRoom(const ContextRecord& record,
+                         int64_t text_bytes) const override {
+    return store_->CheckRoom(record, text_bytes);
+  }
+  absl::StatusOr<StoredContext> Find(
+      std::string_view context_id) const override {
+    return Read("find", [&] { return store_->Find(context_id); });
+  }
+  absl::Status SetRetention(std::string_view context_id,
+                            const Retention& retention) override {
+    return Write("set_retention", 0,
+                 [&] { return store_->SetRetention(context_id, retention); });
+  }
+  void NoteUse(std::string_view context_id) override {
+    store_->NoteUse(context_id);
+  }
+  absl::Status WriteUses(std::span<const ContextUse> uses) override {
+    return Write("write_uses", 0, [&] { return store_->WriteUses(uses); });
   }
   absl::StatusOr<ContextRecord> GetRecord(
       std::string_view context_id) const override {
@@ -76,6 +95,22 @@ class CountedStore final : public GistStore {
   absl::StatusOr<ContextPage> List(int page_size,
                                    std::string_view page_token) const override {
     return Read("list", [&] { return store_->List(page_size, page_token); });
+  }
+  absl::StatusOr<ContextPage> ListOf(
+      std::string_view tenant, int page_size,
+      std::string_view page_token) const override {
+    return Read("list",
+                [&] { return store_->ListOf(tenant, page_size, page_token); });
+  }
+  StoreUsage usage() const override { return store_->usage(); }
+  absl::StatusOr<std::vector<StoredContext>> Inventory() const override {
+    return Read("inventory", [&] { return store_->Inventory(); });
+  }
+  absl::StatusOr<int64_t> EraseDeleted() override {
+    return Read("erase_deleted", [&] { return store_->EraseDeleted(); });
+  }
+  absl::Status CopyTo(const std::string& folder) override {
+    return Write("copy", 0, [&] { return store_->CopyTo(folder); });
   }
   absl::Status Delete(std::string_view context_id) override {
     return Write("delete", 0, [&] { return store_->Delete(context_id); });

@@ -38,9 +38,21 @@ struct CompressedCounts {
 
 // The values of the labels of a store's operations.
 namespace store {
-inline constexpr const char* kOps[] = {
-    "put",  "get_record",      "get_gists",       "get_text", "has_text",
-    "list", "put_chunk_index", "get_chunk_index", "delete"};
+inline constexpr const char* kOps[] = {"put",
+                                       "get_record",
+                                       "get_gists",
+                                       "get_text",
+                                       "has_text",
+                                       "list",
+                                       "put_chunk_index",
+                                       "get_chunk_index",
+                                       "delete",
+                                       "find",
+                                       "set_retention",
+                                       "write_uses",
+                                       "inventory",
+                                       "erase_deleted",
+                                       "copy"};
 inline constexpr const char* kResults[] = {
     "ok",       "not_found",   "corrupt", "mismatch",
     "no_space", "unavailable", "error"};

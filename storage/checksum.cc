@@ -16,6 +16,7 @@ static_assert(std::endian::native == std::endian::little);
 constexpr unsigned char kVersion = 1;
 constexpr size_t kSumBytes = sizeof(uint64_t);
 constexpr size_t kHeadBytes = kSumBytes + sizeof(kVersion);
+static_assert(kHeadBytes == kSealBytes);
 
 }  // namespace
 

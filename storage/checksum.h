@@ -14,6 +14,9 @@ namespace gist {
 // Of the parts' concatenation.
 uint64_t Xxh3(std::initializer_list<std::string_view> parts);
 
+// What Seal adds to a payload.
+inline constexpr int64_t kSealBytes = 9;
+
 // `payload` with a version and a checksum in front. The checksum covers `key`
 // too, so that a value found under another key is refused.
 std::string Seal(std::string_view key, std::string_view payload);

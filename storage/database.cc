@@ -8,8 +8,11 @@
 
 #include "core/base/status.h"
 #include "rocksdb/cache.h"
+#include "rocksdb/env.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
+#include "storage/file_log.h"
 
 namespace gist {
 namespace {
@@ -17,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kVersionKey[] = "format_version";
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
 constexpr size_t kMebibyte = 1 << 20;
 
 // Written in a folder before CURRENT exists: what a killed first start leaves.
@@ -54,9 +57,15 @@ absl::Status PrepareFolder(const std::string& folder) {
 }
 
 // A small footprint: documents are few and large, read one at a time.
-rocksdb::Options TunedOptions() {
+rocksdb::Options TunedOptions(rocksdb::Env* env) {
   rocksdb::Options options;
+  if (env != nullptr) options.env = env;
   options.create_if_missing = true;
+  // The end of the log may be torn by a crash; a bad record before it would
+  // cost acknowledged writes, so the default, which opens without them, is not
+  // for us.
+  options.wal_recovery_mode =
+      rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.paranoid_checks = true;
   options.track_and_verify_wals_in_manifest = true;
   options.write_buffer_size = 16 * kMebibyte;
@@ -64,9 +73,6 @@ rocksdb::Options TunedOptions() {
   options.max_total_wal_size = 64 * kMebibyte;
   options.max_open_files = 256;
   options.max_background_jobs = 2;
-  options.info_log_level = rocksdb::WARN_LEVEL;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = kMebibyte;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   rocksdb::BlockBasedTableOptions table;
@@ -101,17 +107,39 @@ absl::Status OpenError(const std::string& folder,
   return mapped;
 }
 
+// What the database in `folder` says of its format; empty: nothing. Reads the
+// one family that every database has.
+std::string StampOf(const std::string& folder, rocksdb::Env* env) {
+  rocksdb::Options options;
+  if (env != nullptr) options.env = env;
+  options.info_log = OpenFileLog(folder);
+  rocksdb::DB* opened = nullptr;
+  if (!rocksdb::DB::OpenForReadOnly(options, folder, &opened).ok()) return "";
+  const std::unique_ptr<rocksdb::DB> db(opened);
+  std::string stamp;
+  return db->Get({}, kVersionKey, &stamp).ok() ? stamp : "";
+}
+
+absl::StatusOr<int> CheckVersion(const std::string& folder,
+                                 std::string_view text);
+
 // The column families of an existing database; of a new one, none.
 absl::StatusOr<std::vector<std::string>> ExistingFamilies(
-    const std::string& folder) {
+    const std::string& folder, rocksdb::Env* env) {
   std::error_code error;
   if (!fs::exists(fs::path(folder) / "CURRENT", error))
     return std::vector<std::string>();
   std::vector<std::string> names;
-  GIST_RETURN_IF_ERROR(
-      OpenError(folder, rocksdb::DB::ListColumnFamilies({}, folder, &names)));
+  rocksdb::DBOptions options;
+  if (env != nullptr) options.env = env;
+  GIST_RETURN_IF_ERROR(OpenError(
+      folder, rocksdb::DB::ListColumnFamilies(options, folder, &names)));
   for (const std::string& name : names) {
     if (std::ranges::find(kFamilyNames, name) != kFamilyNames.end()) continue;
+    const std::string stamp = StampOf(folder, env);
+    if (!stamp.empty()) {
+      GIST_RETURN_IF_ERROR(CheckVersion(folder, stamp).status());
+    }
     return CannotUse(folder,
                      fmt::format("its database has a column family {:?}: it is "
                                  "another program's, or a newer gistd's",
@@ -120,7 +148,9 @@ absl::StatusOr<std::vector<std::string>> ExistingFamilies(
   return names;
 }
 
-absl::Status CheckVersion(const std::string& folder, std::string_view text) {
+// The version, one that this program reads.
+absl::StatusOr<int> CheckVersion(const std::string& folder,
+                                 std::string_view text) {
   int version = 0;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, version);
@@ -129,7 +159,7 @@ absl::Status CheckVersion(const std::string& folder, std::string_view text) {
         fmt::format("data folder {}: {} is {:?}, want a number", folder,
                     kVersionKey, text));
   }
-  if (version == kFormatVersion) return absl::OkStatus();
+  if (version <= kFormatVersion) return version;
   return absl::FailedPreconditionError(fmt::format(
       "data folder {} has format version {}, supported is {}: update gistd or "
       "choose another --data-dir",
@@ -154,6 +184,14 @@ absl::Status ToStatus(std::string_view what, const rocksdb::Status& status) {
   return absl::InternalError(text);
 }
 
+std::string TextKey(std::string_view document_id) {
+  return fmt::format("{}/text", document_id);
+}
+
+std::string ChunksKey(std::string_view document_id) {
+  return fmt::format("{}/chunks", document_id);
+}
+
 void Changes::Put(Family family, std::string_view key, std::string_view value) {
   batch_.Put(database_.Handle(family), key, value);
 }
@@ -163,17 +201,18 @@ void Changes::Delete(Family family, std::string_view key) {
 }
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(
-    const std::string& folder) {
+    const std::string& folder, rocksdb::Env* env) {
   if (folder.empty())
     return absl::FailedPreconditionError("no data folder: give --data-dir");
   GIST_RETURN_IF_ERROR(PrepareFolder(folder));
   GIST_ASSIGN_OR_RETURN(std::vector<std::string> families,
-                        ExistingFamilies(folder));
-  std::unique_ptr<Database> database(new Database);
+                        ExistingFamilies(folder, env));
+  std::unique_ptr<Database> database(new Database(env));
   GIST_RETURN_IF_ERROR(database->OpenRocksDb(folder, std::move(families)));
   // Only then are families added: a stranger's database stays as it was.
-  GIST_RETURN_IF_ERROR(database->Claim(folder));
+  GIST_ASSIGN_OR_RETURN(const int version, database->Claim(folder));
   GIST_RETURN_IF_ERROR(database->CreateMissingFamilies());
+  GIST_RETURN_IF_ERROR(database->Migrate(version));
   return database;
 }
 
@@ -186,7 +225,8 @@ Database::~Database() {
 absl::Status Database::OpenRocksDb(const std::string& folder,
                                    std::vector<std::string> families) {
   if (families.empty()) families = {kFamilyNames[0]};
-  const rocksdb::Options options = TunedOptions();
+  rocksdb::Options options = TunedOptions(env_);
+  options.info_log = OpenFileLog(folder);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (const std::string& name : families)
     descriptors.emplace_back(name, FamilyOptions(name, options));
@@ -202,8 +242,8 @@ absl::Status Database::OpenRocksDb(const std::string& folder,
   return absl::OkStatus();
 }
 
-// Checks the format version; writes it into a database that holds nothing yet.
-absl::Status Database::Claim(const std::string& folder) {
+// The format version; it is written into a database that holds nothing yet.
+absl::StatusOr<int> Database::Claim(const std::string& folder) {
   GIST_ASSIGN_OR_RETURN(const auto version, Get(Family::kDefault, kVersionKey));
   if (version) return CheckVersion(folder, *version);
   GIST_ASSIGN_OR_RETURN(const bool empty, IsEmpty());
@@ -214,11 +254,27 @@ absl::Status Database::Claim(const std::string& folder) {
   }
   Changes changes(*this);
   changes.Put(Family::kDefault, kVersionKey, std::to_string(kFormatVersion));
+  GIST_RETURN_IF_ERROR(Write(changes));
+  return kFormatVersion;
+}
+
+// Version 1 has no marks of chunk indexes' sizes. Marks and stamp in one write:
+// what is cut short begins anew.
+absl::Status Database::Migrate(int version) {
+  if (version == kFormatVersion) return absl::OkStatus();
+  Changes changes(*this);
+  const auto it = Scan(Family::kChunkIndexes);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    changes.Put(Family::kDocumentIndex, ChunksKey(it->key().ToStringView()),
+                std::to_string(it->value().size()));
+  }
+  GIST_RETURN_IF_ERROR(ToStatus("chunk indexes", it->status()));
+  changes.Put(Family::kDefault, kVersionKey, std::to_string(kFormatVersion));
   return Write(changes);
 }
 
 absl::Status Database::CreateMissingFamilies() {
-  const rocksdb::Options options = TunedOptions();
+  const rocksdb::Options options = TunedOptions(env_);
   for (size_t i = 0; i < handles_.size(); ++i) {
     if (handles_[i] != nullptr) continue;
     const char* name = kFamilyNames[i];
@@ -255,6 +311,35 @@ absl::Status Database::Write(Changes& changes) {
   rocksdb::WriteOptions options;
   options.sync = true;
   return ToStatus("write", db_->Write(options, &changes.batch_));
+}
+
+absl::Status Database::WriteLazily(Changes& changes) {
+  return ToStatus("write", db_->Write({}, &changes.batch_));
+}
+
+absl::Status Database::Flush() {
+  return ToStatus("flush", db_->Flush({}, {handles_.begin(), handles_.end()}));
+}
+
+absl::Status Database::Compact(Family family, std::string_view first,
+                               std::string_view last) {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction =
+      rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const rocksdb::Slice begin = first, end = last;
+  const bool whole = first.empty() && last.empty();
+  return ToStatus("compact", db_->CompactRange(options, Handle(family),
+                                               whole ? nullptr : &begin,
+                                               whole ? nullptr : &end));
+}
+
+absl::Status Database::CopyTo(const std::string& folder) {
+  rocksdb::Checkpoint* created = nullptr;
+  GIST_RETURN_IF_ERROR(
+      ToStatus("checkpoint", rocksdb::Checkpoint::Create(db_.get(), &created)));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(created);
+  return ToStatus("checkpoint", checkpoint->CreateCheckpoint(folder));
 }
 
 std::unique_ptr<rocksdb::Iterator> Database::Scan(Family family) const {

@@ -1,5 +1,8 @@
 #include "storage/gist_store.h"
 
+#include <charconv>
+#include <chrono>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -10,14 +13,20 @@
 #include "storage/context_record.h"
 #include "storage/database.h"
 #include "storage/kv_codec.h"
+#include "storage/open_with_env.h"
+#include "storage/retention.h"
 
 namespace gist {
 namespace {
 
 constexpr char kWhat[] = "gist store";
 
-// Keys of the document index: who needs a document, and whether its text is
-// kept. A context id never equals "text".
+// Beyond this many deleted contexts a family is rewritten as a whole.
+constexpr size_t kMostRanges = 32;
+
+// Keys of the document index: who needs a document, whether its text is kept
+// (TextKey), how large its chunk index is (ChunksKey). A context id equals
+// neither "text" nor "chunks".
 std::string IndexPrefix(std::string_view document_id) {
   return fmt::format("{}/", document_id);
 }
@@ -25,8 +34,11 @@ std::string ContextKey(std::string_view document_id,
                        std::string_view context_id) {
   return fmt::format("{}/{}", document_id, context_id);
 }
-std::string TextKey(std::string_view document_id) {
-  return fmt::format("{}/text", document_id);
+// Another one for each deletion: a context may be put and deleted again while
+// its first deletion is being erased.
+std::string ErasureKey(std::string_view context_id) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return fmt::format("{}/{:016x}", context_id, uint64_t(now.count()));
 }
 
 std::string_view View(const rocksdb::Slice& slice) {
@@ -82,19 +94,52 @@ std::string Mismatch(const ContextRecord& blob, const ContextRecord& record) {
                      record.gist_tokens);
 }
 
+// Of digits alone; else 0.
+int64_t ParseCount(std::string_view text) {
+  int64_t count = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, count);
+  return error == std::errc() && rest == end ? count : 0;
+}
+
+// What every context has costs nothing: it is not written.
+void AddRetention(std::string_view context_id, const Retention& retention,
+                  Changes& changes) {
+  if (retention == Retention()) {
+    changes.Delete(Family::kRetentions, context_id);
+  } else {
+    changes.Put(Family::kRetentions, context_id,
+                SealRetention(context_id, retention));
+  }
+}
+
 class RocksGistStore : public GistStore {
  public:
   explicit RocksGistStore(std::unique_ptr<Database> database)
       : database_(std::move(database)) {}
 
   absl::Status Put(const ContextRecord& record, std::string_view text,
-                   const GistKv& gists) override {
-    return Fence(kWhat, [&] { return PutAll(record, text, gists); });
+                   const GistKv& gists, const Retention& retention) override {
+    return Fence(kWhat, [&] { return PutAll(record, text, gists, retention); });
   }
 
   absl::StatusOr<ContextRecord> GetRecord(
       std::string_view context_id) const override {
     return Fence(kWhat, [&] { return ReadRecord(context_id); });
+  }
+
+  absl::StatusOr<StoredContext> Find(
+      std::string_view context_id) const override {
+    return Fence(kWhat, [&] { return FindOne(context_id); });
+  }
+
+  absl::Status SetRetention(std::string_view context_id,
+                            const Retention& retention) override {
+    return Fence(kWhat, [&] { return WriteRetention(context_id, retention); });
+  }
+
+  absl::Status WriteUses(std::span<const ContextUse> uses) override {
+    return Fence(kWhat, [&] { return WriteAllUses(uses); });
   }
 
   absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const override {
@@ -138,13 +183,42 @@ class RocksGistStore : public GistStore {
                  [&] { return ReadPage(tenant, page_size, page_token); });
   }
 
+  absl::StatusOr<std::vector<StoredContext>> Inventory() const override {
+    return Fence(kWhat, [&] { return ReadInventory(); });
+  }
+
   absl::Status Delete(std::string_view context_id) override {
     return Fence(kWhat, [&] { return DeleteAll(context_id); });
   }
 
+  absl::StatusOr<int64_t> EraseDeleted() override {
+    return Fence(kWhat, [&] { return EraseAll(); });
+  }
+
+  absl::Status CopyTo(const std::string& folder) override {
+    return Fence(kWhat, [&] { return database_->CopyTo(folder); });
+  }
+
  private:
+  using Documents = std::map<std::string, StoredContext, std::less<>>;
+  // Keys and, as values, document ids.
+  using Erasures = std::vector<std::pair<std::string, std::string>>;
+
   absl::Status PutAll(ContextRecord record, std::string_view text,
-                      const GistKv& gists);
+                      const GistKv& gists, const Retention& retention);
+  absl::StatusOr<Retention> ReadRetention(std::string_view context_id) const;
+  absl::Status WriteRetention(std::string_view context_id,
+                              const Retention& retention);
+  absl::Status WriteAllUses(std::span<const ContextUse> uses);
+  absl::StatusOr<std::vector<StoredContext>> ReadInventory() const;
+  absl::StatusOr<StoredContext> FindOne(std::string_view context_id) const;
+  absl::StatusOr<Documents> ReadDocuments() const;
+  absl::StatusOr<StoredContext> Describe(std::string_view context_id,
+                                         std::string_view value,
+                                         const Documents& documents) const;
+  absl::StatusOr<Erasures> ReadErasures() const;
+  absl::StatusOr<int64_t> EraseAll();
+  absl::Status CompactAround(const Erasures& erasures);
   absl::StatusOr<ContextRecord> ReadRecord(std::string_view context_id) const;
   absl::StatusOr<GistKv> ReadGists(const ContextRecord& record) const;
   absl::StatusOr<std::string> ReadText(std::string_view document_id) const;
@@ -165,10 +239,12 @@ class RocksGistStore : public GistStore {
   // Delete reads whether other contexts need the document before it writes: it
   // excludes Put, while Puts exclude nobody.
   std::shared_mutex delete_mutex_;
+  std::mutex erase_mutex_;  // one EraseDeleted at a time
 };
 
 absl::Status RocksGistStore::PutAll(ContextRecord record, std::string_view text,
-                                    const GistKv& gists) {
+                                    const GistKv& gists,
+                                    const Retention& retention) {
   record.kv_bytes = BlobKvBytes(gists);
   GIST_ASSIGN_OR_RETURN(const std::string blob,
                         EncodeGistBlob({record, gists, /*text=*/""}));
@@ -181,6 +257,7 @@ absl::Status RocksGistStore::PutAll(ContextRecord record, std::string_view text,
   changes.Put(Family::kGists, id, blob);
   changes.Put(Family::kContexts, id, Seal(id, RecordToJson(record)));
   changes.Put(Family::kDocumentIndex, ContextKey(document, id), "");
+  AddRetention(id, retention, changes);
   if (!text.empty()) {
     changes.Put(Family::kDocuments, document, Seal(document, text));
     changes.Put(Family::kDocumentIndex, TextKey(document), "");
@@ -195,6 +272,40 @@ absl::StatusOr<ContextRecord> RocksGistStore::ReadRecord(
                         database_->Get(Family::kContexts, context_id));
   if (!value) return NoContext(context_id);
   return UnsealRecord(context_id, *value);
+}
+
+absl::StatusOr<Retention> RocksGistStore::ReadRetention(
+    std::string_view context_id) const {
+  GIST_ASSIGN_OR_RETURN(const auto value,
+                        database_->Get(Family::kRetentions, context_id));
+  if (!value) return Retention();
+  auto retention = UnsealRetention(context_id, *value);
+  if (!retention.ok()) return InContext(context_id, retention.status());
+  return retention;
+}
+
+absl::Status RocksGistStore::WriteRetention(std::string_view context_id,
+                                            const Retention& retention) {
+  const std::shared_lock lock(delete_mutex_);  // the context stays
+  GIST_ASSIGN_OR_RETURN(const auto record,
+                        database_->Get(Family::kContexts, context_id));
+  if (!record) return NoContext(context_id);
+  Changes changes(*database_);
+  AddRetention(context_id, retention, changes);
+  return database_->Write(changes);
+}
+
+absl::Status RocksGistStore::WriteAllUses(std::span<const ContextUse> uses) {
+  const std::shared_lock lock(delete_mutex_);
+  Changes changes(*database_);
+  for (const ContextUse& use : uses) {
+    GIST_ASSIGN_OR_RETURN(const auto record,
+                          database_->Get(Family::kContexts, use.context_id));
+    if (!record) continue;
+    changes.Put(Family::kUses, use.context_id,
+                Seal(use.context_id, std::to_string(use.used_unix_ms)));
+  }
+  return database_->WriteLazily(changes);
 }
 
 absl::StatusOr<GistKv> RocksGistStore::ReadGists(
@@ -236,8 +347,11 @@ absl::Status RocksGistStore::WriteChunkIndex(std::string_view document_id,
         "no text of document {:?} is kept: compress the document again",
         document_id));
   }
+  const std::string sealed = Seal(document_id, bytes);
   Changes changes(*database_);
-  changes.Put(Family::kChunkIndexes, document_id, Seal(document_id, bytes));
+  changes.Put(Family::kChunkIndexes, document_id, sealed);
+  changes.Put(Family::kDocumentIndex, ChunksKey(document_id),
+              std::to_string(sealed.size()));
   return database_->Write(changes);
 }
 
@@ -299,11 +413,15 @@ absl::Status RocksGistStore::DeleteAll(std::string_view context_id) {
   Changes changes(*database_);
   changes.Delete(Family::kContexts, context_id);
   changes.Delete(Family::kGists, context_id);
+  changes.Delete(Family::kRetentions, context_id);
+  changes.Delete(Family::kUses, context_id);
+  changes.Put(Family::kErasures, ErasureKey(context_id), document);
   changes.Delete(Family::kDocumentIndex, ContextKey(document, context_id));
   if (last) {
     changes.Delete(Family::kDocuments, document);
     changes.Delete(Family::kChunkIndexes, document);
     changes.Delete(Family::kDocumentIndex, TextKey(document));
+    changes.Delete(Family::kDocumentIndex, ChunksKey(document));
   }
   return database_->Write(changes);
 }
@@ -338,15 +456,166 @@ absl::StatusOr<bool> RocksGistStore::IsLastContext(
   return true;
 }
 
+// By document id: whether the text is kept (as text_bytes 1) and the size of
+// the chunk index.
+absl::StatusOr<RocksGistStore::Documents> RocksGistStore::ReadDocuments()
+    const {
+  Documents documents;
+  const auto it = database_->Scan(Family::kDocumentIndex);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const std::string_view key = View(it->key());
+    const size_t slash = key.find('/');
+    if (slash == key.npos) continue;
+    const std::string_view name = key.substr(slash + 1);
+    if (IsContextId(name)) continue;
+    StoredContext& document = documents[std::string(key.substr(0, slash))];
+    if (name == "text") document.text_bytes = 1;
+    if (name == "chunks") document.index_bytes = ParseCount(View(it->value()));
+  }
+  GIST_RETURN_IF_ERROR(ToStatus("document index", it->status()));
+  return documents;
+}
+
+absl::StatusOr<StoredContext> RocksGistStore::Describe(
+    std::string_view context_id, std::string_view value,
+    const Documents& documents) const {
+  StoredContext context;
+  context.context_id = std::string(context_id);
+  const auto record = UnsealRecord(context_id, value);
+  if (!record.ok()) {
+    context.status = record.status();
+    auto document = DocumentOf(context_id);
+    if (document.ok()) context.document_id = *std::move(document);
+    return context;
+  }
+  context.document_id = record->document_id;
+  context.kv_bytes = record->kv_bytes;
+  context.used_unix_ms = record->created_unix_ms;
+  const auto document = documents.find(record->document_id);
+  if (document != documents.end()) {
+    context.index_bytes = document->second.index_bytes;
+    if (document->second.text_bytes > 0)
+      context.text_bytes = record->document_bytes;
+  }
+  const auto retention = ReadRetention(context_id);
+  context.status = retention.status();
+  if (retention.ok()) context.retention = *retention;
+  GIST_ASSIGN_OR_RETURN(const auto use,
+                        database_->Get(Family::kUses, context_id));
+  // A damaged time is as good as none: the context is as old as its record.
+  if (use) {
+    const auto time = Unseal(context_id, *use);
+    if (time.ok()) context.used_unix_ms = ParseCount(*time);
+  }
+  return context;
+}
+
+absl::StatusOr<StoredContext> RocksGistStore::FindOne(
+    std::string_view context_id) const {
+  GIST_ASSIGN_OR_RETURN(const auto value,
+                        database_->Get(Family::kContexts, context_id));
+  if (!value) return NoContext(context_id);
+  GIST_ASSIGN_OR_RETURN(const ContextRecord record,
+                        UnsealRecord(context_id, *value));
+  const std::string& id = record.document_id;
+  GIST_ASSIGN_OR_RETURN(const auto text,
+                        database_->Get(Family::kDocumentIndex, TextKey(id)));
+  GIST_ASSIGN_OR_RETURN(const auto chunks,
+                        database_->Get(Family::kDocumentIndex, ChunksKey(id)));
+  Documents documents;
+  documents[id].text_bytes = text ? 1 : 0;
+  documents[id].index_bytes = chunks ? ParseCount(*chunks) : 0;
+  GIST_ASSIGN_OR_RETURN(StoredContext context,
+                        Describe(context_id, *value, documents));
+  GIST_RETURN_IF_ERROR(context.status);
+  return context;
+}
+
+absl::StatusOr<std::vector<StoredContext>> RocksGistStore::ReadInventory()
+    const {
+  GIST_ASSIGN_OR_RETURN(const Documents documents, ReadDocuments());
+  std::vector<StoredContext> contexts;
+  const auto it = database_->Scan(Family::kContexts);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    GIST_ASSIGN_OR_RETURN(
+        StoredContext context,
+        Describe(View(it->key()), View(it->value()), documents));
+    contexts.push_back(std::move(context));
+  }
+  GIST_RETURN_IF_ERROR(ToStatus("contexts", it->status()));
+  return contexts;
+}
+
+absl::StatusOr<RocksGistStore::Erasures> RocksGistStore::ReadErasures() const {
+  Erasures erasures;
+  const auto it = database_->Scan(Family::kErasures);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    erasures.emplace_back(it->key().ToString(), it->value().ToString());
+  }
+  GIST_RETURN_IF_ERROR(ToStatus("erasures", it->status()));
+  return erasures;
+}
+
+// Log and memory first: what is not in a table file cannot be compacted.
+absl::StatusOr<int64_t> RocksGistStore::EraseAll() {
+  const std::scoped_lock lock(erase_mutex_);
+  GIST_ASSIGN_OR_RETURN(const Erasures erasures, ReadErasures());
+  if (erasures.empty()) return 0;
+  GIST_RETURN_IF_ERROR(database_->Flush());
+  GIST_RETURN_IF_ERROR(CompactAround(erasures));
+  Changes changes(*database_);
+  for (const auto& [key, document] : erasures)
+    changes.Delete(Family::kErasures, key);
+  GIST_RETURN_IF_ERROR(database_->Write(changes));
+  GIST_RETURN_IF_ERROR(database_->Flush());
+  GIST_RETURN_IF_ERROR(database_->Compact(Family::kErasures, "", ""));
+  return int64_t(erasures.size());
+}
+
+absl::Status RocksGistStore::CompactAround(const Erasures& erasures) {
+  constexpr Family kByContext[] = {Family::kContexts, Family::kGists,
+                                   Family::kRetentions, Family::kUses};
+  constexpr Family kByDocument[] = {Family::kDocuments, Family::kChunkIndexes,
+                                    Family::kDocumentIndex};
+  if (erasures.size() > kMostRanges) {
+    for (const auto& families : {std::span<const Family>(kByContext),
+                                 std::span<const Family>(kByDocument)}) {
+      for (Family family : families)
+        GIST_RETURN_IF_ERROR(database_->Compact(family, "", ""));
+    }
+    return absl::OkStatus();
+  }
+  for (const auto& [key, document] : erasures) {
+    const std::string_view context =
+        std::string_view(key).substr(0, key.find('/'));
+    for (Family family : kByContext)
+      GIST_RETURN_IF_ERROR(database_->Compact(family, context, context));
+    const std::string last = document + "/~";  // behind all of its marks
+    for (Family family : kByDocument)
+      GIST_RETURN_IF_ERROR(database_->Compact(family, document, last));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<GistStore>> OpenWith(const std::string& folder,
+                                                    rocksdb::Env* env) {
+  using Opened = absl::StatusOr<std::unique_ptr<GistStore>>;
+  return Fence(kWhat, [&]() -> Opened {
+    GIST_ASSIGN_OR_RETURN(auto database, Database::Open(folder, env));
+    return std::make_unique<RocksGistStore>(std::move(database));
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GistStore>> OpenGistStore(
     const std::string& folder) {
-  using Opened = absl::StatusOr<std::unique_ptr<GistStore>>;
-  return Fence(kWhat, [&]() -> Opened {
-    GIST_ASSIGN_OR_RETURN(auto database, Database::Open(folder));
-    return std::make_unique<RocksGistStore>(std::move(database));
-  });
+  return OpenWith(folder, nullptr);
+}
+
+absl::StatusOr<std::unique_ptr<GistStore>> OpenGistStoreWithEnv(
+    const std::string& folder, rocksdb::Env* env) {
+  return OpenWith(folder, env);
 }
 
 }  // namespace gist

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,39 @@ struct ContextRecord {
   friend bool operator==(const ContextRecord&, const ContextRecord&) = default;
 };
 
+// How long a context is kept. Beside its record, which never changes.
+struct Retention {
+  int64_t expire_unix_ms = 0;  // gone from then on; 0: never
+  bool pinned = false;  // never gives way to others; expires all the same
+  friend bool operator==(const Retention&, const Retention&) = default;
+};
+
+struct ContextUse {
+  std::string context_id;
+  int64_t used_unix_ms = 0;
+};
+
+// What a context takes and how long it is kept, for whoever keeps the books.
+struct StoredContext {
+  std::string context_id;
+  std::string document_id;
+  int64_t kv_bytes = 0;
+  int64_t text_bytes = 0;    // of the document, before compression; 0: not kept
+  int64_t index_bytes = 0;   // of the document's chunk index; 0: none
+  int64_t used_unix_ms = 0;  // created, if no use was noted
+  Retention retention;
+  // Not OK: record or retention is damaged, and all but the ids may be 0.
+  absl::Status status;
+};
+
+// As far as the books go; 0: no bound, or no books.
+struct StoreUsage {
+  int64_t contexts = 0;
+  int64_t bytes = 0;  // of keys and values, texts and chunk indexes
+  int64_t max_contexts = 0;
+  int64_t max_bytes = 0;
+};
+
 struct ContextPage {
   std::vector<ContextRecord> records;  // ordered by context id
   std::string next_page_token;         // empty: no more
@@ -45,14 +79,35 @@ class GistStore {
  public:
   virtual ~GistStore() = default;
 
-  // Stores all three or nothing. Replaces a context of the same id. An empty
+  // Stores all or nothing. Replaces a context of the same id. An empty
   // `text` keeps gists alone (an import without its document) and leaves a text
   // that is there already. kInvalidArgument: the record, the text and the gists
   // do not fit each other, or the gists hold NaN or infinity.
   virtual absl::Status Put(const ContextRecord& record, std::string_view text,
-                           const GistKv& gists) = 0;
+                           const GistKv& gists, const Retention& retention) = 0;
+  absl::Status Put(const ContextRecord& record, std::string_view text,
+                   const GistKv& gists) {
+    return Put(record, text, gists, Retention());
+  }
+  // kResourceExhausted: Put would refuse the record, with a text of so many
+  // bytes (0: none), for want of room under a quota. To be asked before the
+  // gists are computed.
+  virtual absl::Status CheckRoom(const ContextRecord& /*record*/,
+                                 int64_t /*text_bytes*/) const {
+    return absl::OkStatus();
+  }
   virtual absl::StatusOr<ContextRecord> GetRecord(
       std::string_view context_id) const = 0;
+  // What it takes and how long it is kept; its `status` is OK.
+  virtual absl::StatusOr<StoredContext> Find(
+      std::string_view context_id) const = 0;
+  virtual absl::Status SetRetention(std::string_view context_id,
+                                    const Retention& retention) = 0;
+  // The context is used now. Costs no write; who keeps no books does nothing.
+  virtual void NoteUse(std::string_view /*context_id*/) {}
+  // Writes down when contexts were last used; those that are gone are skipped.
+  // The one write that is not synchronised: losing it makes a context older.
+  virtual absl::Status WriteUses(std::span<const ContextUse> uses) = 0;
   // Checked against its checksum and `record`'s fingerprints and shape.
   virtual absl::StatusOr<GistKv> GetGists(
       const ContextRecord& record) const = 0;
@@ -78,15 +133,27 @@ class GistStore {
   virtual absl::StatusOr<ContextPage> ListOf(
       std::string_view tenant, int page_size,
       std::string_view page_token) const = 0;
+  virtual StoreUsage usage() const { return {}; }
+  // All contexts, in no order. Reads every record and no blob.
+  virtual absl::StatusOr<std::vector<StoredContext>> Inventory() const = 0;
   // Deletes the record, the blob and, with its last context, the document and
-  // its chunk index. Also deletes what GetRecord and GetGists call damaged.
+  // its chunk index. Also deletes what GetRecord and GetGists call damaged. No
+  // call finds them any more; their bytes leave the files with EraseDeleted.
   virtual absl::Status Delete(std::string_view context_id) = 0;
+  // Rewrites the files that hold what was deleted: afterwards no file of the
+  // database has any of it. Also of contexts deleted before a restart. How many
+  // contexts that were. Slow: minutes for gigabytes; other calls go on.
+  virtual absl::StatusOr<int64_t> EraseDeleted() = 0;
+  // A store of its own in `folder`, which is new: all that was acknowledged
+  // before the call. Writes go on meanwhile.
+  virtual absl::Status CopyTo(const std::string& folder) = 0;
 };
 
 // Opens or creates the database in `folder`, which is new, empty or made by
-// this function. kFailedPrecondition: another process holds it, it is
-// read-only, something else is in it, or its format is newer than this program;
-// the message says which and what to do. kDataLoss: the database is damaged.
+// this function or an older version of it. kFailedPrecondition: another process
+// holds it, it is read-only, something else is in it, or its format is newer
+// than this program; the message says which and what to do. kDataLoss: the
+// database is damaged.
 absl::StatusOr<std::unique_ptr<GistStore>> OpenGistStore(
     const std::string& folder);
 

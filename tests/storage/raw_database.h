@@ -39,6 +39,11 @@ class RawDatabase {
   void AddFamily(const std::string& name) {
     ASSERT_TRUE(db_->CreateColumnFamily({}, name, &handles_[name]).ok());
   }
+  void DropFamily(const std::string& name) {
+    ASSERT_TRUE(db_->DropColumnFamily(handles_.at(name)).ok());
+    db_->DestroyColumnFamilyHandle(handles_.at(name));
+    handles_.erase(name);
+  }
   void Put(const std::string& family, const std::string& key,
            const std::string& value) {
     ASSERT_TRUE(db_->Put({}, handles_.at(family), key, value).ok());
