@@ -23,7 +23,8 @@ std::string FormatAmount(Unit unit, int64_t amount) {
 // "512/s"; where that would be 0 or 1, "30/min".
 std::string FormatRate(Unit unit, double per_second) {
   if (unit != Unit::kBytes && per_second < 2) {
-    return fmt::format("{:.{}f}/min", 60 * per_second, per_second < 0.05);
+    return fmt::format("{:.{}f}/min", 60 * per_second,
+                       per_second < 0.05 ? 1 : 0);
   }
   return FormatAmount(unit, int64_t(per_second)) + "/s";
 }

@@ -145,7 +145,6 @@ class Watcher {
                             double(done_ - before_) / seconds},
                            /*columns=*/200));
   }
-  int64_t done() const { return done_; }
 
  private:
   ProgressBar bar_;
@@ -230,6 +229,28 @@ absl::Status WriteResults(const EvalArguments& arguments,
   return absl::OkStatus();
 }
 
+// What is not in the journal. `results`: gets all that was asked, also where it
+// ends with an error.
+absl::Status AskAll(const SampleSet& set, const RunOptions& run,
+                    Session& session, Journal* journal, Results* results) {
+  std::set<std::string> done;
+  for (const Trial& trial : journal->trials()) {
+    done.insert(TrialKey(trial.sample, trial.mode, trial.gists));
+  }
+  const auto documents = PlanSteps(set.samples, run, done);
+  results->planned = int64_t(done.size()) + CountSteps(documents);
+  const Scorer scorer(set.samples);
+  Watcher watcher(int64_t(done.size()), results->planned);
+  const absl::Status asked =
+      Runner(session.client, scorer, run, journal)
+          .Run(documents, session.stop, [&] { watcher.Count(); });
+  results->started_unix_ms = journal->started_unix_ms();
+  results->written_unix_ms = UnixMs();
+  results->trials = journal->trials();
+  Sort(set.samples, run, &results->trials);
+  return asked;
+}
+
 }  // namespace
 
 absl::Status RunEval(const EvalArguments& arguments, Session& session) {
@@ -251,27 +272,13 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(Journal journal,
                         OrLocal(Journal::Open(path, results.settings, UnixMs(),
                                               arguments.restart)));
-  std::set<std::string> done;
-  for (const Trial& trial : journal.trials()) {
-    done.insert(TrialKey(trial.sample, trial.mode, trial.gists));
-  }
-  const auto documents = PlanSteps(set.samples, run, done);
-  results.planned = int64_t(done.size()) + CountSteps(documents);
-
-  const Scorer scorer(set.samples);
-  Watcher watcher(int64_t(done.size()), results.planned);
-  absl::Status asked =
-      Runner(session.client, scorer, run, &journal)
-          .Run(documents, session.stop, [&] { watcher.Count(); });
-  results.started_unix_ms = journal.started_unix_ms();
-  results.written_unix_ms = UnixMs();
-  results.trials = journal.trials();
-  Sort(set.samples, run, &results.trials);
+  const absl::Status asked = AskAll(set, run, session, &journal, &results);
   const absl::Status written = WriteResults(arguments, results, session);
   if (asked.ok()) return written;
   PrintNote(fmt::format(
       "{} of {} answers are there; the same command goes on from them",
-      FormatCount(watcher.done()), FormatCount(results.planned)));
+      FormatCount(int64_t(results.trials.size())),
+      FormatCount(results.planned)));
   return asked;
 }
 

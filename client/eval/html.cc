@@ -14,6 +14,13 @@ bool IsHighControl(std::string_view text, size_t at) {
          static_cast<unsigned char>(text[at + 1]) < 0xa0;
 }
 
+// Of U+202A to U+202E and U+2066 to U+2069: they turn the text around them.
+bool IsBidiControl(std::string_view rest) {
+  return rest.size() >= 3 && rest[0] == '\xe2' &&
+         ((rest[1] == '\x80' && rest[2] >= '\xaa' && rest[2] <= '\xae') ||
+          (rest[1] == '\x81' && rest[2] >= '\xa6' && rest[2] <= '\xa9'));
+}
+
 // A drawing of radius 1 around the origin.
 std::string_view Shape(Mode mode) {
   switch (mode) {
@@ -66,6 +73,9 @@ std::string Escape(std::string_view raw) {
     } else if (IsHighControl(text, at)) {
       html += kReplacement;
       ++at;
+    } else if (IsBidiControl(std::string_view(text).substr(at))) {
+      html += kReplacement;
+      at += 2;
     } else {
       html += c;
     }

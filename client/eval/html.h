@@ -10,8 +10,9 @@
 
 namespace gist::client {
 
-// `text` as HTML's text or as a quoted attribute. What is no UTF-8, and control
-// characters but newline and tab, become U+FFFD.
+// `text` as HTML's text or as a quoted attribute. What is no UTF-8, control
+// characters but newline and tab, and those that turn the text around them
+// become U+FFFD.
 std::string Escape(std::string_view text);
 
 // The same, of at most `characters` of it, for text of which nothing is known:

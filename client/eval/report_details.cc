@@ -131,12 +131,15 @@ std::string FailureSection(std::span<const Trial> trials) {
   for (size_t i = 0; i < shown; ++i) {
     body += FailureItem(failures[i * failures.size() / shown]);
   }
-  return Section("failures", "Failures",
-                 fmt::format("{} of the {} that a mode got wrong, "
-                             "evenly picked; results.json has all.",
-                             FormatCount(int64_t(shown)),
-                             Counted(int64_t(failures.size()), "question")),
-                 body);
+  const std::string count = Counted(int64_t(failures.size()), "question");
+  return Section(
+      "failures", "Failures",
+      shown == failures.size()
+          ? fmt::format("The {} that a mode got wrong.", count)
+          : fmt::format("{} of the {} that a mode got wrong, evenly picked; "
+                        "results.json has all.",
+                        FormatCount(int64_t(shown)), count),
+      body);
 }
 
 std::string MadeSection(const Results& results) {

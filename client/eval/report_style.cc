@@ -131,6 +131,8 @@ dl div{grid-template-columns:1fr;gap:0}
 .answers tr{display:grid;grid-template-columns:1fr auto;padding:5px 0}
 .answers th{width:auto;padding:0}
 .answers td{padding:0}
+.answers td:nth-child(2){width:auto;text-align:right}
+.answers td.quote{text-align:left}
 .answers .quote{grid-column:1/-1}
 }
 @media print{body{background:#fff}section{break-inside:avoid}}

@@ -86,7 +86,7 @@ void TakeContext(const CompressResult& compressed, Trial* trial) {
   trial->adapter_fingerprint = context.adapter_fingerprint;
   trial->compress_seconds = context.compress_seconds;
   trial->compressed_here = !compressed.cached;
-  if (trial->tokens == 0) trial->tokens = context.context_tokens;
+  trial->tokens = context.context_tokens;  // the file's may be another model's
 }
 
 // The contexts of one document, each made when it is first asked for.

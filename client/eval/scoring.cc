@@ -58,7 +58,7 @@ void Scorer::Score(const Sample& sample, std::string_view answer,
   scores.f1 = Best(sample, answer, F1Score);
   scores.rouge_l = Best(sample, answer, RougeLScore);
   const bool has_values = sample.IsFact() || sample.IsAbsent();
-  const AnswerKind kind = KindOf(
+  AnswerKind kind = KindOf(
       answer, {.question = sample.question,
                .document = sample.context,
                .truths = sample.answers,
@@ -70,6 +70,9 @@ void Scorer::Score(const Sample& sample, std::string_view answer,
                                              elsewhere_.at(sample.document))
                                        : std::span<const std::string>()});
   scores.score = MainScore(sample, answer, scores, kind);
+  // Who names every option has not chosen.
+  const bool chose = sample.metric != "choice" || scores.score == 1;
+  if (kind == AnswerKind::kRight && !chose) kind = AnswerKind::kOther;
   trial->answer_kind = Name(kind);
 }
 

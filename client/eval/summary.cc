@@ -87,6 +87,11 @@ std::optional<Cost> CostOf(const Trials& answered) {
     return of([=](const Trial&, const Costs& c) { return c.*member; });
   };
   return Cost{.ratio = field(&Costs::ratio),
+              .bytes_ratio = of([](const Trial&, const Costs& c) {
+                return c.kv_bytes > 0
+                           ? double(c.full_kv_bytes) / double(c.kv_bytes)
+                           : 0.0;
+              }),
               .kv_bytes = field(&Costs::kv_bytes),
               .standing_tokens = field(&Costs::standing_tokens),
               .document_tokens = field(&Costs::document_tokens),
@@ -328,6 +333,7 @@ Json ToJson(const Group& group) {
   if (group.cost) {
     const Cost& cost = *group.cost;
     json["ratio"] = ToJson(cost.ratio);
+    json["bytes_ratio"] = ToJson(cost.bytes_ratio);
     json["kv_bytes"] = ToJson(cost.kv_bytes);
     json["standing_tokens"] = ToJson(cost.standing_tokens);
     json["document_tokens"] = ToJson(cost.document_tokens);

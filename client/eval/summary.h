@@ -32,7 +32,9 @@ struct Spread {
 };
 
 struct Cost {
-  Spread ratio, kv_bytes, standing_tokens, document_tokens;
+  Spread ratio;        // of tokens
+  Spread bytes_ratio;  // full context's KV bytes over kv_bytes
+  Spread kv_bytes, standing_tokens, document_tokens;
   // Once for each document: compressing it, and indexing it for passages.
   Spread prepare_seconds;
   // Of the question alone: what indexing took is taken away.

@@ -42,7 +42,8 @@ struct Trial {
   std::string language, family, frame, choice, metric;
   std::string question;
   std::vector<std::string> wanted;
-  int64_t tokens = 0;  // of the document: the file's, else the server's count
+  int64_t tokens = 0;  // of the document, as the server counts; the file's
+                       // where it could not
   std::optional<double> depth;
   uint64_t seed = 0;
 

@@ -337,6 +337,17 @@ TEST_F(EvalCliTest, RefusesWhatCannotBe) {
   EXPECT_THAT(none.err, HasSubstr("none: cannot be read"));
 }
 
+TEST_F(EvalCliTest, ShowsProgressOnATerminal) {
+  SlowDown(150);
+  GistProcess::Options options = AtServer();
+  options.environment.push_back("TERM=xterm");
+  options.terminal_for_errors = true;
+  const GistResult result = RunGist(Command(), options);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, AllOf(HasSubstr("asking ["), HasSubstr("/ 8 answers"),
+                                HasSubstr(" left")));
+}
+
 TEST_F(EvalCliTest, PrintsOneJsonObject) {
   const GistResult result = Eval({"--json"});
   EXPECT_EQ(result.exit_code, 0) << result.err;

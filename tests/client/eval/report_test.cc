@@ -49,7 +49,10 @@ TEST(EscapeTest, LeavesNoMarkupNoControlsAndNoBrokenBytes) {
             "b\xef\xbf\xbd[31m\n\t\xef\xbf\xbd");
   EXPECT_EQ(Escape("\xc2\x9b"), "\xef\xbf\xbd");  // a terminal's control
   EXPECT_EQ(Escape("\xff"), "\xef\xbf\xbd");
-  EXPECT_EQ(Escape("가&"), "가&amp;");
+  EXPECT_EQ(Escape("a\u202eb\u2069"),
+            "a\ufffd"
+            "b\ufffd");
+  EXPECT_EQ(Escape("“–” 가&"), "“–” 가&amp;");
   EXPECT_EQ(Quote("가나다", 2), "<bdi>가나…</bdi>");
 }
 

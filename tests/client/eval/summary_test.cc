@@ -68,6 +68,7 @@ TEST(SummaryTest, AnErrorIsAWrongAnswerAndCostsNothing) {
   EXPECT_EQ(full->accuracy.value, 0.5);
   EXPECT_EQ(full->cost->total_seconds.median, 2.9);
   EXPECT_EQ(full->peak_memory_bytes->median, 200'000'000);
+  EXPECT_EQ(full->cost->bytes_ratio.median, 1);
   const Group* rag = Find(summary, Mode::kRag);
   EXPECT_EQ(rag->errors, 1);
   EXPECT_FALSE(rag->cost);
@@ -242,6 +243,27 @@ TEST_F(SampleTest, ScoresAgainstTheOthersValues) {
   EXPECT_EQ(kind(1, "ABC123"), "other_value 0");
   EXPECT_EQ(kind(1, "The text does not say."), "right 1");
   EXPECT_EQ(kind(2, ""), "empty 0");
+}
+
+TEST_F(SampleTest, TakesNamingEveryOptionForNoChoice) {
+  const auto set = ReadSamples(
+      {Put(
+          "a.jsonl",
+          R"({"context":"Salt.","question":"Is this text mainly about salt, bees or ships?","answer":"salt","needle":"Salt.","language":"en","family":"overview","depth":0.5})")},
+      0);
+  ASSERT_THAT(set, IsOk());
+  const Sample& sample = set->samples[0];
+  EXPECT_EQ(sample.metric, "choice");
+  EXPECT_EQ(sample.choice, "topic");
+  EXPECT_FALSE(sample.depth);
+  const Scorer scorer(set->samples);
+  Trial one, all;
+  scorer.Score(sample, "It is about salt.", &one);
+  scorer.Score(sample, "Salt, bees or ships?", &all);
+  EXPECT_EQ(one.answer_kind, "right");
+  EXPECT_EQ(one.scores.score, 1);
+  EXPECT_EQ(all.answer_kind, "other");
+  EXPECT_EQ(all.scores.score, 0);
 }
 
 TEST(ValidUtf8Test, ReplacesWhatIsMalformed) {
