@@ -51,6 +51,7 @@ void AddCompress(CLI::App& app, Command* command) {
                   "Gist tokens to keep (default: the adapter's)")
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("N");
+  AddKeepOptions(sub, &arguments->keep);
   sub->add_option("FILE", arguments->file, "UTF-8 text; - is standard input")
       ->required()
       ->type_name("");
@@ -232,6 +233,7 @@ void AddContexts(CLI::App& app, Command* command) {
   remove->add_option("ID", *removed, "The contexts")->required()->type_name("");
   Choose(remove, command, removed, RunDelete);
 
+  AddKeeping(*contexts, command);
   AddExport(*contexts, command);
   CLI::App* import =
       AddSubcommand(*contexts, "import", "Take a context that export wrote",
@@ -385,6 +387,7 @@ int Main(int argc, char** argv) {
   AddAsk(app, &command);
   AddCompare(app, &command);
   AddContexts(app, &command);
+  AddBackup(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
   AddTools(app);

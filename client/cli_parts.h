@@ -37,6 +37,12 @@ void Choose(CLI::App* sub, Command* command,
   });
 }
 
+// --ttl and --pin of a document that is compressed.
+void AddKeepOptions(CLI::App* sub, Keep* keep);
+// `gist contexts ttl`, `pin` and `unpin`.
+void AddKeeping(CLI::App& contexts, Command* command);
+void AddBackup(CLI::App& app, Command* command);
+
 // `gist train`, `trainings`, `datasets` and `adapters`.
 void AddTraining(CLI::App& app, Command* command);
 

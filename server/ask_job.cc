@@ -109,7 +109,8 @@ void AskJob::End(const absl::Status& status) {
     const auto tokens = Context();
     cache_.Put({std::string(kPromptOwner),
                 {tokens.begin(), tokens.end()},
-                work_.document_ids},
+                work_.document_ids,
+                work_.begun},
                std::move(prompt_));
   }
   prompt_.reset();

@@ -102,7 +102,8 @@ absl::Status CompressJob::WriteGists(Engine& engine) {
   const auto tokens = GroupTokens();
   cache_.Put({work_.adapter_fingerprint,
               {tokens.begin(), tokens.end()},
-              {work_.document_id}},
+              {work_.document_id},
+              work_.begun},
              std::move(document_));
   parts_.push_back(std::move(gists));
   outcome_->gist_seconds += SecondsSince(start);

@@ -26,6 +26,7 @@ struct CompressWork {
   int gists_per_group = 0;
   std::string document_id;
   std::string adapter_fingerprint;  // of the adapter that the plan is made for
+  uint64_t begun = 0;               // as CachedText's
 };
 
 // Shared by the job and the one who waits. All but the mailbox may be read once

@@ -80,7 +80,9 @@ struct Flags {
   std::optional<std::string> device, weights, embedder;
   std::optional<int> threads, max_queue;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
-  std::optional<int64_t> max_cached_kv_bytes;
+  std::optional<int64_t> max_cached_kv_bytes, max_store_bytes, max_contexts;
+  std::optional<std::string> backup_dir, restore;
+  std::optional<int> max_backups;
   bool insecure_listen = false;
   bool check_config = false;
   std::string config_file;
@@ -114,6 +116,18 @@ struct Flags {
     add("--max-cached-kv-bytes", max_cached_kv_bytes,
         "keys and values of texts read lately that stay in memory",
         defaults.limits.max_cached_kv_bytes);
+    add("--max-store-bytes", max_store_bytes,
+        "of the store; contexts not used lately give way; 0: no bound",
+        defaults.limits.max_store_bytes);
+    add("--max-contexts", max_contexts, "likewise, counted; 0: no bound",
+        defaults.limits.max_contexts);
+    app.add_option("--backup-dir", backup_dir,
+                   "folder that gist backup writes into; none: no backups");
+    add("--max-backups", max_backups, "older ones are deleted",
+        defaults.limits.max_backups);
+    app.add_option("--restore", restore,
+                   "verify the backup in this folder, make --data-dir of it "
+                   "and leave");
     add("--max-queue", max_queue, "limit of requests at a time",
         defaults.limits.max_queue);
     app.add_flag("--check-config", check_config,
@@ -138,6 +152,11 @@ struct Flags {
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
     apply(max_cached_kv_bytes, config.limits.max_cached_kv_bytes);
+    apply(max_store_bytes, config.limits.max_store_bytes);
+    apply(max_contexts, config.limits.max_contexts);
+    apply(max_backups, config.limits.max_backups);
+    apply(backup_dir, config.backup_dir);
+    apply(restore, config.restore);
     apply(max_queue, config.limits.max_queue);
     if (insecure_listen) config.insecure_listen = true;
   }
@@ -198,6 +217,11 @@ absl::Status CheckConfig(const Config& config) {
                                     double(limits.max_document_tokens), 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_cached_kv_bytes",
                                     double(limits.max_cached_kv_bytes), 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_store_bytes", double(limits.max_store_bytes), 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_contexts", double(limits.max_contexts), 0));
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_backups", limits.max_backups, 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_running_asks", limits.max_running_asks, 1));

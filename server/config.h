@@ -26,7 +26,10 @@ struct Config {
   std::string device = "cpu";    // "cpu", "cuda:0"
   // "float32", "bfloat16" or "quantized": core/base/weight_storage.h.
   std::string weights = "float32";
-  int threads = 0;  // of the CPU engine; 0: one for each core
+  int threads = 0;         // of the CPU engine; 0: one for each core
+  std::string backup_dir;  // where CreateBackup writes; empty: it refuses
+  std::string restore;     // a backup's folder, by the flag --restore alone:
+                           // make data_dir of it and leave
   double shutdown_grace_seconds = 10;  // for requests that run at SIGTERM
   struct Limits {
     int64_t max_document_bytes = int64_t{64} << 20;
@@ -34,7 +37,11 @@ struct Config {
     // Keys and values of texts read lately, kept in memory: asking again, or
     // compressing to another number of gists, then skips reading. 0: none.
     int64_t max_cached_kv_bytes = int64_t{512} << 20;
-    int max_queue = 64;  // requests waiting for the engine or using it
+    // Of the store, as ContextKeeper counts and evicts. 0: no bound.
+    int64_t max_store_bytes = 0;
+    int64_t max_contexts = 0;
+    int max_backups = 3;  // older ones are deleted when one is made
+    int max_queue = 64;   // requests waiting for the engine or using it
     int max_running_asks = 8;
     int max_running_compressions = 2;
     int max_queued_trainings = 8;

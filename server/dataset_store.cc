@@ -28,6 +28,10 @@ absl::Status CheckId(std::string_view id) {
       "no dataset has the id {:?}; ListDatasets names all", Shown(id)));
 }
 
+std::string IdOf(std::string_view json_lines) {
+  return kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
+}
+
 }  // namespace
 
 DatasetStore::DatasetStore(std::string folder, DatasetLimits limits)
@@ -48,7 +52,7 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
   GIST_ASSIGN_OR_RETURN(const auto records,
                         ParseRecords(json_lines, "dataset"));
   Dataset dataset;
-  dataset.dataset_id = kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
+  dataset.dataset_id = IdOf(json_lines);
   if (auto known = Get(dataset.dataset_id); known.ok()) return known;
   GIST_ASSIGN_OR_RETURN(const auto all, List());
   if (int(all.size()) >= limits_.max_datasets) {
@@ -68,8 +72,8 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines) {
   GIST_RETURN_IF_ERROR(
       WriteStateFile(PathOf(dataset.dataset_id, ".jsonl"), json_lines));
   // Last: a dataset is there when its description is.
-  GIST_RETURN_IF_ERROR(
-      WriteStateFile(PathOf(dataset.dataset_id, ".json"), about.dump()));
+  GIST_RETURN_IF_ERROR(WriteStateFile(PathOf(dataset.dataset_id, ".json"),
+                                      WithSum(about.dump())));
   return dataset;
 }
 
@@ -82,6 +86,7 @@ absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id) const {
                     Shown(dataset_id)));
   }
   GIST_RETURN_IF_ERROR(text.status());
+  GIST_RETURN_IF_ERROR(CheckSum(PathOf(dataset_id, ".json"), *text));
   return Fence("dataset", [&]() -> absl::StatusOr<Dataset> {
     const auto about = nlohmann::json::parse(*text);
     return Dataset{std::string(dataset_id), about.at("bytes"),
@@ -94,6 +99,13 @@ absl::StatusOr<std::vector<Record>> DatasetStore::Load(
   GIST_RETURN_IF_ERROR(Get(dataset_id).status());
   GIST_ASSIGN_OR_RETURN(const std::string text,
                         ReadStateFile(PathOf(dataset_id, ".jsonl")));
+  if (IdOf(text) != dataset_id) {
+    return absl::DataLossError(
+        fmt::format("dataset {} is damaged: its bytes are those of {}; delete "
+                    "it and upload "
+                    "it again",
+                    dataset_id, IdOf(text)));
+  }
   return ParseRecords(text, dataset_id);
 }
 
@@ -113,7 +125,8 @@ absl::StatusOr<std::vector<Dataset>> DatasetStore::List() const {
 }
 
 absl::Status DatasetStore::Delete(std::string_view dataset_id) {
-  GIST_RETURN_IF_ERROR(Get(dataset_id).status());
+  const absl::Status found = Get(dataset_id).status();
+  if (!found.ok() && !absl::IsDataLoss(found)) return found;
   std::error_code error;
   for (const char* suffix : {".json", ".jsonl"}) {
     fs::remove(PathOf(dataset_id, suffix), error);

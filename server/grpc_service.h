@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "grpcpp/impl/codegen/service_type.h"
+#include "server/backup.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
 
@@ -18,6 +19,8 @@ struct GrpcServerOptions {
   int max_threads = 256;  // of handlers; each call holds one
   // Does a training use the processor now? Empty: never.
   std::function<bool()> is_training;
+  // Outlives the server; null: it was started without a folder for backups.
+  BackupFolder* backups = nullptr;
 };
 
 class GrpcServer {

@@ -12,13 +12,16 @@
 
 #include "core/base/status.h"
 #include "server/adapter_store.h"
+#include "server/backup.h"
 #include "server/config.h"
+#include "server/context_keeper.h"
 #include "server/dataset_store.h"
 #include "server/grpc_service.h"
 #include "server/metrics.h"
 #include "server/pipeline.h"
 #include "server/promoter.h"
 #include "server/scheduler.h"
+#include "server/sweeper.h"
 #include "server/train_manager.h"
 #include "server/train_service.h"
 #include "server/train_sources.h"
@@ -115,7 +118,16 @@ struct Trainings {
 };
 
 absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
-  GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
+  GIST_ASSIGN_OR_RETURN(const auto files, OpenGistStore(config.data_dir));
+  const SystemWallClock clock;
+  GIST_ASSIGN_OR_RETURN(
+      const auto store,
+      ContextKeeper::Open(
+          *files, {config.limits.max_store_bytes, config.limits.max_contexts},
+          clock));
+  BackupFolder backups(*store, {.folder = config.backup_dir,
+                                .data_folder = config.data_dir,
+                                .max_backups = config.limits.max_backups});
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
   Scheduler scheduler(*engine,
@@ -127,8 +139,14 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
                      .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
                     embedder.get());
   Metrics metrics;
-  GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
+  const int64_t contexts = store->usage().contexts;
   metrics.AddContexts(contexts);
+  store->OnRemoved([&](const RemovedContext& removed) {
+    if (removed.document_gone) pipeline.ForgetDocument(removed.document_id);
+    metrics.CountRemoved(removed.why == Removal::kExpired ? "expired"
+                                                          : "evicted");
+  });
+  const Sweeper sweeper(*store, {});
   std::string admin = config.admin;
   if (admin != "off") {
     GIST_ASSIGN_OR_RETURN(admin, metrics.Serve(config.admin));
@@ -141,7 +159,8 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
       GrpcServer::Start(
           pipeline, metrics,
           {config.listen, max_threads,
-           [&trainings] { return trainings.manager->IsTraining(); }},
+           [&trainings] { return trainings.manager->IsTraining(); },
+           config.backup_dir.empty() ? nullptr : &backups},
           MakeTrainingService({*trainings.manager, trainings.datasets,
                                trainings.adapters, trainings.promoter,
                                metrics})));
@@ -164,6 +183,14 @@ absl::Status Serve(const Config& config, const sigset_t& stop_signals) {
   return absl::OkStatus();
 }
 
+absl::Status Restore(const Config& config) {
+  GIST_ASSIGN_OR_RETURN(const int64_t contexts,
+                        RestoreBackup(config.restore, config.data_dir));
+  std::printf("restored %lld contexts from %s to %s\n", (long long)contexts,
+              config.restore.c_str(), config.data_dir.c_str());
+  return absl::OkStatus();
+}
+
 int Main(int argc, char** argv) {
   StartLogging();
   auto command_line = ParseCommandLine(argc, argv);
@@ -173,9 +200,11 @@ int Main(int argc, char** argv) {
       std::fputs(text->c_str(), stdout);
       return 0;
     }
+    const Config& config = std::get<Config>(*command_line);
     const sigset_t stop_signals = BlockStopSignals();
     status = Fence("gistd", [&] {
-      return Serve(std::get<Config>(*command_line), stop_signals);
+      return config.restore.empty() ? Serve(config, stop_signals)
+                                    : Restore(config);
     });
   }
   if (status.ok()) return 0;

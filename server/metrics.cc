@@ -59,6 +59,9 @@ struct Metrics::Impl {
           .Add({});
   Gauge& contexts =
       AddGauge(*registry, "gist_contexts", "Contexts in the store");
+  prometheus::Family<Counter>& removed_contexts = AddCounters(
+      *registry, "gist_contexts_removed_total",
+      "Contexts that nobody deleted by hand, by reason: expired, evicted");
   Counter& train_steps =
       AddCounters(*registry, "gist_train_steps_total", "Optimizer steps")
           .Add({});
@@ -120,6 +123,11 @@ void Metrics::CountCompressed(int64_t document_tokens) {
 
 void Metrics::AddContexts(int64_t change) {
   impl_->contexts.Increment(double(change));
+}
+
+void Metrics::CountRemoved(std::string_view reason) {
+  impl_->removed_contexts.Add({{"reason", std::string(reason)}}).Increment();
+  AddContexts(-1);
 }
 
 void Metrics::CountTrainStep(double loss, double tokens_per_second) {

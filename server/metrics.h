@@ -34,6 +34,9 @@ class Metrics {
   // Contexts that appeared, or went (negative).
   void AddContexts(int64_t change);
 
+  // A context that expired or gave way; `reason`: "expired" or "evicted".
+  void CountRemoved(std::string_view reason);
+
   // One optimizer step of the training that runs.
   void CountTrainStep(double loss, double tokens_per_second);
   // A training ended, or was interrupted; `state`: "SUCCEEDED".

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/engine.h"
@@ -21,6 +22,9 @@ struct CachedText {
       owner;  // of a document: its adapter's fingerprint; of a prompt: ""
   std::vector<int32_t> tokens;
   std::vector<std::string> document_ids;  // of the texts it was read from
+  // SequenceCache::Now() when the reading began: a document that was forgotten
+  // since does not come back.
+  uint64_t begun = UINT64_MAX;
 };
 
 // Least recently used first out. A sequence is lent, never shared: Take removes
@@ -36,8 +40,10 @@ class SequenceCache {
   // In place of one of the same owner and tokens. One that is larger than the
   // bound is dropped.
   void Put(CachedText text, std::unique_ptr<Sequence> sequence);
-  // Drops what was read from this document.
+  // Drops what was read from this document, also what is lent now.
   void Forget(std::string_view document_id);
+  // Counts what was forgotten.
+  uint64_t Now() const;
   int64_t bytes() const;
 
  private:
@@ -49,11 +55,16 @@ class SequenceCache {
   using Entries = std::list<Entry>;
 
   std::unique_ptr<Sequence> Remove(Entries::iterator entry);
+  bool IsForgotten(const CachedText& text) const;
 
   const int64_t max_bytes_;
   mutable std::mutex mutex_;  // guards all below
   int64_t bytes_ = 0;
   Entries entries_;  // the latest first
+  uint64_t now_ = 0;
+  std::unordered_map<std::string, uint64_t> forgotten_;  // when, by document
+  uint64_t forgotten_all_ =
+      0;  // up to then, every document counts as forgotten
 };
 
 }  // namespace gist
