@@ -82,6 +82,7 @@ void AddCompress(CLI::App& app, Command* command) {
   sub->add_option("--request-id", arguments->request_id,
                   "Sent again, it is the same context, whatever the adapter")
       ->type_name("ID");
+  AddKeepOptions(sub, &arguments->keep);
   sub->add_option("FILE", arguments->file, "UTF-8 text; - is standard input")
       ->required()
       ->type_name("");
@@ -243,6 +244,7 @@ void AddContexts(CLI::App& app, Command* command) {
   remove->add_option("ID", *removed, "The contexts")->required()->type_name("");
   Choose(remove, command, removed, RunDelete);
 
+  AddKeeping(*contexts, command);
   AddExport(*contexts, command);
   CLI::App* import =
       AddSubcommand(*contexts, "import", "Take a context that export wrote",
@@ -392,6 +394,7 @@ int Main(int argc, char** argv) {
   AddAsk(app, &command);
   AddCompare(app, &command);
   AddContexts(app, &command);
+  AddBackup(app, &command);
   AddInfo(app, &command);
   AddMask(app, &command);
   AddEval(app, &command, {argv, argv + argc});

@@ -60,6 +60,12 @@ absl::Status ReadSecurity(const SecurityFiles& files, ClientOptions& options);
 // `gist tokens`.
 void AddTokens(CLI::App& app, Command* command);
 
+// --ttl and --pin of a document that is compressed.
+void AddKeepOptions(CLI::App* sub, Keep* keep);
+// `gist contexts ttl`, `pin` and `unpin`.
+void AddKeeping(CLI::App& contexts, Command* command);
+void AddBackup(CLI::App& app, Command* command);
+
 // `gist train`, `trainings`, `datasets` and `adapters`.
 void AddTraining(CLI::App& app, Command* command);
 

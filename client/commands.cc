@@ -36,7 +36,8 @@ absl::Status RunCompress(const CompressArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file,
                         InputFile::Open(arguments.file, session.stop));
   CompressOptions options = {.gist_tokens = arguments.gist_tokens,
-                             .request_id = arguments.request_id};
+                             .request_id = arguments.request_id,
+                             .keep = arguments.keep};
   ProgressBar bar("reading", Unit::kTokens, 0);
   if (CanShowProgress()) {
     options.on_progress = [&bar](int64_t done, int64_t total) {
@@ -112,6 +113,37 @@ absl::Status RunDelete(const std::vector<std::string>& context_ids,
       GIST_RETURN_IF_ERROR(WriteStdout("deleted " + id + "\n"));
   }
   return absl::OkStatus();
+}
+
+absl::Status RunUpdate(const UpdateArguments& arguments, Session& session) {
+  GIST_ASSIGN_OR_RETURN(
+      const Context context,
+      session.client.UpdateContext(arguments.context_id, arguments.keep));
+  session.reply = ToJson(context);
+  if (session.json) return absl::OkStatus();
+  return WriteStdout(KeptUntil(context) + "\n");
+}
+
+absl::Status RunBackup(Session& session) {
+  GIST_ASSIGN_OR_RETURN(const Backup backup, session.client.CreateBackup());
+  session.reply = ToJson(backup);
+  if (session.json) return absl::OkStatus();
+  return Report(backup.name,
+                fmt::format("{} files, {}", FormatCount(backup.files),
+                            FormatBytes(backup.backup_bytes)));
+}
+
+absl::Status RunListBackups(Session& session) {
+  GIST_ASSIGN_OR_RETURN(const auto backups, session.client.ListBackups());
+  session.reply["backups"] = Json::array();
+  std::string lines;
+  for (const Backup& backup : backups) {
+    session.reply["backups"].push_back(ToJson(backup));
+    lines += fmt::format("{:16}  {}  {:>8}\n", backup.name,
+                         FormatTime(backup.created_unix_ms),
+                         FormatBytes(backup.backup_bytes));
+  }
+  return session.json ? absl::OkStatus() : WriteStdout(lines);
 }
 
 absl::Status RunExport(const ExportArguments& arguments, Session& session) {

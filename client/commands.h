@@ -37,6 +37,7 @@ struct CompressArguments {
   std::string file;  // "-": standard input
   int gist_tokens = 0;
   std::string request_id = {};
+  Keep keep = {};
 };
 // Prints the context's id; what it took goes to standard error.
 absl::Status RunCompress(const CompressArguments& arguments, Session& session);
@@ -56,6 +57,17 @@ absl::Status RunGet(const std::string& context_id, Session& session);
 // Stops at the first error; `reply` names those that were deleted by then.
 absl::Status RunDelete(const std::vector<std::string>& context_ids,
                        Session& session);
+
+struct UpdateArguments {
+  std::string context_id;
+  Keep keep;
+};
+// Prints how long it is kept now.
+absl::Status RunUpdate(const UpdateArguments& arguments, Session& session);
+
+// Makes a backup, or lists those that there are.
+absl::Status RunBackup(Session& session);
+absl::Status RunListBackups(Session& session);
 
 struct ExportArguments {
   std::string context_id;

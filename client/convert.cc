@@ -89,7 +89,23 @@ Context FromProto(const v1::Context& proto) {
       .compress_seconds = proto.compress_seconds(),
       .imported = proto.imported(),
       .has_text = proto.has_text(),
+      .expire_unix_ms = proto.expire_unix_ms(),
+      .pinned = proto.pinned(),
+      .used_unix_ms = proto.used_unix_ms(),
   };
+}
+
+void ToProto(const Keep& keep, v1::Keep* out) {
+  if (keep.ttl_seconds) out->set_ttl_seconds(*keep.ttl_seconds);
+  if (keep.expire_unix_ms) out->set_expire_unix_ms(*keep.expire_unix_ms);
+  if (keep.pinned) out->set_pinned(*keep.pinned);
+}
+
+Backup FromProto(const v1::Backup& proto) {
+  return {.name = proto.name(),
+          .created_unix_ms = proto.created_unix_ms(),
+          .backup_bytes = proto.backup_bytes(),
+          .files = proto.files()};
 }
 
 CompressResult FromProto(const v1::CompressResponse& proto) {
@@ -195,6 +211,10 @@ ServerInfo FromProto(const v1::ServerInfo& proto) {
       .max_document_tokens = proto.max_document_tokens(),
       .max_contexts_per_ask = proto.max_contexts_per_ask(),
       .uptime_seconds = proto.uptime_seconds(),
+      .max_store_bytes = proto.max_store_bytes(),
+      .max_contexts = proto.max_contexts(),
+      .store_bytes = proto.store_bytes(),
+      .contexts = proto.contexts(),
   };
 }
 

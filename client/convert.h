@@ -7,6 +7,8 @@
 namespace gist::client {
 
 v1::AskRequest ToProto(const Question& question);
+void ToProto(const Keep& keep, v1::Keep* out);
+Backup FromProto(const v1::Backup& proto);
 v1::CompareRequest ToCompareProto(const Question& question,
                                   const std::vector<Mode>& modes);
 Comparison FromProto(const v1::CompareResponse& proto);

@@ -50,6 +50,7 @@ struct GistClient::Impl {
     request.set_text(std::move(text));
     request.set_gist_tokens(compress.gist_tokens);
     request.set_request_id(compress.request_id);
+    ToProto(compress.keep, request.mutable_keep());
     v1::CompressResponse response;
     Call call(options);
     GIST_RETURN_IF_ERROR(
@@ -64,6 +65,7 @@ struct GistClient::Impl {
     v1::CompressStreamRequest request;
     request.set_gist_tokens(compress.gist_tokens);
     request.set_request_id(compress.request_id);
+    ToProto(compress.keep, request.mutable_keep());
     // Progress counts the tokens of the whole document, so none comes before
     // the last chunk: writing all and then reading cannot stall.
     const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
@@ -206,6 +208,38 @@ absl::Status GistClient::DeleteContext(std::string_view context_id) const {
   Call call(impl_->options);
   return impl_->FromGrpc(
       impl_->stub->DeleteContext(call.get(), request, &response));
+}
+
+absl::StatusOr<Context> GistClient::UpdateContext(std::string_view context_id,
+                                                  const Keep& keep) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("context id", context_id));
+  v1::UpdateContextRequest request;
+  request.set_context_id(std::string(context_id));
+  ToProto(keep, request.mutable_keep());
+  v1::Context response;
+  Call call(impl_->options);
+  GIST_RETURN_IF_ERROR(impl_->FromGrpc(
+      impl_->stub->UpdateContext(call.get(), request, &response)));
+  return FromProto(response);
+}
+
+absl::StatusOr<Backup> GistClient::CreateBackup() const {
+  v1::Backup response;
+  Call call(impl_->options);
+  GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->CreateBackup(
+      call.get(), v1::CreateBackupRequest(), &response)));
+  return FromProto(response);
+}
+
+absl::StatusOr<std::vector<Backup>> GistClient::ListBackups() const {
+  v1::ListBackupsResponse response;
+  Call call(impl_->options);
+  GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->ListBackups(
+      call.get(), v1::ListBackupsRequest(), &response)));
+  std::vector<Backup> backups;
+  for (const v1::Backup& backup : response.backups())
+    backups.push_back(FromProto(backup));
+  return backups;
 }
 
 absl::Status GistClient::ExportContext(std::string_view context_id,

@@ -60,6 +60,23 @@ struct Context {
   double compress_seconds = 0;  // when it was computed
   bool imported = false;        // came from a file
   bool has_text = false;        // Mode::kFullContext can answer
+  int64_t expire_unix_ms = 0;   // gone from then on; 0: never
+  bool pinned = false;          // never gives way to others
+  int64_t used_unix_ms = 0;     // asked, or compressed again
+};
+
+// How long a context is kept; what is empty stays as it is.
+struct Keep {
+  std::optional<double> ttl_seconds = {};      // from now; over 0, to 100 years
+  std::optional<int64_t> expire_unix_ms = {};  // 0: never; not with ttl_seconds
+  std::optional<bool> pinned = {};
+};
+
+struct Backup {
+  std::string name;
+  int64_t created_unix_ms = 0;
+  int64_t backup_bytes = 0;
+  int64_t files = 0;
 };
 
 struct CompressResult {
@@ -183,6 +200,10 @@ struct ServerInfo {
   int64_t max_document_tokens = 0;
   int max_contexts_per_ask = 0;
   double uptime_seconds = 0;
+  int64_t max_store_bytes = 0;  // 0: no bound
+  int64_t max_contexts = 0;     // 0: no bound
+  int64_t store_bytes = 0;
+  int64_t contexts = 0;
 };
 
 // The next bytes, of any number; empty at the end. An error cancels the call
@@ -193,6 +214,7 @@ using ByteSink = std::function<absl::Status(std::string_view)>;
 
 struct CompressOptions {
   int gist_tokens = 0;  // 0: the adapter's default
+  Keep keep = {};       // empty: a new context never expires, is not pinned
   // Called with the tokens read so far and the document's, on the caller's
   // thread.
   std::function<void(int64_t done_tokens, int64_t total_tokens)> on_progress =
@@ -233,6 +255,8 @@ class GistClient {
       const std::function<absl::Status(const Context&)>& visit,
       int page_size = 0) const;
   absl::Status DeleteContext(std::string_view context_id) const;
+  absl::StatusOr<Context> UpdateContext(std::string_view context_id,
+                                        const Keep& keep) const;
 
   // One safetensors file. `without_text`: gists alone.
   absl::Status ExportContext(std::string_view context_id, bool without_text,
@@ -241,6 +265,9 @@ class GistClient {
   absl::StatusOr<Context> ImportContext(const ByteSource& source) const;
 
   absl::StatusOr<ServerInfo> GetServerInfo() const;
+  absl::StatusOr<Backup> CreateBackup() const;
+  // The newest first.
+  absl::StatusOr<std::vector<Backup>> ListBackups() const;
 
  private:
   struct Impl;

@@ -27,7 +27,25 @@ std::string Origin(const Context& context) {
                      FormatSeconds(context.compress_seconds));
 }
 
+std::string Kept(const Context& context) {
+  return fmt::format("{}{}",
+                     context.expire_unix_ms == 0
+                         ? "for ever"
+                         : "until " + FormatTime(context.expire_unix_ms),
+                     context.pinned ? ", pinned" : "");
+}
+
+// "3 (no bound)" or "3 of 100".
+std::string Bounded(const std::string& used, int64_t bound,
+                    const std::string& shown_bound) {
+  return bound == 0 ? used + " (no bound)" : used + " of " + shown_bound;
+}
+
 }  // namespace
+
+std::string KeptUntil(const Context& context) {
+  return fmt::format("{} is kept {}", context.context_id, Kept(context));
+}
 
 Json ToJson(const Context& context) {
   return {
@@ -45,7 +63,17 @@ Json ToJson(const Context& context) {
       {"compress_seconds", context.compress_seconds},
       {"imported", context.imported},
       {"has_text", context.has_text},
+      {"expire_unix_ms", context.expire_unix_ms},
+      {"pinned", context.pinned},
+      {"used_unix_ms", context.used_unix_ms},
   };
+}
+
+Json ToJson(const Backup& backup) {
+  return {{"name", backup.name},
+          {"created_unix_ms", backup.created_unix_ms},
+          {"backup_bytes", backup.backup_bytes},
+          {"files", backup.files}};
 }
 
 Json ToJson(const CompressResult& result) {
@@ -151,6 +179,10 @@ Json ToJson(const ServerInfo& info) {
       {"max_document_tokens", info.max_document_tokens},
       {"max_contexts_per_ask", info.max_contexts_per_ask},
       {"uptime_seconds", info.uptime_seconds},
+      {"max_store_bytes", info.max_store_bytes},
+      {"max_contexts", info.max_contexts},
+      {"store_bytes", info.store_bytes},
+      {"contexts", info.contexts},
   };
 }
 
@@ -267,6 +299,8 @@ std::string Details(const Context& context) {
          Line("created",
               fmt::format("{}, {}", FormatTime(context.created_unix_ms),
                           Origin(context))) +
+         Line("last used", FormatTime(context.used_unix_ms)) +
+         Line("kept", Kept(context)) +
          Line("model", context.model_fingerprint) +
          Line("adapter", context.adapter_fingerprint);
 }
@@ -295,7 +329,12 @@ std::string Details(const ServerInfo& info) {
               fmt::format("{}, {} tokens", FormatBytes(info.max_document_bytes),
                           FormatCount(info.max_document_tokens))) +
          Line("contexts in one ask",
-              fmt::format("up to {}", info.max_contexts_per_ask));
+              fmt::format("up to {}", info.max_contexts_per_ask)) +
+         Line("contexts", Bounded(FormatCount(info.contexts), info.max_contexts,
+                                  FormatCount(info.max_contexts))) +
+         Line("store",
+              Bounded(FormatBytes(info.store_bytes), info.max_store_bytes,
+                      FormatBytes(info.max_store_bytes)));
 }
 
 namespace {

@@ -18,6 +18,7 @@ Json ToJson(
     const CompressResult& result);  // the context's fields among its own
 Json ToJson(const Accounting& accounting);
 Json ToJson(const Comparison& comparison);
+Json ToJson(const Backup& backup);
 Json ToJson(const ServerInfo& info);
 Json ToJson(
     const absl::Status& error);  // {"code": "NOT_FOUND", "message": ...} and,
@@ -31,6 +32,8 @@ std::string Print(const Json& json);
 std::string Summary(const CompressResult& result);
 std::string Summary(const Accounting& accounting);
 std::string Summary(const Context& imported);
+
+std::string KeptUntil(const Context& context);
 
 // Lines, each with a newline.
 std::string Details(const Context& context);

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/base/identity.h"
 #include "core/base/status.h"
 #include "nlohmann/json.hpp"
 #include "server/errors.h"
@@ -43,19 +44,23 @@ std::string Description(const AdapterVersion& version) {
                {"recipe", version.recipe},
                {"created_unix_ms", version.created_unix_ms}};
   if (version.dev_accuracy) json["dev_accuracy"] = *version.dev_accuracy;
-  return json.dump(1) + "\n";
+  json["files"] = version.files;
+  return WithSum(json.dump());
 }
 
 absl::StatusOr<AdapterVersion> ReadDescription(const std::string& path) {
   GIST_ASSIGN_OR_RETURN(const std::string text, ReadStateFile(path));
+  GIST_RETURN_IF_ERROR(CheckSum(path, text));
   try {
     const Json json = Json::parse(text);
-    AdapterVersion version = {.name = json.at("name"),
-                              .version = json.at("version"),
-                              .job_id = json.at("job_id"),
-                              .recipe = json.at("recipe"),
-                              .dev_accuracy = std::nullopt,
-                              .created_unix_ms = json.at("created_unix_ms")};
+    AdapterVersion version = {
+        .name = json.at("name"),
+        .version = json.at("version"),
+        .job_id = json.at("job_id"),
+        .recipe = json.at("recipe"),
+        .dev_accuracy = std::nullopt,
+        .created_unix_ms = json.at("created_unix_ms"),
+        .files = json.value("files", std::map<std::string, std::string>())};
     if (json.contains("dev_accuracy")) {
       version.dev_accuracy = json["dev_accuracy"].get<double>();
     }
@@ -66,7 +71,38 @@ absl::StatusOr<AdapterVersion> ReadDescription(const std::string& path) {
   }
 }
 
+// SHA-256 of each file in `folder`, by name.
+absl::StatusOr<std::map<std::string, std::string>> SumsOf(
+    const std::string& folder) {
+  std::map<std::string, std::string> sums;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    GIST_ASSIGN_OR_RETURN(const std::string bytes,
+                          ReadStateFile(it->path().string()));
+    sums[it->path().filename().string()] = Sha256Hex(bytes);
+  }
+  return sums;
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> AdapterStore::VerifiedFolderOf(
+    const AdapterVersion& version) const {
+  const std::string folder = FolderOf(version);
+  for (const auto& [name, sha256] : version.files) {
+    const std::string path = folder + "/" + name;
+    const auto bytes = ReadStateFile(path);
+    if (!bytes.ok() && !absl::IsNotFound(bytes.status())) return bytes.status();
+    const std::string sum = bytes.ok() ? Sha256Hex(*bytes) : "(no file)";
+    if (sum == sha256) continue;
+    return absl::DataLossError(fmt::format(
+        "{} is damaged: its SHA-256 is {}, want {}; use another version, or "
+        "restore a backup",
+        path, sum, sha256));
+  }
+  return folder;
+}
 
 std::string AdapterStore::FolderOf(const AdapterVersion& version) const {
   return fmt::format("{}/{}/{}", folder_, version.name, version.Title());
@@ -90,6 +126,11 @@ absl::StatusOr<AdapterVersion> AdapterStore::Add(
   fs::remove_all(partial, ignored);
   GIST_RETURN_IF_ERROR(EnsureFolder(fmt::format("{}/{}", folder_, about.name)));
   absl::Status status = write(partial);
+  if (status.ok()) {
+    auto sums = SumsOf(partial);
+    status = sums.status();
+    if (sums.ok()) about.files = *std::move(sums);
+  }
   // The description first: a version is there when its folder is.
   if (status.ok()) {
     status = WriteStateFile(folder + ".json", Description(about));
@@ -153,6 +194,7 @@ absl::StatusOr<std::vector<std::string>> AdapterStore::History() const {
   const auto text = ReadStateFile(path);
   if (absl::IsNotFound(text.status())) return std::vector<std::string>();
   GIST_RETURN_IF_ERROR(text.status());
+  GIST_RETURN_IF_ERROR(CheckSum(path, *text));
   try {
     return Json::parse(*text).at("history").get<std::vector<std::string>>();
   } catch (const std::exception& error) {
@@ -169,7 +211,7 @@ absl::Status AdapterStore::SetHistory(const std::vector<std::string>& titles) {
   const std::vector<std::string> kept(titles.end() - std::ptrdiff_t(size),
                                       titles.end());
   return WriteStateFile(folder_ + "/current.json",
-                        Json{{"history", kept}}.dump(1) + "\n");
+                        WithSum(Json{{"history", kept}}.dump()));
 }
 
 }  // namespace gist

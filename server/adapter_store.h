@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct AdapterVersion {
   std::string recipe;
   std::optional<double> dev_accuracy;
   int64_t created_unix_ms = 0;
+  std::map<std::string, std::string> files;  // SHA-256, by name; set by Add
 
   std::string Title() const { return name + "@" + std::to_string(version); }
 };
@@ -45,6 +47,10 @@ class AdapterStore {
   // By name, then by version.
   absl::StatusOr<std::vector<AdapterVersion>> List() const;
   std::string FolderOf(const AdapterVersion& version) const;
+  // The same, once its files are what was added. kDataLoss: the message names
+  // the one that is not. A version of before there were sums is not checked.
+  absl::StatusOr<std::string> VerifiedFolderOf(
+      const AdapterVersion& version) const;
 
   // Titles, the one in use last. kDataLoss: current.json is damaged.
   absl::StatusOr<std::vector<std::string>> History() const;

@@ -123,9 +123,11 @@ void AskJob::End(const absl::Status& status) {
       !Context().empty() && loaded_tokens_ >= Context().size();
   if (has_context && status.ok()) {
     const auto tokens = Context();
-    cache_.Put(
-        {OwnerOf(work_), {tokens.begin(), tokens.end()}, work_.document_ids},
-        std::move(prompt_));
+    cache_.Put({OwnerOf(work_),
+                {tokens.begin(), tokens.end()},
+                work_.document_ids,
+                work_.begun},
+               std::move(prompt_));
   }
   prompt_.reset();
   outcome_->text.Close(status);

@@ -36,6 +36,7 @@ struct AskWork {
   std::vector<int32_t> tokens;  // context, if any, and question
   int context_tokens = 0;       // of `tokens`: to be kept for the next question
   std::vector<std::string> document_ids;  // of the context
+  uint64_t begun = 0;                     // as CachedText's
   Sampling sampling;
   int max_tokens = 0;  // of the answer, 1 or more
 };

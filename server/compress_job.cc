@@ -108,9 +108,11 @@ absl::Status CompressJob::WriteGists(Engine& engine) {
         "that is not its model's");
   }
   const auto tokens = GroupTokens();
-  cache_.Put(
-      {OwnerOf(work_), {tokens.begin(), tokens.end()}, {work_.document_id}},
-      std::move(document_));
+  cache_.Put({OwnerOf(work_),
+              {tokens.begin(), tokens.end()},
+              {work_.document_id},
+              work_.begun},
+             std::move(document_));
   parts_.push_back(std::move(gists));
   outcome_->gist_seconds += SecondsSince(start);
   return absl::OkStatus();

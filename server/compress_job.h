@@ -27,6 +27,7 @@ struct CompressWork {
   std::string tenant;  // whose document it is
   std::string document_id;
   std::string adapter_fingerprint;  // of the adapter that the plan is made for
+  uint64_t begun = 0;               // as CachedText's
 };
 
 // Shared by the job and the one who waits. All but the mailbox may be read once

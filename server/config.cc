@@ -122,6 +122,9 @@ struct Flags {
   std::optional<int64_t> max_document_bytes, max_document_tokens;
   std::optional<int64_t> max_cached_kv_bytes, max_kv_bytes;
   std::optional<int64_t> max_queued_tokens;
+  std::optional<int64_t> max_store_bytes, max_contexts;
+  std::optional<std::string> backup_dir, restore;
+  std::optional<int> max_backups;
   bool insecure_listen = false;
   bool open_health = false, open_reflection = false, channelz = false;
   bool check_config = false;
@@ -172,6 +175,18 @@ struct Flags {
     add("--max-kv-bytes", max_kv_bytes,
         "keys and values of running requests, in memory; 0: no limit",
         defaults.limits.max_kv_bytes);
+    add("--max-store-bytes", max_store_bytes,
+        "of the store; contexts not used lately give way; 0: no bound",
+        defaults.limits.max_store_bytes);
+    add("--max-contexts", max_contexts, "likewise, counted; 0: no bound",
+        defaults.limits.max_contexts);
+    app.add_option("--backup-dir", backup_dir,
+                   "folder that gist backup writes into; none: no backups");
+    add("--max-backups", max_backups, "older ones are deleted",
+        defaults.limits.max_backups);
+    app.add_option("--restore", restore,
+                   "verify the backup in this folder, make --data-dir of it "
+                   "and leave");
     add("--max-queue", max_queue, "limit of requests at a time",
         defaults.limits.max_queue);
     add("--max-queued-tokens", max_queued_tokens,
@@ -204,6 +219,11 @@ struct Flags {
     apply(max_document_tokens, config.limits.max_document_tokens);
     apply(max_cached_kv_bytes, config.limits.max_cached_kv_bytes);
     apply(max_kv_bytes, config.limits.max_kv_bytes);
+    apply(max_store_bytes, config.limits.max_store_bytes);
+    apply(max_contexts, config.limits.max_contexts);
+    apply(max_backups, config.limits.max_backups);
+    apply(backup_dir, config.backup_dir);
+    apply(restore, config.restore);
     apply(max_queue, config.limits.max_queue);
     apply(max_queued_tokens, config.limits.max_queued_tokens);
     apply(tls_cert, config.tls_cert);
@@ -274,6 +294,11 @@ absl::Status CheckConfig(const Config& config) {
                                     double(limits.max_cached_kv_bytes), 0));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_kv_bytes", double(limits.max_kv_bytes), 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_store_bytes", double(limits.max_store_bytes), 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_contexts", double(limits.max_contexts), 0));
+  GIST_RETURN_IF_ERROR(CheckAtLeast("max_backups", limits.max_backups, 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_queue", limits.max_queue, 1));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_queued_tokens", double(limits.max_queued_tokens), 1));

@@ -35,6 +35,9 @@ struct Config {
   std::string weights = "float32";
   int threads = 0;                  // of the CPU engine; 0: one for each core
   std::string log_format = "text";  // of the lines on stderr: "text", "json"
+  std::string backup_dir;  // where CreateBackup writes; empty: it refuses
+  std::string restore;     // a backup's folder, by the flag --restore alone:
+                           // make data_dir of it and leave
   // After SIGTERM: not ready, and still serving, so that balancers look away.
   double drain_seconds = 5;
   double shutdown_grace_seconds = 10;  // then, for requests that still run
@@ -44,6 +47,10 @@ struct Config {
     // Keys and values of texts read lately, kept in memory: asking again, or
     // compressing to another number of gists, then skips reading. 0: none.
     int64_t max_cached_kv_bytes = int64_t{512} << 20;
+    // Of the store, as ContextKeeper counts and evicts. 0: no bound.
+    int64_t max_store_bytes = 0;
+    int64_t max_contexts = 0;
+    int max_backups = 3;  // older ones are deleted when one is made
     // SchedulerOptions says more about these.
     int64_t max_kv_bytes = int64_t{4} << 30;  // of requests that run; 0: any
     int max_queue = 64;  // requests waiting for the engine or using it

@@ -30,6 +30,10 @@ absl::Status CheckId(std::string_view id) {
                            Shown(id)));
 }
 
+std::string IdOf(std::string_view json_lines) {
+  return kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
+}
+
 }  // namespace
 
 DatasetStore::DatasetStore(std::string folder, DatasetLimits limits)
@@ -58,7 +62,7 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines,
   GIST_ASSIGN_OR_RETURN(const auto records,
                         ParseRecords(json_lines, "dataset"));
   Dataset dataset;
-  dataset.dataset_id = kPrefix + Sha256Hex(json_lines).substr(0, kIdDigits);
+  dataset.dataset_id = IdOf(json_lines);
   if (auto known = Get(dataset.dataset_id, tenant); known.ok()) return known;
   GIST_ASSIGN_OR_RETURN(const auto all, List(tenant));
   if (int(all.size()) >= limits_.max_datasets) {
@@ -80,7 +84,7 @@ absl::StatusOr<Dataset> DatasetStore::Add(std::string_view json_lines,
       WriteStateFile(PathOf(tenant, dataset.dataset_id, ".jsonl"), json_lines));
   // Last: a dataset is there when its description is.
   GIST_RETURN_IF_ERROR(WriteStateFile(
-      PathOf(tenant, dataset.dataset_id, ".json"), about.dump()));
+      PathOf(tenant, dataset.dataset_id, ".json"), WithSum(about.dump())));
   return dataset;
 }
 
@@ -95,6 +99,7 @@ absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id,
                     Shown(dataset_id)));
   }
   GIST_RETURN_IF_ERROR(text.status());
+  GIST_RETURN_IF_ERROR(CheckSum(PathOf(dataset_id, ".json"), *text));
   return Fence("dataset", [&]() -> absl::StatusOr<Dataset> {
     const auto about = nlohmann::json::parse(*text);
     return Dataset{std::string(dataset_id), about.at("bytes"),
@@ -107,6 +112,12 @@ absl::StatusOr<std::vector<Record>> DatasetStore::Load(
   GIST_RETURN_IF_ERROR(Get(dataset_id, tenant).status());
   GIST_ASSIGN_OR_RETURN(const std::string text,
                         ReadStateFile(PathOf(tenant, dataset_id, ".jsonl")));
+  if (IdOf(text) != dataset_id) {
+    return absl::DataLossError(
+        fmt::format("dataset {} is damaged: its bytes are those of {}; delete "
+                    "it and upload it again",
+                    dataset_id, IdOf(text)));
+  }
   return ParseRecords(text, dataset_id);
 }
 
@@ -128,7 +139,8 @@ absl::StatusOr<std::vector<Dataset>> DatasetStore::List(
 
 absl::Status DatasetStore::Delete(std::string_view dataset_id,
                                   std::string_view tenant) {
-  GIST_RETURN_IF_ERROR(Get(dataset_id, tenant).status());
+  const absl::Status found = Get(dataset_id, tenant).status();
+  if (!found.ok() && !absl::IsDataLoss(found)) return found;
   std::error_code error;
   for (const char* suffix : {".json", ".jsonl"}) {
     fs::remove(PathOf(tenant, dataset_id, suffix), error);

@@ -11,7 +11,9 @@
 #include <sstream>
 #include <system_error>
 
+#include "core/base/identity.h"
 #include "core/base/status.h"
+#include "nlohmann/json.hpp"
 
 namespace gist {
 namespace {
@@ -49,6 +51,31 @@ absl::Status FlushFolder(const std::string& folder) {
 }
 
 }  // namespace
+
+std::string WithSum(std::string_view json) {
+  auto object = nlohmann::ordered_json::parse(json);
+  object.erase("sha256");
+  const std::string sum = Sha256Hex(object.dump());
+  object["sha256"] = sum;
+  return object.dump(1) + "\n";
+}
+
+absl::Status CheckSum(std::string_view path, std::string_view text) {
+  auto object = nlohmann::ordered_json::parse(text, nullptr,
+                                              /*allow_exceptions=*/false);
+  if (!object.is_object()) {
+    return absl::DataLossError(
+        fmt::format("{} is damaged: want a JSON object", path));
+  }
+  if (!object.contains("sha256")) return absl::OkStatus();
+  const auto stored = object["sha256"];
+  object.erase("sha256");
+  const std::string sum = Sha256Hex(object.dump(
+      -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  if (stored == sum) return absl::OkStatus();
+  return absl::DataLossError(fmt::format(
+      "{} is damaged: its SHA-256 is {}, want {}", path, sum, stored.dump()));
+}
 
 absl::StatusOr<std::string> ReadStateFile(const std::string& path) {
   errno = 0;

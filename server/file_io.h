@@ -21,6 +21,12 @@ std::string StampOfFile(const std::string& path);
 // cannot be written.
 absl::Status WriteStateFile(const std::string& path, std::string_view bytes);
 
+// A JSON object's text with its own SHA-256 as the field "sha256", and whether
+// that is true of `text`: a flipped bit is found. kDataLoss. What was written
+// before there were sums has none, and is taken as it is.
+std::string WithSum(std::string_view json);
+absl::Status CheckSum(std::string_view path, std::string_view text);
+
 // Renames a folder and flushes the renaming. kUnavailable.
 absl::Status PublishFolder(const std::string& from, const std::string& to);
 

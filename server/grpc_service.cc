@@ -86,16 +86,22 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
   }
 };
 
+absl::Status NoBackups() {
+  return absl::FailedPreconditionError(
+      "this server has no folder for backups; start gistd with --backup-dir");
+}
+
 // The synchronous API: a call holds its thread until it is done. The threads
 // wait for the scheduler nearly all of the time, and their number is bounded.
 class Service final : public v1::GistService::Service {
  public:
   Service(Pipeline& pipeline, Metrics& metrics, const Gate& gate,
-          std::function<bool()> is_training)
+          std::function<bool()> is_training, BackupFolder* backups)
       : pipeline_(pipeline),
         metrics_(metrics),
         rules_{v1::GistService::service_full_name(), gate, metrics},
-        is_training_(std::move(is_training)) {}
+        is_training_(std::move(is_training)),
+        backups_(backups) {}
 
   grpc::Status Compress(grpc::ServerContext* context,
                         const v1::CompressRequest* request,
@@ -109,9 +115,9 @@ class Service final : public v1::GistService::Service {
                 "CompressStream",
                 request->text().size(), kMaxUnaryBytes));
       }
-      return CompressInto(
-          {request->text(), request->gist_tokens(), request->request_id()},
-          caller, {}, response);
+      return CompressInto({request->text(), request->gist_tokens(),
+                           request->request_id(), FromProto(request->keep())},
+                          caller, {}, response);
     });
   }
 
@@ -179,6 +185,20 @@ class Service final : public v1::GistService::Service {
         });
   }
 
+  grpc::Status UpdateContext(grpc::ServerContext* context,
+                             const v1::UpdateContextRequest* request,
+                             v1::Context* response) override {
+    return Serve("UpdateContext", *context,
+                 [&](const Caller& caller) -> absl::Status {
+                   GIST_ASSIGN_OR_RETURN(
+                       const auto info,
+                       pipeline_.Update(request->context_id(),
+                                        FromProto(request->keep()), caller));
+                   ToProto(info, response);
+                   return absl::OkStatus();
+                 });
+  }
+
   grpc::Status DeleteContext(grpc::ServerContext* context,
                              const v1::DeleteContextRequest* request,
                              v1::DeleteContextResponse*) override {
@@ -231,6 +251,31 @@ class Service final : public v1::GistService::Service {
         });
   }
 
+  grpc::Status CreateBackup(grpc::ServerContext* context,
+                            const v1::CreateBackupRequest*,
+                            v1::Backup* response) override {
+    return Serve("CreateBackup", *context, [&](const Caller&) -> absl::Status {
+      if (backups_ == nullptr) return NoBackups();
+      GIST_ASSIGN_OR_RETURN(const Backup backup, backups_->Create());
+      SPDLOG_INFO("backup name={} files={} bytes={}", backup.name, backup.files,
+                  backup.bytes);
+      ToProto(backup, response);
+      return absl::OkStatus();
+    });
+  }
+
+  grpc::Status ListBackups(grpc::ServerContext* context,
+                           const v1::ListBackupsRequest*,
+                           v1::ListBackupsResponse* response) override {
+    return Serve("ListBackups", *context, [&](const Caller&) -> absl::Status {
+      if (backups_ == nullptr) return NoBackups();
+      GIST_ASSIGN_OR_RETURN(const auto backups, backups_->List());
+      for (const Backup& backup : backups)
+        ToProto(backup, response->add_backups());
+      return absl::OkStatus();
+    });
+  }
+
   grpc::Status GetServerInfo(grpc::ServerContext* context,
                              const v1::GetServerInfoRequest*,
                              v1::ServerInfo* response) override {
@@ -269,6 +314,7 @@ class Service final : public v1::GistService::Service {
                         [&](auto& first) {
                           input.gist_tokens = first.gist_tokens();
                           input.request_id = first.request_id();
+                          input.retention = FromProto(first.keep());
                         }));
     Clock::time_point last_sent;
     const auto progress = [&](const CompressProgress& step) {
@@ -307,6 +353,7 @@ class Service final : public v1::GistService::Service {
   Metrics& metrics_;
   const CallRules rules_;
   const std::function<bool()> is_training_;
+  BackupFolder* const backups_;
   const Clock::time_point started_ = Clock::now();
 };
 
@@ -319,7 +366,8 @@ struct GrpcServer::Impl {
                                                : own_readiness),
         service(
             pipeline, metrics, gate,
-            options.is_training ? options.is_training : [] { return false; }) {}
+            options.is_training ? options.is_training : [] { return false; },
+            options.backups) {}
   std::shared_ptr<grpc::ServerCredentials> credentials;
   const Gate open_gate;
   Readiness own_readiness;
@@ -354,6 +402,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.AddListeningPort(options.listen, impl->credentials, &port);
   // Otherwise two servers would share a port, each getting half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Streams opened and reset by the thousand would each take their memory.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             options.max_threads);
   builder.SetMaxReceiveMessageSize(kMaxUnaryBytes + kSlackBytes);
   builder.SetResourceQuota(
       grpc::ResourceQuota("gistd").SetMaxThreads(options.max_threads));

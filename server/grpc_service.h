@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "grpcpp/impl/codegen/service_type.h"
+#include "server/backup.h"
 #include "server/grpc_gate.h"
 #include "server/grpc_tls.h"
 #include "server/metrics.h"
@@ -29,6 +30,8 @@ struct GrpcServerOptions {
   // gRPC's own services, which ask nobody for a token.
   bool has_reflection = true;
   bool has_channelz = false;
+  // Outlives the server; null: it was started without a folder for backups.
+  BackupFolder* backups = nullptr;
 };
 
 class GrpcServer {

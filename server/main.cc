@@ -13,7 +13,9 @@
 #include "server/adapter_store.h"
 #include "server/admin_server.h"
 #include "server/auth.h"
+#include "server/backup.h"
 #include "server/config.h"
+#include "server/context_keeper.h"
 #include "server/counted_store.h"
 #include "server/dataset_store.h"
 #include "server/grpc_service.h"
@@ -25,6 +27,7 @@
 #include "server/readings.h"
 #include "server/scheduler.h"
 #include "server/stop_signals.h"
+#include "server/sweeper.h"
 #include "server/train_manager.h"
 #include "server/train_service.h"
 #include "server/train_sources.h"
@@ -171,7 +174,16 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
   GIST_ASSIGN_OR_RETURN(const auto admin,
                         ServeAdmin(config, metrics, readiness));
   GIST_ASSIGN_OR_RETURN(auto opened, OpenGistStore(config.data_dir));
-  const auto store = CountStore(std::move(opened), metrics);
+  const auto files = CountStore(std::move(opened), metrics);
+  const SystemWallClock clock;
+  GIST_ASSIGN_OR_RETURN(
+      const auto store,
+      ContextKeeper::Open(
+          *files, {config.limits.max_store_bytes, config.limits.max_contexts},
+          clock));
+  BackupFolder backups(*store, {.folder = config.backup_dir,
+                                .data_folder = config.data_dir,
+                                .max_backups = config.limits.max_backups});
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
   Scheduler scheduler(
@@ -187,8 +199,14 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
                      .max_document_tokens = config.limits.max_document_tokens,
                      .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
                     embedder.get());
-  GIST_ASSIGN_OR_RETURN(const int64_t contexts, pipeline.Count());
+  const int64_t contexts = store->usage().contexts;
   metrics.AddContexts(contexts);
+  store->OnRemoved([&](const RemovedContext& removed) {
+    if (removed.document_gone) pipeline.ForgetDocument(removed.document_id);
+    metrics.CountRemoved(removed.why == Removal::kExpired ? "expired"
+                                                          : "evicted");
+  });
+  const Sweeper sweeper(*store, {});
   metrics.SetBuild({engine->model().name, engine->model().fingerprint,
                     engine->model().device});
   const auto reading =
@@ -208,7 +226,8 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
            .gate = &gate,
            .readiness = &readiness,
            .has_reflection = authenticator == nullptr || config.open_reflection,
-           .has_channelz = config.channelz},
+           .has_channelz = config.channelz,
+           .backups = config.backup_dir.empty() ? nullptr : &backups},
           MakeTrainingService({*trainings.manager, trainings.datasets,
                                trainings.adapters, trainings.promoter, metrics,
                                gate})));
@@ -224,6 +243,14 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
   return absl::OkStatus();
 }
 
+absl::Status Restore(const Config& config) {
+  GIST_ASSIGN_OR_RETURN(const int64_t contexts,
+                        RestoreBackup(config.restore, config.data_dir));
+  std::printf("restored %lld contexts from %s to %s\n", (long long)contexts,
+              config.restore.c_str(), config.data_dir.c_str());
+  return absl::OkStatus();
+}
+
 int Main(int argc, char** argv) {
   StopSignals signals;  // first: threads inherit what it blocks
   StartLogging(LogFormat::kText);
@@ -236,7 +263,9 @@ int Main(int argc, char** argv) {
     }
     const Config& config = std::get<Config>(*command_line);
     if (config.log_format == "json") StartLogging(LogFormat::kJson);
-    status = Fence("gistd", [&] { return Serve(config, signals); });
+    status = Fence("gistd", [&] {
+      return config.restore.empty() ? Serve(config, signals) : Restore(config);
+    });
   }
   if (status.ok()) return 0;
   SPDLOG_ERROR("error={:?}", Message(status));

@@ -73,6 +73,9 @@ inline constexpr MetricName kGistBytes = {
 // Store and caches.
 inline constexpr MetricName kContexts = {"gist_contexts", "gauge", "",
                                          "Contexts in the store"};
+inline constexpr MetricName kRemovedContexts = {
+    "gist_contexts_removed_total", "counter", "reason",
+    "Contexts that nobody deleted by hand"};
 inline constexpr MetricName kStoreOperations = {"gist_store_operations_total",
                                                 "counter", "op result",
                                                 "Operations on the store"};
@@ -147,49 +150,18 @@ inline constexpr MetricName kBuild = {"gist_build_info", "gauge",
                                       "version model fingerprint device",
                                       "1, with what runs as labels"};
 
-inline constexpr std::array kAll = {kRequests,
-                                    kDuration,
-                                    kQueue,
-                                    kPrefill,
-                                    kFirstToken,
-                                    kTokenGap,
-                                    kRunning,
-                                    kWaiting,
-                                    kMaxRequests,
-                                    kRejected,
-                                    kPromptTokens,
-                                    kAnswerTokens,
-                                    kAnswerKv,
-                                    kFullKv,
-                                    kDocuments,
-                                    kDocumentTokens,
-                                    kRatio,
-                                    kGistBytes,
-                                    kContexts,
-                                    kStoreOperations,
-                                    kStoreSeconds,
-                                    kStoreRead,
-                                    kStoreWritten,
-                                    kCacheLookups,
-                                    kCacheBytes,
-                                    kCacheLimit,
-                                    kDataBytes,
-                                    kDiskFree,
-                                    kDiskSize,
-                                    kTrainSteps,
-                                    kTrainLoss,
-                                    kTrainSpeed,
-                                    kTrainingsEnded,
-                                    kTrainingsQueued,
-                                    kTrainingsRunning,
-                                    kResident,
-                                    kPeak,
-                                    kMemoryLimit,
-                                    kDeviceMemory,
-                                    kDeviceUsed,
-                                    kDeviceSize,
-                                    kReady,
-                                    kBuild};
+inline constexpr std::array kAll = {
+    kRequests,        kDuration,       kQueue,           kPrefill,
+    kFirstToken,      kTokenGap,       kRunning,         kWaiting,
+    kMaxRequests,     kRejected,       kPromptTokens,    kAnswerTokens,
+    kAnswerKv,        kFullKv,         kDocuments,       kDocumentTokens,
+    kRatio,           kGistBytes,      kContexts,        kRemovedContexts,
+    kStoreOperations, kStoreSeconds,   kStoreRead,       kStoreWritten,
+    kCacheLookups,    kCacheBytes,     kCacheLimit,      kDataBytes,
+    kDiskFree,        kDiskSize,       kTrainSteps,      kTrainLoss,
+    kTrainSpeed,      kTrainingsEnded, kTrainingsQueued, kTrainingsRunning,
+    kResident,        kPeak,           kMemoryLimit,     kDeviceMemory,
+    kDeviceUsed,      kDeviceSize,     kReady,           kBuild};
 
 }  // namespace metric
 }  // namespace gist

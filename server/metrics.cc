@@ -100,6 +100,8 @@ struct Metrics::Impl {
   Histogram& gist_bytes = AddHistogram(all, metric::kGistBytes, kBytes);
 
   Gauge& contexts = AddGauge(all, metric::kContexts);
+  Family<Counter> removed_contexts =
+      AddFamily<Counter>(all, metric::kRemovedContexts);
   Family<Counter> store_operations =
       AddFamily<Counter>(all, metric::kStoreOperations);
   Family<Histogram> store_seconds =
@@ -126,6 +128,9 @@ struct Metrics::Impl {
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
   for (const ReasonInfo& reason : AllReasons()) {
     if (reason.is_limit) impl_->rejected.Add({{"reason", reason.name}});
+  }
+  for (const char* const reason : {"expired", "evicted"}) {
+    impl_->removed_contexts.Add({{"reason", reason}});
   }
   for (const char* const state : kEndStates) {
     impl_->trainings_ended.Add({{"state", state}});
@@ -238,6 +243,11 @@ void Metrics::CountLookups(std::string_view tier, int64_t hits,
       .Increment(double(hits));
   impl_->cache_lookups.Add({{"tier", name}, {"result", "miss"}})
       .Increment(double(misses));
+}
+
+void Metrics::CountRemoved(std::string_view reason) {
+  impl_->removed_contexts.Add({{"reason", std::string(reason)}}).Increment();
+  AddContexts(-1);
 }
 
 void Metrics::CountTrainStep(double loss, double tokens_per_second) {

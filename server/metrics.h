@@ -112,6 +112,9 @@ class Metrics {
   // document), "index" (its chunk index).
   void CountLookups(std::string_view tier, int64_t hits, int64_t misses);
 
+  // A context that expired or gave way; `reason`: "expired" or "evicted".
+  void CountRemoved(std::string_view reason);
+
   // One optimizer step of the training that runs.
   void CountTrainStep(double loss, double tokens_per_second);
   // A training ended, or was interrupted; `state`: "SUCCEEDED".

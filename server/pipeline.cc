@@ -1,5 +1,6 @@
 #include "server/pipeline.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/base/identity.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 1000;
 constexpr int64_t kMaxImportedGistBytes = int64_t{64} << 20;
+constexpr double kMaxTtlSeconds = 100.0 * 366 * 86400;
 constexpr size_t kShownIdBytes = 64;  // of an id that a stranger sent
 
 absl::Status NoSuchContext(std::string_view context_id) {
@@ -28,8 +30,10 @@ absl::Status NoSuchContext(std::string_view context_id) {
 }  // namespace
 
 Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
-                   PipelineLimits limits, Embedder* embedder)
-    : engine_(engine),
+                   PipelineLimits limits, Embedder* embedder,
+                   const WallClock* clock)
+    : clock_(clock == nullptr ? system_clock_ : *clock),
+      engine_(engine),
       store_(store),
       scheduler_(scheduler),
       limits_(limits),
@@ -54,7 +58,11 @@ absl::StatusOr<ContextRecord> Pipeline::FindRecord(
 
 absl::StatusOr<ContextInfo> Pipeline::Describe(ContextRecord record) const {
   ContextInfo info;
-  GIST_ASSIGN_OR_RETURN(info.has_text, store_.HasText(record.document_id));
+  GIST_ASSIGN_OR_RETURN(const StoredContext stored,
+                        store_.Find(record.context_id));
+  info.has_text = stored.text_bytes > 0;
+  info.retention = stored.retention;
+  info.used_unix_ms = stored.used_unix_ms;
   const ModelInfo& model = engine_.model();
   if (record.model_fingerprint == model.fingerprint) {
     info.full_context_kv_bytes = model.KvBytes(record.document_tokens);
@@ -83,8 +91,10 @@ absl::StatusOr<ListResult> Pipeline::List(int page_size,
   ListResult result;
   result.next_page_token = std::move(page.next_page_token);
   for (ContextRecord& record : page.records) {
-    GIST_ASSIGN_OR_RETURN(ContextInfo info, Describe(std::move(record)));
-    result.contexts.push_back(std::move(info));
+    auto info = Describe(std::move(record));
+    if (absl::IsNotFound(info.status())) continue;  // gone meanwhile
+    GIST_RETURN_IF_ERROR(info.status());
+    result.contexts.push_back(*std::move(info));
   }
   return result;
 }
@@ -109,8 +119,70 @@ absl::Status Pipeline::Delete(std::string_view context_id,
   if (!deleted.ok() || !record.ok()) return deleted;
   GIST_ASSIGN_OR_RETURN(const bool has_text,
                         store_.HasText(record->document_id));
-  if (!has_text) cache_.Forget(record->document_id);
+  if (!has_text) ForgetDocument(record->document_id);
   return absl::OkStatus();
+}
+
+void Pipeline::ForgetDocument(std::string_view document_id) {
+  cache_.Forget(document_id);
+}
+
+absl::StatusOr<ContextInfo> Pipeline::Update(std::string_view context_id,
+                                             const RetentionWish& wish,
+                                             const Caller& caller) {
+  GIST_RETURN_IF_ERROR(CheckWish(wish));
+  GIST_ASSIGN_OR_RETURN(ContextRecord record,
+                        FindRecord(context_id, caller.principal.tenant));
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        writers_.Acquire(record.context_id, caller));
+  GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(context_id));
+  const absl::Status set =
+      store_.SetRetention(context_id, Granted(before, wish));
+  if (absl::IsNotFound(set)) return NoSuchContext(context_id);
+  GIST_RETURN_IF_ERROR(set);
+  return Describe(std::move(record));
+}
+
+absl::Status Pipeline::CheckWish(const RetentionWish& wish) const {
+  if (wish.ttl_seconds &&
+      !(*wish.ttl_seconds > 0 && *wish.ttl_seconds <= kMaxTtlSeconds)) {
+    return InvalidField(
+        "keep.ttl_seconds",
+        fmt::format("ttl_seconds is {}, want more than 0 and at most {:.0f}",
+                    *wish.ttl_seconds, kMaxTtlSeconds));
+  }
+  const int64_t now = clock_.UnixMillis();
+  const int64_t last = now + int64_t(kMaxTtlSeconds * 1000);
+  const int64_t expires = wish.expire_unix_ms.value_or(0);
+  if (expires == 0 || (expires > now && expires <= last)) {
+    return absl::OkStatus();
+  }
+  return InvalidField("keep.expire_unix_ms",
+                      fmt::format("expire_unix_ms is {}, want a time after "
+                                  "now, {}, and at most {}; to be "
+                                  "rid of a context at once, delete it",
+                                  expires, now, last));
+}
+
+Retention Pipeline::Granted(Retention retention,
+                            const RetentionWish& wish) const {
+  if (wish.expire_unix_ms) retention.expire_unix_ms = *wish.expire_unix_ms;
+  if (wish.ttl_seconds) {
+    const auto ttl = int64_t(std::ceil(*wish.ttl_seconds * 1000));
+    retention.expire_unix_ms = clock_.UnixMillis() + ttl;
+  }
+  if (wish.pinned) retention.pinned = *wish.pinned;
+  return retention;
+}
+
+// Of a context that is not there, or damaged: a new one's.
+absl::StatusOr<Retention> Pipeline::RetentionOf(
+    std::string_view context_id) const {
+  const auto stored = store_.Find(context_id);
+  if (stored.ok()) return stored->retention;
+  const absl::Status& status = stored.status();
+  if (absl::IsNotFound(status) || absl::IsDataLoss(status)) return Retention();
+  return status;
 }
 
 absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
@@ -147,7 +219,10 @@ absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
     return stored.status();
   }
   if (!stored.ok() || stored->imported) {
-    GIST_RETURN_IF_ERROR(store_.Put(blob.record, blob.text, blob.gists));
+    GIST_ASSIGN_OR_RETURN(const Retention retention,
+                          RetentionOf(blob.record.context_id));
+    GIST_RETURN_IF_ERROR(
+        store_.Put(blob.record, blob.text, blob.gists, retention));
   }
   GIST_ASSIGN_OR_RETURN(result.context,
                         Get(blob.record.context_id, caller.principal.tenant));

@@ -19,6 +19,7 @@
 #include "server/retriever.h"
 #include "server/scheduler.h"
 #include "server/sequence_cache.h"
+#include "server/wall_clock.h"
 #include "storage/gist_store.h"
 #include "storage/kv_codec.h"
 
@@ -34,15 +35,26 @@ struct PipelineLimits {
 
 struct ContextInfo {
   ContextRecord record;
+  Retention retention;
+  int64_t used_unix_ms = 0;
   bool has_text = false;              // MODE_FULL_CONTEXT can answer
   int64_t full_context_kv_bytes = 0;  // 0: another model's, whose shape is
                                       // unknown here
+};
+
+// What a caller wants of a context's retention; what is empty stays as it is,
+// and a new context never expires and is not pinned.
+struct RetentionWish {
+  std::optional<double> ttl_seconds = {};  // from when it is stored or changed
+  std::optional<int64_t> expire_unix_ms = {};  // 0: never; for ttl_seconds
+  std::optional<bool> pinned = {};
 };
 
 struct CompressInput {
   std::string text;
   int gist_tokens = 0;          // of each group of the document; 0: the default
   std::string request_id = {};  // empty: each call is its own
+  RetentionWish retention = {};
 };
 
 struct CompressResult {
@@ -128,9 +140,10 @@ class Pipeline {
   using TextSink = std::function<bool(const std::string& piece)>;
 
   // All outlive the pipeline. `scheduler` runs `engine`. Without `embedder`
-  // kRag and kHybrid are refused.
+  // kRag and kHybrid are refused. `clock`: null: the system's.
   Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
-           PipelineLimits limits, Embedder* embedder = nullptr);
+           PipelineLimits limits, Embedder* embedder = nullptr,
+           const WallClock* clock = nullptr);
   ~Pipeline();  // no call is running, and no job of one
 
   // The same text with the same number of gists is computed once, also when
@@ -153,6 +166,12 @@ class Pipeline {
                                   std::string_view tenant = {}) const;
   absl::Status Delete(std::string_view context_id,
                       std::string_view tenant = {});
+  // kInvalidArgument: a time that is past or out of range.
+  absl::StatusOr<ContextInfo> Update(std::string_view context_id,
+                                     const RetentionWish& wish,
+                                     const Caller& caller = {});
+  // Drops what memory holds of a document that is gone.
+  void ForgetDocument(std::string_view document_id);
   // One safetensors file, with the document's text if it is kept and wanted.
   absl::StatusOr<std::string> Export(std::string_view context_id,
                                      bool without_text,
@@ -168,6 +187,7 @@ class Pipeline {
   const PipelineLimits& limits() const { return limits_; }
   const Scheduler& scheduler() const { return scheduler_; }
   const SequenceCache& cache() const { return cache_; }
+  StoreUsage usage() const { return store_.usage(); }
   // Of an imported file: the largest document and room for its gists.
   int64_t max_import_bytes() const;
 
@@ -189,10 +209,13 @@ class Pipeline {
   absl::Status CheckDocument(std::string_view text) const;
   absl::StatusOr<int> GistTokens(const AdapterInfo& adapter,
                                  int requested) const;
+  absl::Status CheckWish(const RetentionWish& wish) const;
+  Retention Granted(Retention retention, const RetentionWish& wish) const;
+  absl::StatusOr<Retention> RetentionOf(std::string_view context_id) const;
   absl::StatusOr<bool> IsComputed(const ContextRecord& record,
                                   std::string_view text) const;
-  absl::Status ComputeAndStore(CompressWork work, std::string_view text,
-                               const Caller& caller,
+  absl::Status ComputeAndStore(CompressWork work, const CompressInput& input,
+                               const Retention& retention, const Caller& caller,
                                const ProgressSink& progress,
                                CompressResult& result);
 
@@ -215,6 +238,8 @@ class Pipeline {
                                            std::string_view tenant) const;
   absl::StatusOr<ContextInfo> Describe(ContextRecord record) const;
 
+  const SystemWallClock system_clock_;
+  const WallClock& clock_;
   Engine& engine_;  // calls other than Tokenize* go through the scheduler
   GistStore& store_;
   Scheduler& scheduler_;

@@ -129,6 +129,7 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
                                                   const Caller& caller) {
   const ModelInfo& model = engine_.model();
   Material material;
+  material.work.begun = cache_.Now();
   Accounting& accounting = material.accounting;
   accounting.mode = input.mode;
   accounting.model_fingerprint = model.fingerprint;
@@ -142,6 +143,7 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
     GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
     accounting.document_tokens += record.document_tokens;
     accounting.adapter_fingerprints.push_back(record.adapter_fingerprint);
+    store_.NoteUse(id);
     material.records.push_back(std::move(record));
   }
   const AskMode mode = input.mode;

@@ -8,11 +8,13 @@
 #include "server/errors.h"
 #include "server/names.h"
 #include "server/pipeline.h"
-#include "server/unix_time.h"
 #include "storage/kv_codec.h"
 
 namespace gist {
 namespace {
+
+constexpr char kGoneMeanwhile[] =
+    "the context expired or was deleted while it was looked at; try again";
 
 // A stored context that cannot be used, and can be made again from the text.
 bool IsMiss(const absl::Status& status) {
@@ -62,7 +64,8 @@ absl::StatusOr<CompressResult> Pipeline::CompressLatest(
     const CompressInput& input, const Caller& caller,
     const ProgressSink& progress) {
   auto result = CompressOnce(input, caller, progress);
-  // A new adapter means other gists, under another id: from the start, once.
+  // A new adapter means other gists, under another id; a context may go just
+  // when it was found: from the start, once.
   if (!absl::IsAborted(result.status())) return result;
   return CompressOnce(input, caller, progress);
 }
@@ -72,6 +75,7 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     const ProgressSink& progress) {
   const Clock::time_point start = Clock::now();
   CompressResult result;
+  GIST_RETURN_IF_ERROR(CheckWish(input.retention));
   GIST_ASSIGN_OR_RETURN(CompressWork work,
                         PlanCompress(input, caller.principal.tenant));
   result.tokenize_seconds = SecondsSince(start);
@@ -89,11 +93,21 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
   if (stored.ok()) {
     GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(*stored, input.text));
   }
+  GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(record.context_id));
   if (result.cached) {
     record = *stored;
+    const Retention wanted = Granted(before, input.retention);
+    if (!(wanted == before)) {
+      const absl::Status set = store_.SetRetention(record.context_id, wanted);
+      if (absl::IsNotFound(set)) return absl::AbortedError(kGoneMeanwhile);
+      GIST_RETURN_IF_ERROR(set);
+    }
+    store_.NoteUse(record.context_id);
   } else {
-    GIST_RETURN_IF_ERROR(
-        ComputeAndStore(std::move(work), input.text, caller, progress, result));
+    record.kv_bytes = engine_.model().KvBytes(record.gist_tokens);
+    GIST_RETURN_IF_ERROR(store_.CheckRoom(record, record.document_bytes));
+    GIST_RETURN_IF_ERROR(ComputeAndStore(std::move(work), input, before, caller,
+                                         progress, result));
   }
   GIST_ASSIGN_OR_RETURN(result.context, Describe(record));
   result.total_seconds = SecondsSince(start);
@@ -121,6 +135,7 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
   GIST_RETURN_IF_ERROR(CheckDocument(input.text));
   const AdapterInfo adapter = engine_.adapter();
   CompressWork work;
+  work.begun = cache_.Now();
   work.document_id = DocumentId(tenant, input.text);
   work.tenant = tenant;
   work.adapter_fingerprint = adapter.fingerprint;
@@ -212,7 +227,9 @@ absl::StatusOr<bool> Pipeline::IsComputed(const ContextRecord& record,
   return kept.ok() && *kept == text;
 }
 
-absl::Status Pipeline::ComputeAndStore(CompressWork work, std::string_view text,
+absl::Status Pipeline::ComputeAndStore(CompressWork work,
+                                       const CompressInput& input,
+                                       const Retention& retention,
                                        const Caller& caller,
                                        const ProgressSink& progress,
                                        CompressResult& result) {
@@ -234,8 +251,9 @@ absl::Status Pipeline::ComputeAndStore(CompressWork work, std::string_view text,
   ContextRecord& record = result.context.record;
   record.kv_bytes = BlobKvBytes(outcome->gists);
   record.compress_seconds = outcome->compress_seconds;
-  record.created_unix_ms = UnixMillis();
-  GIST_RETURN_IF_ERROR(store_.Put(record, text, outcome->gists));
+  record.created_unix_ms = clock_.UnixMillis();
+  GIST_RETURN_IF_ERROR(store_.Put(record, input.text, outcome->gists,
+                                  Granted(retention, input.retention)));
   result.store_seconds = SecondsSince(start);
   return absl::OkStatus();
 }

@@ -47,7 +47,7 @@ absl::StatusOr<std::string> Promoter::FolderOfLast(
   if (history.empty()) return configured_;
   GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
                         store_.Find(history.back()));
-  return store_.FolderOf(version);
+  return store_.VerifiedFolderOf(version);
 }
 
 // The engine first: it checks the adapter. If the history cannot be written the

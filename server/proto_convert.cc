@@ -68,6 +68,14 @@ RetrievalOptions FromProto(const v1::Retrieval& retrieval) {
 
 }  // namespace
 
+RetentionWish FromProto(const v1::Keep& keep) {
+  RetentionWish wish;
+  if (keep.has_ttl_seconds()) wish.ttl_seconds = keep.ttl_seconds();
+  if (keep.has_expire_unix_ms()) wish.expire_unix_ms = keep.expire_unix_ms();
+  if (keep.has_pinned()) wish.pinned = keep.pinned();
+  return wish;
+}
+
 absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
     const v1::CompareRequest& request) {
   AskInput input;
@@ -122,6 +130,16 @@ void ToProto(const ContextInfo& info, v1::Context* out) {
   out->set_compress_seconds(record.compress_seconds);
   out->set_imported(record.imported);
   out->set_has_text(info.has_text);
+  out->set_expire_unix_ms(info.retention.expire_unix_ms);
+  out->set_pinned(info.retention.pinned);
+  out->set_used_unix_ms(info.used_unix_ms);
+}
+
+void ToProto(const Backup& backup, v1::Backup* out) {
+  out->set_name(backup.name);
+  out->set_created_unix_ms(backup.created_unix_ms);
+  out->set_backup_bytes(backup.bytes);
+  out->set_files(backup.files);
 }
 
 void ToProto(const CompressResult& result, v1::CompressResponse* out) {
@@ -219,6 +237,11 @@ void ToProto(const Pipeline& pipeline, v1::ServerInfo* out) {
   out->set_max_document_bytes(limits.max_document_bytes);
   out->set_max_document_tokens(limits.max_document_tokens);
   out->set_max_contexts_per_ask(limits.max_contexts_per_ask);
+  const StoreUsage usage = pipeline.usage();
+  out->set_max_store_bytes(usage.max_bytes);
+  out->set_max_contexts(usage.max_contexts);
+  out->set_store_bytes(usage.bytes);
+  out->set_contexts(usage.contexts);
 }
 
 void ToProto(const Comparison& comparison, v1::CompareResponse* out) {

@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "gist/v1/gist.pb.h"
 #include "grpcpp/support/status.h"
+#include "server/backup.h"
 #include "server/compare.h"
 #include "server/pipeline.h"
 
@@ -19,11 +20,13 @@ const char* CodeName(absl::StatusCode code);
 
 // kInvalidArgument: an unknown mode.
 absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request);
+RetentionWish FromProto(const v1::Keep& keep);
 // Its modes are in the order wanted; the input's own is not set.
 absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
     const v1::CompareRequest& request);
 
 void ToProto(const ContextInfo& info, v1::Context* out);
+void ToProto(const Backup& backup, v1::Backup* out);
 void ToProto(const CompressResult& result, v1::CompressResponse* out);
 void ToProto(const CompressProgress& progress, v1::CompressProgress* out);
 void ToProto(const Accounting& accounting, v1::Accounting* out);

@@ -131,9 +131,13 @@ absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
   GIST_ASSIGN_OR_RETURN(ChunkIndex index,
                         MakeIndex(text, options, caller, retrieved));
   GIST_ASSIGN_OR_RETURN(const std::string encoded, EncodeChunkIndex(index));
-  // The document may have been deleted meanwhile: it is answered all the same.
+  // The document may have been deleted meanwhile, the disk may be full or
+  // failing: it is answered all the same.
   const absl::Status put = store_.PutChunkIndex(document_id, encoded);
-  if (!put.ok() && !absl::IsNotFound(put)) return put;
+  if (!put.ok() && !absl::IsNotFound(put) && !absl::IsUnavailable(put) &&
+      !absl::IsResourceExhausted(put)) {
+    return put;
+  }
   ++retrieved->indexed_documents;
   retrieved->index_seconds += SecondsSince(start);
   return index;

@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace gist {
+namespace {
+
+constexpr size_t kMostForgotten = 4096;  // documents, by name
+
+}  // namespace
 
 std::unique_ptr<Sequence> SequenceCache::Remove(Entries::iterator entry) {
   bytes_ -= entry->bytes;
@@ -34,14 +39,34 @@ void SequenceCache::Put(CachedText text, std::unique_ptr<Sequence> sequence) {
   const int64_t bytes = sequence->kv_bytes();
   const std::scoped_lock lock(mutex_);
   Find(text.owner, text.tokens);
-  if (bytes > max_bytes_) return;
+  if (bytes > max_bytes_ || IsForgotten(text)) return;
   while (bytes_ + bytes > max_bytes_) Remove(std::prev(entries_.end()));
   bytes_ += bytes;
   entries_.push_front({std::move(text), std::move(sequence), bytes});
 }
 
+bool SequenceCache::IsForgotten(const CachedText& text) const {
+  if (text.begun < forgotten_all_) return true;
+  return std::ranges::any_of(
+      text.document_ids, [&](const std::string& document_id) {
+        const auto when = forgotten_.find(document_id);
+        return when != forgotten_.end() && text.begun < when->second;
+      });
+}
+
+uint64_t SequenceCache::Now() const {
+  const std::scoped_lock lock(mutex_);
+  return now_;
+}
+
 void SequenceCache::Forget(std::string_view document_id) {
   const std::scoped_lock lock(mutex_);
+  ++now_;
+  if (forgotten_.size() >= kMostForgotten) {
+    forgotten_.clear();
+    forgotten_all_ = now_;
+  }
+  forgotten_[std::string(document_id)] = now_;
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto current = entry++;
     const auto& ids = current->text.document_ids;

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/engine.h"
@@ -22,6 +23,9 @@ struct CachedText {
   std::string owner;
   std::vector<int32_t> tokens;
   std::vector<std::string> document_ids;  // of the texts it was read from
+  // SequenceCache::Now() when the reading began: a document that was forgotten
+  // since does not come back.
+  uint64_t begun = UINT64_MAX;
 };
 
 // Least recently used first out. A sequence is lent, never shared: Take removes
@@ -37,10 +41,12 @@ class SequenceCache {
   // In place of one of the same owner and tokens. One that is larger than the
   // bound is dropped.
   void Put(CachedText text, std::unique_ptr<Sequence> sequence);
-  // Drops what was read from this document.
+  // Drops what was read from this document, also what is lent now.
   void Forget(std::string_view document_id);
   // Drops all.
   void Clear();
+  // Counts what was forgotten.
+  uint64_t Now() const;
   int64_t bytes() const;
   int64_t max_bytes() const { return max_bytes_; }
   // Calls of Take so far that found something, and that did not.
@@ -59,12 +65,17 @@ class SequenceCache {
   std::unique_ptr<Sequence> Find(std::string_view owner,
                                  std::span<const int32_t> tokens);
   std::unique_ptr<Sequence> Remove(Entries::iterator entry);
+  bool IsForgotten(const CachedText& text) const;
 
   const int64_t max_bytes_;
   std::atomic<int64_t> hits_{0}, misses_{0};
   mutable std::mutex mutex_;  // guards all below
   int64_t bytes_ = 0;
   Entries entries_;  // the latest first
+  uint64_t now_ = 0;
+  std::unordered_map<std::string, uint64_t> forgotten_;  // when, by document
+  uint64_t forgotten_all_ =
+      0;  // up to then, every document counts as forgotten
 };
 
 }  // namespace gist

@@ -238,7 +238,8 @@ absl::StatusOr<TrainSpec> TrainPlanner::Plan(const TrainRequest& request,
   if (!request.start_adapter.empty()) {
     GIST_ASSIGN_OR_RETURN(const AdapterVersion start,
                           adapters_.Find(request.start_adapter));
-    spec.start_adapter = adapters_.FolderOf(start);
+    GIST_ASSIGN_OR_RETURN(spec.start_adapter,
+                          adapters_.VerifiedFolderOf(start));
   }
   spec.folder = folder;
   return spec;

@@ -71,6 +71,54 @@ TEST_F(CliTest, PrintsTheIdOfACompressedFileAndNothingElse) {
   EXPECT_EQ(server_.received->compress[0].gist_tokens(), 6);
 }
 
+TEST_F(CliTest, SaysHowLongADocumentIsKept) {
+  const auto result =
+      Gist({"compress", "--ttl", "1.5h", "--pin", Fill("a", "text")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(server_.received->compress[0].keep().ttl_seconds(), 5400);
+  EXPECT_TRUE(server_.received->compress[0].keep().pinned());
+  Gist({"compress", Fill("a", "text")});
+  EXPECT_EQ(server_.received->compress[1].keep().ByteSizeLong(), 0u);
+  for (const std::string time : {"5", "h", "-1h", "1w", "nanh", ""}) {
+    const auto refused = Gist({"compress", "--ttl", time, Fill("a", "text")});
+    EXPECT_EQ(refused.exit_code, 2) << time;
+  }
+}
+
+TEST_F(CliTest, ChangesHowLongAContextIsKept) {
+  const auto ttl = Gist({"contexts", "ttl", kId, "7d"});
+  EXPECT_EQ(ttl.exit_code, 0) << ttl.err;
+  EXPECT_THAT(ttl.out, StartsWith(std::string(kId) + " is kept until 2027-"));
+  EXPECT_THAT(ttl.out, HasSubstr("pinned"));
+  Gist({"contexts", "ttl", kId, "never"});
+  Gist({"contexts", "pin", kId});
+  Gist({"contexts", "unpin", kId});
+  const auto updates = server_.received->updates;
+  ASSERT_THAT(updates, SizeIs(4));
+  EXPECT_EQ(updates[0].context_id(), kId);
+  EXPECT_EQ(updates[0].keep().ttl_seconds(), 7 * 86400);
+  EXPECT_FALSE(updates[0].keep().has_pinned());
+  EXPECT_TRUE(updates[1].keep().has_expire_unix_ms());
+  EXPECT_EQ(updates[1].keep().expire_unix_ms(), 0);
+  EXPECT_TRUE(updates[2].keep().pinned());
+  EXPECT_TRUE(updates[3].keep().has_pinned());
+  EXPECT_FALSE(updates[3].keep().pinned());
+  EXPECT_EQ(Gist({"contexts", "ttl", kId, "soon"}).exit_code, 2);
+}
+
+TEST_F(CliTest, MakesAndListsBackups) {
+  const auto made = Gist({"backup"});
+  EXPECT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_EQ(made.out, "backup-000007\n");
+  EXPECT_EQ(server_.received->backups, 1);
+  const auto listed = Gist({"backup", "--list"});
+  EXPECT_EQ(listed.exit_code, 0) << listed.err;
+  EXPECT_THAT(listed.out, StartsWith("backup-000007"));
+  EXPECT_EQ(server_.received->backups, 1);
+  const auto json = Gist({"backup", "--json"});
+  EXPECT_THAT(json.out, HasSubstr("\"backup_bytes\": 123000000"));
+}
+
 TEST_F(CliTest, CompressesStandardInput) {
   const std::string text(3 << 20, 'x');
   const auto result = Gist({"compress", "-"}, text);

@@ -137,6 +137,28 @@ grpc::Status ScriptedServer::DeleteContext(
   return end;
 }
 
+grpc::Status ScriptedServer::UpdateContext(
+    Context*, const v1::UpdateContextRequest* request, v1::Context* response) {
+  received->updates.push_back(*request);
+  *response = FullContext();
+  return End("UpdateContext");
+}
+
+grpc::Status ScriptedServer::CreateBackup(Context*,
+                                          const v1::CreateBackupRequest*,
+                                          v1::Backup* response) {
+  ++received->backups;
+  *response = FullBackup();
+  return End("CreateBackup");
+}
+
+grpc::Status ScriptedServer::ListBackups(Context*,
+                                         const v1::ListBackupsRequest*,
+                                         v1::ListBackupsResponse* response) {
+  *response->add_backups() = FullBackup();
+  return End("ListBackups");
+}
+
 grpc::Status ScriptedServer::ExportContext(
     Context*, const v1::ExportContextRequest* request,
     grpc::ServerWriter<v1::ExportContextResponse>* writer) {
@@ -190,6 +212,9 @@ v1::Context FullContext() {
   context.set_compress_seconds(2.5);
   context.set_imported(true);
   context.set_has_text(true);
+  context.set_expire_unix_ms(1'800'000'000'000);
+  context.set_pinned(true);
+  context.set_used_unix_ms(1'750'000'000'000);
   return context;
 }
 
@@ -263,6 +288,15 @@ v1::CompareResponse FullCompareResponse() {
   return response;
 }
 
+v1::Backup FullBackup() {
+  v1::Backup backup;
+  backup.set_name("backup-000007");
+  backup.set_created_unix_ms(1'750'000'000'000);
+  backup.set_backup_bytes(123'000'000);
+  backup.set_files(31);
+  return backup;
+}
+
 v1::ServerInfo FullServerInfo() {
   v1::ServerInfo info;
   info.set_version("0.1.0");
@@ -281,6 +315,10 @@ v1::ServerInfo FullServerInfo() {
   info.set_max_document_bytes(64 << 20);
   info.set_max_document_tokens(1'000'000);
   info.set_max_contexts_per_ask(64);
+  info.set_max_store_bytes(2'000'000'000);
+  info.set_max_contexts(1000);
+  info.set_store_bytes(123'000'000);
+  info.set_contexts(42);
   info.set_uptime_seconds(75);
   return info;
 }

@@ -48,6 +48,8 @@ struct Received {
   std::vector<v1::CompareRequest> compare;
   std::vector<v1::ListContextsRequest> list;
   std::vector<std::string> deleted;
+  std::vector<v1::UpdateContextRequest> updates;
+  int backups = 0;
   std::vector<v1::ExportContextRequest> exports;
   std::string imported;
   std::vector<std::string> authorization;  // headers of GetServerInfo
@@ -89,6 +91,12 @@ class ScriptedServer final : public v1::GistService::Service {
                             v1::ListContextsResponse*) override;
   grpc::Status DeleteContext(Context*, const v1::DeleteContextRequest*,
                              v1::DeleteContextResponse*) override;
+  grpc::Status UpdateContext(Context*, const v1::UpdateContextRequest*,
+                             v1::Context*) override;
+  grpc::Status CreateBackup(Context*, const v1::CreateBackupRequest*,
+                            v1::Backup*) override;
+  grpc::Status ListBackups(Context*, const v1::ListBackupsRequest*,
+                           v1::ListBackupsResponse*) override;
   grpc::Status ExportContext(
       Context*, const v1::ExportContextRequest*,
       grpc::ServerWriter<v1::ExportContextResponse>*) override;
@@ -113,5 +121,6 @@ v1::CompressResponse FullCompressResponse();
 v1::Accounting FullAccounting();
 v1::CompareResponse FullCompareResponse();
 v1::ServerInfo FullServerInfo();
+v1::Backup FullBackup();
 
 }  // namespace gist::client

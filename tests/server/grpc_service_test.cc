@@ -521,5 +521,57 @@ TEST_F(GrpcServiceTest, MetricsCountWhatHappened) {
   }
 }
 
+TEST_F(GrpcServiceTest, AContextIsKeptAsTheCallersSay) {
+  v1::CompressRequest request;
+  request.set_text("The secret passkey is ABC123 .");
+  request.mutable_keep()->set_ttl_seconds(60);
+  v1::CompressResponse compressed;
+  {
+    grpc::ClientContext context;
+    ASSERT_THAT(stub_->Compress(&context, request, &compressed),
+                GrpcIs(StatusCode::OK, _));
+  }
+  const int64_t now = server().clock.UnixMillis();
+  EXPECT_EQ(compressed.context().expire_unix_ms(), now + 60'000);
+  EXPECT_FALSE(compressed.context().pinned());
+  EXPECT_EQ(compressed.context().used_unix_ms(), now);
+
+  v1::UpdateContextRequest update;
+  update.set_context_id(compressed.context().context_id());
+  update.mutable_keep()->set_expire_unix_ms(0);
+  update.mutable_keep()->set_pinned(true);
+  v1::Context updated;
+  {
+    grpc::ClientContext context;
+    ASSERT_THAT(stub_->UpdateContext(&context, update, &updated),
+                GrpcIs(StatusCode::OK, _));
+  }
+  EXPECT_EQ(updated.expire_unix_ms(), 0);
+  EXPECT_TRUE(updated.pinned());
+  update.mutable_keep()->set_ttl_seconds(-1);
+  {
+    grpc::ClientContext context;
+    EXPECT_THAT(
+        stub_->UpdateContext(&context, update, &updated),
+        GrpcIs(StatusCode::INVALID_ARGUMENT, HasSubstr("ttl_seconds is -1")));
+  }
+  v1::ServerInfo info;
+  grpc::ClientContext context;
+  EXPECT_THAT(stub_->GetServerInfo(&context, {}, &info),
+              GrpcIs(StatusCode::OK, _));
+  EXPECT_EQ(info.contexts(), 1);
+  EXPECT_GT(info.store_bytes(), 0);
+}
+
+TEST_F(GrpcServiceTest, WithoutAFolderThereAreNoBackups) {
+  grpc::ClientContext creating, listing;
+  v1::Backup backup;
+  v1::ListBackupsResponse backups;
+  const auto refused =
+      GrpcIs(StatusCode::FAILED_PRECONDITION, HasSubstr("--backup-dir"));
+  EXPECT_THAT(stub_->CreateBackup(&creating, {}, &backup), refused);
+  EXPECT_THAT(stub_->ListBackups(&listing, {}, &backups), refused);
+}
+
 }  // namespace
 }  // namespace gist

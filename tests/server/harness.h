@@ -4,11 +4,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
+#include "server/context_keeper.h"
 #include "server/pipeline.h"
 #include "server/scheduler.h"
 #include "storage/gist_store.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/fake_embedder.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/status_matchers.h"
@@ -22,6 +25,7 @@ struct HarnessOptions {
   PipelineLimits limits;
   bool has_embedder = true;
   FakeEmbedderOptions embedder;
+  KeeperLimits keeper;
 };
 
 class Harness {
@@ -29,11 +33,17 @@ class Harness {
   // Opens the data folder, which may hold something already.
   Harness(const std::string& folder, HarnessOptions options)
       : engine(std::move(options.engine)),
-        store(OpenGistStore(folder).value()),
+        files(OpenGistStore(folder).value()),
+        store(ContextKeeper::Open(*files, options.keeper, clock).value()),
         embedder(std::move(options.embedder)),
         scheduler(engine, options.scheduler),
         pipeline(engine, *store, scheduler, options.limits,
-                 options.has_embedder ? &embedder : nullptr) {}
+                 options.has_embedder ? &embedder : nullptr, &clock) {
+    store->OnRemoved([this](const RemovedContext& context) {
+      if (context.document_gone) pipeline.ForgetDocument(context.document_id);
+      removed.push_back(context);
+    });
+  }
 
   absl::StatusOr<CompressResult> Compress(const std::string& text,
                                           int gist_tokens = 0) {
@@ -60,7 +70,10 @@ class Harness {
   }
 
   FakeEngine engine;
-  std::unique_ptr<GistStore> store;
+  FakeClock clock;
+  std::unique_ptr<GistStore> files;
+  std::unique_ptr<ContextKeeper> store;
+  std::vector<RemovedContext> removed;  // by nobody's hand
   FakeEmbedder embedder;
   Scheduler scheduler;
   Pipeline pipeline;
