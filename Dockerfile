@@ -12,7 +12,8 @@ RUN apt-get update \
     && sed 's/#.*//' /tmp/apt-runtime.txt \
        | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/* /tmp/apt-runtime.txt \
-    && useradd --system --uid 5000 --no-create-home gistd \
+    && groupadd --gid 5000 gistd \
+    && useradd --uid 5000 --gid 5000 --no-create-home --shell /usr/sbin/nologin gistd \
     && install -d -o gistd -g gistd /var/lib/gistd
 ENV PATH=/opt/gistd/build/release:$PATH GIST_HOME=/opt/gistd
 COPY deploy/healthcheck.sh /opt/gistd/

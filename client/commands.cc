@@ -36,8 +36,8 @@ absl::Status RunCompress(const CompressArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file,
                         InputFile::Open(arguments.file, session.stop));
   CompressOptions options = {.gist_tokens = arguments.gist_tokens,
-                             .request_id = arguments.request_id,
-                             .keep = arguments.keep};
+                             .keep = arguments.keep,
+                             .request_id = arguments.request_id};
   ProgressBar bar("reading", Unit::kTokens, 0);
   if (CanShowProgress()) {
     options.on_progress = [&bar](int64_t done, int64_t total) {

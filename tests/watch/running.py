@@ -171,7 +171,8 @@ class Load:
         self.run("contexts", "import", out)
         if number % 3 == 2:
             self.run("contexts", "delete", context)
-        self.run("compress", self.document("large", 40000), wanted=(1,))
+        self.run("compress", self.document(f"large-{worker}", 40000),
+                 wanted=(1,))
         self.run("info")
 
     def train(self, name, steps):
