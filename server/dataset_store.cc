@@ -99,7 +99,7 @@ absl::StatusOr<Dataset> DatasetStore::Get(std::string_view dataset_id,
                     Shown(dataset_id)));
   }
   GIST_RETURN_IF_ERROR(text.status());
-  GIST_RETURN_IF_ERROR(CheckSum(PathOf(dataset_id, ".json"), *text));
+  GIST_RETURN_IF_ERROR(CheckSum(PathOf(tenant, dataset_id, ".json"), *text));
   return Fence("dataset", [&]() -> absl::StatusOr<Dataset> {
     const auto about = nlohmann::json::parse(*text);
     return Dataset{std::string(dataset_id), about.at("bytes"),

@@ -76,8 +76,6 @@ absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
 #endif
 }
 
-}
-
 // The training side: all of it works in folders of the data folder.
 struct Trainings {
   Trainings(const Config& config, Scheduler& scheduler)

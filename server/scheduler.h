@@ -113,7 +113,6 @@ class Scheduler {
   // with kUnavailable. Returns when no job is left.
   void Drain(std::chrono::milliseconds grace);
 
-  SchedulerLoad Load() const;
   const SchedulerOptions& options() const { return options_; }
 
  private:
