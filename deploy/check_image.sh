@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the steps of the Dockerfile's stage "runtime", on which both images stand, in a Debian 12 tree made by debootstrap,
-# then gistd in it as the image would: user 5000, root file system read-only, /tmp in memory,
-# a volume. What a Docker engine would show, short of LibTorch and the image's layers.
+# Runs the steps of the Dockerfile's stage "runtime", on which both images stand, in a Debian 12
+# tree made by debootstrap, then gistd in it as the image would: user 5000, root file system
+# read-only, /tmp in memory, a volume. What a Docker engine would show, short of LibTorch and
+# the image's layers.
 # usage (as root): deploy/check_image.sh GISTD_FAKE GIST [FOLDER]    default: build/image
 # FOLDER/base is the bare tree, made once (about 250 MB); FOLDER/root is made anew.
 # shellcheck source-path=SCRIPTDIR source=lib.sh

@@ -14,6 +14,7 @@
 #include "server/call_record.h"
 #include "server/counted_store.h"
 #include "server/metric_names.h"
+#include "server/process_memory.h"
 #include "tests/server/harness.h"
 #include "tests/storage/samples.h"
 
@@ -235,6 +236,20 @@ TEST(MetricsTest, AStoreSaysWhatWasAskedOfIt) {
         fmt::format("gist_store_read_bytes_total {}\n", gists + text)}) {
     EXPECT_THAT(page, HasSubstr(line));
   }
+}
+
+TEST(ProcessMemoryTest, ThePeakOutlivesItsReset) {
+  constexpr int64_t kMuch = 64 << 20;
+  const int64_t before = ResidentBytes().value();
+  {
+    const std::vector<char> much(kMuch, 1);
+    ASSERT_EQ(much.back(), 1);
+  }
+  const int64_t peak = PeakResidentBytes().value();
+  EXPECT_GT(peak, before + kMuch / 2);
+  const PeakMemory reset;
+  EXPECT_GE(PeakResidentBytes().value(), peak);
+  EXPECT_LT(reset.BytesOverStart().value(), kMuch / 2);
 }
 
 class ReadingsTest : public PipelineTest {};

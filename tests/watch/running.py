@@ -15,6 +15,9 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TOOLS = ROOT / "third_party/prometheus"
+# Python and gRPC would ask a proxy of the environment for 127.0.0.1 too.
+os.environ["no_proxy"] = ",".join(
+    filter(None, [os.environ.get("no_proxy"), "127.0.0.1"]))
 MARK = "zanzibar"  # is in every document, and must be in no log and no metric
 
 
