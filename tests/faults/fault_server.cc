@@ -1,0 +1,54 @@
+// The service with its real store, scheduler and wire, and a fake engine: what
+// the kill loop kills. gistd itself has the real engine, and takes longer to
+// start than it may live here.
+// usage: fault_server DATA_FOLDER      prints its address, serves until killed
+#include <cstdio>
+#include <thread>
+
+#include "core/base/status.h"
+#include "server/backup.h"
+#include "server/context_keeper.h"
+#include "server/grpc_service.h"
+#include "server/sweeper.h"
+#include "spdlog/spdlog.h"
+#include "tests/support/fake_embedder.h"
+#include "tests/support/fake_engine.h"
+
+namespace gist {
+namespace {
+
+absl::Status Serve(const std::string& folder) {
+  GIST_ASSIGN_OR_RETURN(const auto files, OpenGistStore(folder));
+  const SystemWallClock clock;
+  GIST_ASSIGN_OR_RETURN(const auto store,
+                        ContextKeeper::Open(*files, {}, clock));
+  FakeEngine engine;
+  FakeEmbedder embedder;
+  Scheduler scheduler(engine, {});
+  Pipeline pipeline(engine, *store, scheduler, {}, &embedder, &clock);
+  Metrics metrics;
+  // Often: the loop kills in the middle of it.
+  const Sweeper sweeper(*store, {.sweep_every = std::chrono::milliseconds(20),
+                                 .erase_every = std::chrono::milliseconds(50)});
+  GrpcServerOptions options;
+  options.listen = "127.0.0.1:0";
+  GIST_ASSIGN_OR_RETURN(const auto server,
+                        GrpcServer::Start(pipeline, metrics, options));
+  std::printf("%s\n", server->address().c_str());
+  std::fflush(stdout);
+  while (true) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+}  // namespace
+}  // namespace gist
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: fault_server DATA_FOLDER\n");
+    return 2;
+  }
+  spdlog::set_level(spdlog::level::off);
+  const absl::Status status = gist::Serve(argv[1]);
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  return 1;
+}
