@@ -88,9 +88,8 @@ grpc::Status ServeCall(const CallRules& rules, const char* rpc,
   const Clock::time_point start = Clock::now();
   Caller caller = CallerOf(context);
   const absl::Status status = Fence(rpc, [&]() -> absl::Status {
-    GIST_ASSIGN_OR_RETURN(
-        caller.principal,
-        rules.gate.Admit(fmt::format("/{}/{}", rules.service, rpc), context));
+    GIST_RETURN_IF_ERROR(rules.gate.Admit(
+        fmt::format("/{}/{}", rules.service, rpc), context, caller.principal));
     return body(caller);
   });
   const double seconds = SecondsSince(start);
