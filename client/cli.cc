@@ -16,6 +16,7 @@
 #include "client/train_output.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
+#include "grpc/support/log.h"
 
 namespace gist::client {
 Mode ModeNamed(std::string_view name) {
@@ -383,6 +384,8 @@ absl::Status WriteReply(const Session& session) {
 
 int Main(int argc, char** argv) {
   if (const auto exit_code = BecomeTool(argc, argv)) return *exit_code;
+  // What gRPC logs is in the errors too, and its words may hold a token.
+  gpr_set_log_function([](gpr_log_func_args*) {});
   ClientOptions options;
   SecurityFiles files;
   bool json = false;

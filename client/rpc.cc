@@ -90,9 +90,10 @@ absl::Status FromGrpc(const grpc::Status& status,
   }
   if (code != absl::StatusCode::kUnavailable) return error;
   return absl::UnavailableError(fmt::format(
-      "{} (tried {}{}; is gistd running{}?)", status.error_message(),
+      "{} (tried {}{}; is gistd running{})", status.error_message(),
       options.target, options.tls.enabled ? " with TLS" : "",
-      options.tls.enabled ? ", and with a certificate for this name" : ""));
+      options.tls.enabled ? ", and with a certificate for this name?"
+                          : "? does it want TLS?"));
 }
 
 absl::Status CheckUtf8(std::string_view what, std::string_view text) {

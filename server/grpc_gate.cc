@@ -51,18 +51,16 @@ std::optional<Role> Gate::RoleFor(std::string_view method) const {
   return found->second;
 }
 
-absl::StatusOr<Principal> Gate::Admit(
-    std::string_view method, const grpc::ServerContextBase& context) const {
-  if (authenticator_ == nullptr) return Principal();
-  if (open_health_ && method.starts_with(kHealth)) return Principal();
-  GIST_ASSIGN_OR_RETURN(Principal principal,
+absl::Status Gate::Admit(std::string_view method,
+                         const grpc::ServerContextBase& context,
+                         Principal& who) const {
+  if (authenticator_ == nullptr) return absl::OkStatus();
+  if (open_health_ && method.starts_with(kHealth)) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(who,
                         authenticator_->Authenticate(AuthorizationOf(context)));
   const auto wanted = RoleFor(method);
-  if (!wanted) {
-    return Error(Reason::kRoleTooLow, "no role may call this method");
-  }
-  GIST_RETURN_IF_ERROR(CheckRole(principal, *wanted));
-  return principal;
+  if (wanted) return CheckRole(who, *wanted);
+  return Error(Reason::kRoleTooLow, "no role may call this method");
 }
 
 }  // namespace gist

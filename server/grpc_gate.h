@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "grpcpp/server_context.h"
 #include "server/auth.h"
 
@@ -23,8 +23,10 @@ class Gate {
                 bool open_health = false);
 
   // `method`: "/gist.v1.GistService/Ask". kUnauthenticated, kPermissionDenied.
-  absl::StatusOr<Principal> Admit(std::string_view method,
-                                  const grpc::ServerContextBase& context) const;
+  // `who` is set once the caller is known, also where they may not call.
+  absl::Status Admit(std::string_view method,
+                     const grpc::ServerContextBase& context,
+                     Principal& who) const;
   // Nothing: no role is enough.
   std::optional<Role> RoleFor(std::string_view method) const;
 

@@ -102,7 +102,8 @@ class HealthImpl final : public HealthService,
                                   const v1h::HealthCheckRequest* request,
                                   v1h::HealthCheckResponse* response) override {
     auto* const reactor = context->DefaultReactor();
-    absl::Status status = gate_.Admit(kCheck, *context).status();
+    Principal who;
+    absl::Status status = gate_.Admit(kCheck, *context, who);
     if (status.ok() && !IsKnown(request->service())) {
       status = Error(Reason::kServiceNotFound,
                      fmt::format("no service is called {:?} here",
@@ -116,8 +117,9 @@ class HealthImpl final : public HealthService,
   grpc::ServerWriteReactor<v1h::HealthCheckResponse>* Watch(
       grpc::CallbackServerContext* context,
       const v1h::HealthCheckRequest* request) override {
-    const auto admitted = gate_.Admit(kWatch, *context);
-    if (!admitted.ok()) return new Refusal(ToGrpc(admitted.status()));
+    Principal who;
+    const absl::Status admitted = gate_.Admit(kWatch, *context, who);
+    if (!admitted.ok()) return new Refusal(ToGrpc(admitted));
     const std::scoped_lock lock(mutex_);
     if (closed_) return new Refusal(Draining());
     if (watchers_.size() >= kMaxWatchers) {

@@ -19,6 +19,7 @@
 #include "server/proto_convert.h"
 #include "server/record_work.h"
 #include "server/rpc.h"
+#include "spdlog/spdlog.h"
 
 namespace gist {
 namespace {
@@ -44,13 +45,14 @@ class UnparsedRequests final : public grpc::experimental::Interceptor {
       const grpc::Status status = call->GetSendStatus();
       if (status.error_code() == grpc::StatusCode::INTERNAL &&
           status.error_message().empty()) {
-        const auto admitted =
-            gate_.Admit(call_.method(), *call_.server_context());
+        Principal who;
+        const absl::Status admitted =
+            gate_.Admit(call_.method(), *call_.server_context(), who);
         call->ModifySendStatus(ToGrpc(
             admitted.ok() ? Error(Reason::kRequestMalformed,
                                   "the request is not a message of gist.v1: "
                                   "text, question and ids are UTF-8")
-                          : admitted.status()));
+                          : admitted));
       }
     }
     call->Proceed();
@@ -89,6 +91,17 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 absl::Status NoBackups() {
   return absl::FailedPreconditionError(
       "this server has no folder for backups; start gistd with --backup-dir");
+}
+
+// gRPC's own errors, as lines of our log. Where its words may hold what a
+// caller sent, a header for one, the place in its source has to do.
+void LogForGrpc(gpr_log_func_args* args) {
+  if (args->severity < GPR_LOG_SEVERITY_ERROR) return;
+  const std::string_view file = args->file;
+  const bool is_tls = file.ends_with("ssl_transport_security.cc");
+  SPDLOG_WARN("grpc source={}:{}{}", file.substr(file.rfind('/') + 1),
+              args->line,
+              is_tls ? fmt::format(" error={:?}", args->message) : "");
 }
 
 // The synchronous API: a call holds its thread until it is done. The threads
@@ -431,7 +444,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   // A busy port is our error to report; gRPC would print its own besides.
   gpr_set_log_function([](gpr_log_func_args*) {});
   impl->server = builder.BuildAndStart();
-  gpr_set_log_function(nullptr);
+  gpr_set_log_function(&LogForGrpc);
   if (impl->server == nullptr || port == 0) {
     return absl::UnavailableError(fmt::format(
         "cannot listen on {}: the port is in use, or the address is not this "

@@ -129,10 +129,10 @@ grpc::Status ServeCall(const CallRules& rules, const char* rpc,
   Caller caller = CallerOf(context);
   caller.record = &record;
   const absl::Status status = Fence(rpc, [&]() -> absl::Status {
-    GIST_ASSIGN_OR_RETURN(
-        caller.principal,
-        rules.gate.Admit(fmt::format("/{}/{}", rules.service, rpc), context));
+    const absl::Status admitted = rules.gate.Admit(
+        fmt::format("/{}/{}", rules.service, rpc), context, caller.principal);
     Note(caller.principal, record);
+    GIST_RETURN_IF_ERROR(admitted);
     return body(caller);
   });
   Finish(record, status, SecondsSince(start), rules.metrics);

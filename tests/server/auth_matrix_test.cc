@@ -170,6 +170,9 @@ TEST_F(AuthMatrixTest, EachMethodMeetsEachCaller) {
     EXPECT_THAT(page, Not(HasSubstr(unknown_.token)));
   }
   EXPECT_THAT(log(), HasSubstr("tenant=acme token="));
+  // Who was refused is known too.
+  EXPECT_THAT(log(), testing::ContainsRegex(
+                         "code=PERMISSION_DENIED .*tenant=acme token="));
 }
 
 TEST_F(AuthMatrixTest, TheHeaderIsReadStrictly) {

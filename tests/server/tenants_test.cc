@@ -1,5 +1,7 @@
 // Two tenants and the default one on one server: nobody sees what is another's.
 #include <algorithm>
+#include <cmath>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -270,6 +272,48 @@ TEST_F(TenantsTest, LogsAndMetricsHoldNoTextAndNoToken) {
     if (line.find("tenant=globex") == line.npos) continue;
     EXPECT_THAT(line, Not(HasSubstr(id)));
   }
+}
+
+// How far apart two samples are, by ranks (Mann-Whitney), in standard
+// deviations of chance.
+double RankDistance(const std::vector<double>& a,
+                    const std::vector<double>& b) {
+  double wins = 0;
+  for (const double x : a) {
+    for (const double y : b) wins += x < y ? 1 : x == y ? 0.5 : 0;
+  }
+  const double n = double(a.size()), m = double(b.size());
+  return (wins - n * m / 2) / std::sqrt(n * m * (n + m + 1) / 12);
+}
+
+// Compressing what another tenant holds takes as long as what nobody holds.
+TEST_F(TenantsTest, TheClockDoesNotTellWhatAnotherHolds) {
+  constexpr int kPairs = 50;
+  constexpr double kChance = 3.3;  // a false alarm in a thousand runs
+  setup_.server.limits.max_cached_kv_bytes = 1 << 30;
+  Serve();
+  const unsigned seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const GistClient acme(As(acme_.token)), globex(As(globex_.token));
+  const auto seconds = [&](const std::string& text) {
+    const Clock::time_point start = Clock::now();
+    EXPECT_THAT(globex.Compress(text, {}), IsOk());
+    return SecondsSince(start);
+  };
+  std::vector<double> held, free, own;
+  for (int i = 0; i < kPairs; ++i) {
+    const std::string known = DocumentWith("KNOWN" + std::to_string(i), 200);
+    const std::string unknown = DocumentWith("OTHER" + std::to_string(i), 200);
+    ASSERT_THAT(acme.Compress(known, {}), IsOk());
+    const bool known_first = random() % 2 == 0;
+    if (known_first) held.push_back(seconds(known));
+    free.push_back(seconds(unknown));
+    if (!known_first) held.push_back(seconds(known));
+    own.push_back(seconds(known));  // by now its own
+  }
+  EXPECT_LT(std::abs(RankDistance(held, free)), kChance);
+  EXPECT_GT(RankDistance(own, free), kChance);  // such a difference is seen
 }
 
 // Records of a time without tenants are the default tenant's.
