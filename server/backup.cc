@@ -11,6 +11,7 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "nlohmann/json.hpp"
+#include "server/errors.h"
 #include "server/file_io.h"
 #include "server/unix_time.h"
 
@@ -272,8 +273,8 @@ void Empty(const std::string& folder) {
 absl::StatusOr<Backup> BackupFolder::Create() {
   const std::unique_lock lock(creating_, std::try_to_lock);
   if (!lock) {
-    return absl::AbortedError(
-        "another backup is being written; try again once it is done");
+    return Error(Reason::kBackupRunning,
+                 "another backup is being written; try again once it is done");
   }
   GIST_RETURN_IF_ERROR(EnsureFolder(options_.folder));
   const std::string name =

@@ -89,7 +89,8 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
 };
 
 absl::Status NoBackups() {
-  return absl::FailedPreconditionError(
+  return Error(
+      Reason::kNoBackupFolder,
       "this server has no folder for backups; start gistd with --backup-dir");
 }
 

@@ -293,10 +293,16 @@ void Scheduler::Step(Entry& entry) {
     FreeMemory();
     next = StepOnce(entry, std::max(1, step_tokens_ / 2));
   }
-  entry.next = next.ok() ? *next : Job::Next::kDone;
-  entry.end = next.status();
+  SetNext(entry, next);
   const int64_t read = entry.job->tokens_read() - read_before;
   Count(entry, entry.job->tokens_left(), read, SecondsSince(start));
+}
+
+void Scheduler::SetNext(Entry& entry, const absl::StatusOr<Job::Next>& next) {
+  entry.next = next.ok() ? *next : Job::Next::kDone;
+  entry.end = absl::IsResourceExhausted(next.status())
+                  ? Error(Reason::kOutOfMemory, Message(next.status()))
+                  : next.status();
 }
 
 absl::StatusOr<Job::Next> Scheduler::StepOnce(Entry& entry, int max_tokens) {
@@ -371,8 +377,7 @@ void Scheduler::Take(Entry& entry, const absl::StatusOr<DecodedToken>& token) {
   auto next = token.ok()
                   ? Fence("token", [&] { return entry.job->Take(*token); })
                   : absl::StatusOr<Job::Next>(token.status());
-  entry.next = next.ok() ? *next : Job::Next::kDone;
-  entry.end = next.status();
+  SetNext(entry, next);
   given_[entry.caller.principal.tenant] += kDecodedTokenCost;
 }
 

@@ -133,6 +133,7 @@ class Scheduler {
   void StepShort();
   void StepLong();
   void Step(Entry& entry);
+  static void SetNext(Entry& entry, const absl::StatusOr<Job::Next>& next);
   absl::StatusOr<Job::Next> StepOnce(Entry& entry, int max_tokens);
   void DecodeAll();
   absl::StatusOr<std::vector<DecodedToken>> Decode(
