@@ -275,6 +275,7 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
   const absl::Status asked = AskAll(set, run, session, &journal, &results);
   const absl::Status written = WriteResults(arguments, results, session);
   if (asked.ok()) return written;
+  if (!written.ok()) PrintNote(Message(written));
   PrintNote(fmt::format(
       "{} of {} answers are there; the same command goes on from them",
       FormatCount(int64_t(results.trials.size())),

@@ -12,6 +12,9 @@
 namespace gist::client {
 namespace {
 
+// Of a figure: more make the page slow and say no more.
+constexpr size_t kMostMarks = 3000;
+
 std::string Bytes(double bytes) { return FormatBytes(int64_t(bytes)); }
 
 // Of a tick: "10 MB".
@@ -107,6 +110,19 @@ Point TimePoint(const Trial& trial) {
               FormatCount(trial.costs->document_tokens), seconds)};
 }
 
+// Leaves kMostMarks of the points, evenly picked: what it says about that.
+std::string Thin(std::vector<Point>* points) {
+  const size_t all = points->size();
+  if (all <= kMostMarks) return "";
+  for (size_t i = 0; i < kMostMarks; ++i) {
+    const size_t from = i * all / kMostMarks;
+    if (from != i) (*points)[i] = std::move((*points)[from]);
+  }
+  points->resize(kMostMarks);
+  return fmt::format(", {} of {}", FormatCount(kMostMarks),
+                     Counted(int64_t(all), "answer"));
+}
+
 std::string TimeFigure(const Results& results, const std::string& language) {
   std::vector<double> tokens, seconds;  // of all, so that figures compare
   Scatter scatter{.title = "Time to first token against tokens, " + language,
@@ -125,7 +141,8 @@ std::string TimeFigure(const Results& results, const std::string& language) {
   scatter.x = AxisOver(tokens, false, "tokens of the document",
                        [](double n) { return FormatCount(int64_t(n)); });
   scatter.y = AxisOver(seconds, true, "time to first token", ShortSeconds);
-  return Figure(LanguageName(language), Draw(scatter));
+  const std::string thinned = Thin(&scatter.points);
+  return Figure(LanguageName(language) + thinned, Draw(scatter));
 }
 
 std::string TimeSection(const Results& results, const EvalSummary& summary) {
@@ -136,7 +153,7 @@ std::string TimeSection(const Results& results, const EvalSummary& summary) {
   if (figures.empty()) return "";
   return Section(
       "time", "Time to first token",
-      "A mark is one question, on a log scale, from its arrival at the server. "
+      "A mark is one answer, on a log scale, from the question's arrival. "
       "Compressing and indexing happen once for a document and are not in it.",
       Legend(ModesOf(summary)) + "<div class=\"panels\">" + figures + "</div>");
 }

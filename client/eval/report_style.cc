@@ -85,7 +85,8 @@ max-width:440px;align-self:start}
 .heat th,.heat td{border:0;padding:6px 2px;text-align:center;font-size:13px}
 .heat th{color:var(--soft);font-weight:500;font-size:11.5px;white-space:nowrap}
 .heat th:first-child{width:62px;text-align:right;padding-right:6px}
-.heat td{border-radius:4px;color:var(--ink);background:color-mix(in oklab,
+.heat td{border-radius:4px;color:var(--ink);background:var(--cold);
+background:color-mix(in oklab,
 var(--warm) calc(var(--v)*100%),var(--cold))}
 .heat td.hot{color:var(--onwarm)}
 .heat td.none{background:none;color:var(--soft)}

@@ -164,7 +164,7 @@ int64_t LengthClass(int64_t tokens) {
 }
 
 int DepthFifth(double depth) {
-  return std::clamp(int(depth * kFifths), 0, kFifths - 1);
+  return std::min(int(std::clamp(depth, 0.0, 1.0) * kFifths), kFifths - 1);
 }
 
 Json ToJson(const Trial& trial) {

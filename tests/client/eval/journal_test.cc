@@ -158,6 +158,8 @@ TEST(TrialTest, ClassesLengthsAndDepths) {
   EXPECT_EQ(DepthFifth(0.2), 1);
   EXPECT_EQ(DepthFifth(0.99), 4);
   EXPECT_EQ(DepthFifth(1), 4);
+  EXPECT_EQ(DepthFifth(-1e300), 0);
+  EXPECT_EQ(DepthFifth(1e300), 4);
 }
 
 }  // namespace

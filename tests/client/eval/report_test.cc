@@ -117,6 +117,21 @@ TEST(ReportTest, DrawsAModeThatFailsWholly) {
   ExpectBalanced(html);
 }
 
+TEST(ReportTest, DrawsThreeThousandMarksAtMost) {
+  std::vector<Trial> trials;
+  for (int i = 0; i < 3100; ++i) trials.push_back(MakeTrial(i, {}));
+  const std::string html = Report(MakeResults(trials));
+  // Not by a matcher, which would print the page.
+  EXPECT_NE(html.find("English, 3,000 of 3,100 answers"), html.npos);
+  size_t marks = 0;
+  const std::string mark = "data-plot=\"first-token\"";
+  for (size_t at = html.find(mark); at != html.npos;
+       at = html.find(mark, at + 1)) {
+    ++marks;
+  }
+  EXPECT_EQ(marks, 3000u);
+}
+
 TEST(ReportTest, DrawsCostsOfZero) {
   Trial trial = MakeTrial(1, {});
   trial.costs = Costs{};
