@@ -175,6 +175,7 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
   GIST_ASSIGN_OR_RETURN(const auto store, OpenGistStore(config.data_dir));
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
+  signals.SetEndsAtOnce(false);  // a training may go on from here
   Scheduler scheduler(*engine,
                       {config.limits.max_queue, config.limits.max_running_asks,
                        config.limits.max_running_compressions});
@@ -211,7 +212,6 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
       admin == nullptr ? "off" : admin->address(), engine->model().name,
       engine->adapter().name, contexts);
 
-  signals.SetEndsAtOnce(false);
   Drain(config, signals, *server, *trainings.manager, scheduler);
   return absl::OkStatus();
 }
