@@ -184,6 +184,7 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
                                 .max_backups = config.limits.max_backups});
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
+  signals.SetEndsAtOnce(false);  // a training may go on from here
   Scheduler scheduler(
       *engine,
       {.max_jobs = config.limits.max_queue,
@@ -236,7 +237,6 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
       admin == nullptr ? "off" : admin->address(), engine->model().name,
       engine->adapter().name, contexts);
 
-  signals.SetEndsAtOnce(false);
   Drain(config, signals, *server, *trainings.manager, scheduler);
   return absl::OkStatus();
 }
