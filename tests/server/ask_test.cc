@@ -249,6 +249,7 @@ class RoomTest : public PipelineTest {
     HarnessOptions options;
     options.engine.max_context_tokens = 100;
     options.engine.tokens = FakeEngineOptions::Tokens::kBytes;
+    options.limits.max_cached_kv_bytes = 1 << 20;
     Start(options);
     id_ = server().IdOf("0123456789");
   }

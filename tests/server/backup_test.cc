@@ -93,8 +93,8 @@ TEST_F(BackupTest, MadeUnderLoadItHoldsAllThatWasAcknowledgedBefore) {
 }
 
 TEST_F(BackupTest, BringsPinsAdaptersAndDatasetsAlong) {
-  const auto kept =
-      server().pipeline.Compress({"one", 0, {.pinned = true}}, Caller());
+  const auto kept = server().pipeline.Compress(
+      {.text = "one", .retention = {.pinned = true}}, Caller());
   WriteFile(folder() + "/adapters/a/a@1/adapter_config.json", "{}");
   WriteFile(folder() + "/adapters/a/a@1.json", "{\"name\": 1}");
   WriteFile(folder() + "/adapters/b.partial/half", "x");

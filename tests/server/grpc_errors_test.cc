@@ -103,7 +103,7 @@ TEST_F(GrpcErrorsTest, AFieldThatIsWrongIsNamed) {
               q.retrieval.top_k = 1000;
             }),
             "retrieval.top_k");
-  const auto compressed = Client().Compress("text", {.gist_tokens = 3});
+  const auto compressed = Client().Compress("text", {.gist_tokens = -3});
   const ErrorInfo info = ErrorInfoOf(compressed.status());
   ASSERT_EQ(info.fields.size(), 1u);
   EXPECT_EQ(info.fields[0].field, "gist_tokens");

@@ -29,7 +29,8 @@ class KeepingTest : public PipelineTest {
   Pipeline& pipeline() { return server().pipeline; }
 
   std::string Keep(const std::string& text, const RetentionWish& wish) {
-    const auto result = pipeline().Compress({text, 0, wish}, Caller());
+    const auto result =
+        pipeline().Compress({.text = text, .retention = wish}, Caller());
     EXPECT_THAT(result, IsOk());
     return result.ok() ? result->context.record.context_id : "";
   }
@@ -151,8 +152,9 @@ TEST_F(KeepingTest, TimesThatMakeNoSenseAreRefusedBeforeAnythingIsComputed) {
         RetentionWish{.expire_unix_ms = now},
         RetentionWish{.expire_unix_ms = -5},
         RetentionWish{.expire_unix_ms = INT64_MAX}}) {
-    EXPECT_THAT(pipeline().Compress({"one", 0, wish}, Caller()),
-                StatusIs(StatusCode::kInvalidArgument, HasSubstr("want")));
+    EXPECT_THAT(
+        pipeline().Compress({.text = "one", .retention = wish}, Caller()),
+        StatusIs(StatusCode::kInvalidArgument, HasSubstr("want")));
   }
   EXPECT_EQ(counts().prefills, 0);
 }
