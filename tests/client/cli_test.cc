@@ -366,7 +366,7 @@ TEST_F(CliTest, EndsWithTwoAfterWrongUsage) {
       {"contexts"},
       {"contexts", "export", kId},
       {"mask", "--context", "600", "--out", "a.svg"},
-      {"mask", "--gists", "3", "--gists-per-block", "2", "--out", "a.svg"},
+      {"mask", "--gists", "-3", "--out", "a.svg"},
   };
   for (const std::vector<std::string>& arguments : wrong) {
     const auto result = Gist(arguments);

@@ -240,6 +240,7 @@ v1::Accounting FullAccounting() {
   accounting.set_gist_tokens(10);
   accounting.set_context_tokens(7);
   accounting.set_cached_tokens(3);
+  accounting.set_truncated_tokens(9);
   accounting.set_question_tokens(12);
   accounting.set_answer_tokens(5);
   accounting.set_kv_bytes(230'400);

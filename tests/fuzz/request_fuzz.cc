@@ -36,8 +36,10 @@ struct Server {
   FakeEmbedder embedder;
   Scheduler scheduler{engine, {}};
   Pipeline pipeline{engine, *store, scheduler, {}, &embedder, &clock};
-  std::string id = pipeline.Compress({kText, 0, {.pinned = true}}, Caller())
-                       ->context.record.context_id;
+  std::string id =
+      pipeline
+          .Compress({.text = kText, .retention = {.pinned = true}}, Caller())
+          ->context.record.context_id;
 };
 
 std::string Answer(Pipeline& pipeline, const AskInput& input) {
@@ -65,7 +67,7 @@ void Serve(Server& server, uint8_t kind, const std::string& bytes) {
       if (!compress.ParseFromString(bytes)) return;
       pipeline
           .Compress({compress.text(), compress.gist_tokens(),
-                     FromProto(compress.keep())},
+                     compress.request_id(), FromProto(compress.keep())},
                     Caller())
           .status()
           .IgnoreError();
