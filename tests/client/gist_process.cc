@@ -16,7 +16,7 @@
 namespace gist::client {
 namespace {
 
-constexpr int kTimeoutMilliseconds = 20'000;
+constexpr int kTimeoutMilliseconds = 120'000;  // with a real model
 
 struct Pipe {
   int read = -1;

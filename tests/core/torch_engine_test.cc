@@ -131,10 +131,9 @@ TEST_F(TorchEngineTest, RefusesMisuse) {
   auto document = *engine_->StartDocument();
   ASSERT_TRUE(engine_->Prefill(*document, Ids{40, 41, 42}).ok());
   EXPECT_TRUE(
-      absl::IsInvalidArgument(engine_->MakeGists(*document, 5).status()));
-  EXPECT_TRUE(
       absl::IsInvalidArgument(engine_->MakeGists(*document, 0).status()));
   EXPECT_TRUE(engine_->MakeGists(*document, 12).ok()) << "any number of blocks";
+  EXPECT_TRUE(engine_->MakeGists(*document, 5).ok()) << "and of gists";
 }
 
 TEST_F(TorchEngineTest, NamesAFileThatIsNotThere) {

