@@ -69,6 +69,10 @@ TEST(OutputTest, CountsTheTextOfAFullContextAnswer) {
   accounting.set_context_tokens(1'024);
   accounting.set_cached_tokens(0);
   accounting.set_kv_bytes(23'592'960);
+  EXPECT_THAT(Summary(FromProto(accounting)),
+              HasSubstr("were read without the 9 between its beginning and "
+                        "end, 23.6 MB"));
+  accounting.set_truncated_tokens(0);
   EXPECT_EQ(Summary(FromProto(accounting)),
             "1,024 tokens of text were read in full, 23.6 MB; "
             "first token 0.21 s, total 0.48 s");
