@@ -422,8 +422,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
   }
   // Streams opened and reset by the thousand would each take their memory.
+  // Twice as many as handlers: who watches health holds none.
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                             options.max_threads);
+                             2 * options.max_threads + 64);
   builder.SetMaxReceiveMessageSize(kMaxUnaryBytes + kSlackBytes);
   builder.SetResourceQuota(
       grpc::ResourceQuota("gistd").SetMaxThreads(options.max_threads));
