@@ -12,7 +12,7 @@
 #include "server/errors.h"
 #include "server/file_io.h"
 #include "server/names.h"
-#include "server/unix_time.h"
+#include "core/base/unix_time.h"
 
 namespace gist {
 namespace {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/identity.h"
 #include "core/base/status.h"
 #include "server/errors.h"
 #include "server/file_io.h"
@@ -29,9 +30,7 @@ std::optional<Role> RoleNamed(std::string_view name) {
 }
 
 bool IsHex(std::string_view text, size_t digits) {
-  return text.size() == digits && std::ranges::all_of(text, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+  return text.size() == digits && IsLowerHex(text);
 }
 
 std::vector<std::string_view> Split(std::string_view text, char separator) {

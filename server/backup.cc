@@ -13,7 +13,7 @@
 #include "nlohmann/json.hpp"
 #include "server/errors.h"
 #include "server/file_io.h"
-#include "server/unix_time.h"
+#include "core/base/unix_time.h"
 
 namespace gist {
 namespace {

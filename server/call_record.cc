@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "core/base/identity.h"
 #include "nlohmann/json.hpp"
 
 namespace gist {
@@ -33,12 +34,6 @@ std::string NewRequestId() {
   return fmt::format("req_{:016x}", random());
 }
 
-bool IsHex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
-}
-
 bool IsZero(std::string_view text) {
   return text.find_first_not_of('0') == text.npos;
 }
@@ -46,7 +41,7 @@ bool IsZero(std::string_view text) {
 void ReadTraceparent(std::string_view text, CallIds& ids) {
   if (text.size() < kTraceparentBytes) return;
   const std::string_view version = text.substr(0, 2);
-  if (!IsHex(version) || version == "ff") return;
+  if (!IsLowerHex(version) || version == "ff") return;
   const bool has_more = text.size() > kTraceparentBytes;
   if (has_more && (version == "00" || text[kTraceparentBytes] != '-')) return;
   const std::string_view trace = text.substr(kTraceBegin, kTraceDigits);
@@ -55,7 +50,7 @@ void ReadTraceparent(std::string_view text, CallIds& ids) {
   for (const size_t dash : {kTraceBegin, kSpanBegin, kFlagsBegin}) {
     if (text[dash - 1] != '-') return;
   }
-  if (!IsHex(trace) || !IsHex(span) || !IsHex(flags)) return;
+  if (!IsLowerHex(trace) || !IsLowerHex(span) || !IsLowerHex(flags)) return;
   if (IsZero(trace) || IsZero(span)) return;
   ids.trace_id = trace;
   ids.span_id = span;

@@ -197,7 +197,7 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
                     {.max_document_bytes = config.limits.max_document_bytes,
                      .max_document_tokens = config.limits.max_document_tokens,
                      .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
-                    embedder.get());
+                    embedder.get(), &clock);
   const int64_t contexts = store->usage().contexts;
   metrics.AddContexts(contexts);
   store->OnRemoved([&](const RemovedContext& removed) {

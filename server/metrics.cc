@@ -3,9 +3,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/base/status.h"
 #include "prometheus/counter.h"
-#include "prometheus/exposer.h"
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
@@ -120,8 +118,6 @@ struct Metrics::Impl {
   Gauge& trainings_running = AddGauge(all, metric::kTrainingsRunning);
   Gauge& ready = AddGauge(all, metric::kReady);
   Family<Gauge> build = AddFamily<Gauge>(all, metric::kBuild);
-
-  std::unique_ptr<prometheus::Exposer> exposer;
 };
 
 // What alerts watch for begins at zero: an increase to the first one is seen.
@@ -142,21 +138,6 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
   }
 }
 Metrics::~Metrics() = default;
-
-absl::StatusOr<std::string> Metrics::Serve(const std::string& address) {
-  try {
-    impl_->exposer = std::make_unique<prometheus::Exposer>(address);
-    impl_->exposer->RegisterCollectable(impl_->page);
-  } catch (const std::exception& error) {
-    return absl::UnavailableError(fmt::format(
-        "cannot serve metrics on {}: {}; is the port in use? Choose another "
-        "with --admin, or --admin off",
-        address, error.what()));
-  }
-  const auto ports = impl_->exposer->GetListeningPorts();
-  const std::string host = address.substr(0, address.rfind(':'));
-  return fmt::format("{}:{}", host, ports.empty() ? 0 : ports.front());
-}
 
 std::string Metrics::Render() const {
   return prometheus::TextSerializer().Serialize(impl_->page->Collect());

@@ -9,8 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "server/readings.h"
 
 namespace gist {
@@ -81,10 +79,6 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // Serves GET /metrics on `address` (HOST:PORT, port 0: any free one) until
-  // this object goes; returns the address with the real port. kUnavailable: the
-  // port cannot be had.
-  absl::StatusOr<std::string> Serve(const std::string& address);
   // The page as text.
   std::string Render() const;
 

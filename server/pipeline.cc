@@ -99,17 +99,6 @@ absl::StatusOr<ListResult> Pipeline::List(int page_size,
   return result;
 }
 
-absl::StatusOr<int64_t> Pipeline::Count() const {
-  int64_t contexts = 0;
-  std::string token;
-  do {
-    GIST_ASSIGN_OR_RETURN(ContextPage page, store_.List(kMaxPageSize, token));
-    contexts += int64_t(page.records.size());
-    token = std::move(page.next_page_token);
-  } while (!token.empty());
-  return contexts;
-}
-
 absl::Status Pipeline::Delete(std::string_view context_id,
                               std::string_view tenant) {
   const auto record = FindRecord(context_id, tenant);

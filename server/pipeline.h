@@ -180,8 +180,6 @@ class Pipeline {
   // that was computed here is returned as it is, never replaced.
   absl::StatusOr<ImportResult> Import(std::string_view file,
                                       const Caller& caller);
-  // Contexts in the store, of all tenants; reads every record.
-  absl::StatusOr<int64_t> Count() const;
 
   const Engine& engine() const { return engine_; }
   const PipelineLimits& limits() const { return limits_; }

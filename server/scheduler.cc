@@ -153,7 +153,6 @@ void Scheduler::Run() {
   }
 }
 
-// Wants mutex_.
 SchedulerLoad Scheduler::Load() const {
   const std::scoped_lock lock(mutex_);
   SchedulerLoad load = load_;
@@ -167,7 +166,6 @@ SchedulerLoad Scheduler::Load() const {
 // come.
 bool Scheduler::TakeArrivals() {
   std::unique_lock lock(mutex_);
-  NoteLoad();
   if (waiting_.empty() && running_.empty()) {
     given_.clear();
     changed_.wait(lock, [this] { return !arrivals_.empty() || exiting_; });

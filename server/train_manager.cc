@@ -13,7 +13,7 @@
 #include "server/errors.h"
 #include "server/file_io.h"
 #include "server/names.h"
-#include "server/unix_time.h"
+#include "core/base/unix_time.h"
 #include "spdlog/spdlog.h"
 
 namespace gist {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/base/status.h"
-#include "server/unix_time.h"
+#include "core/base/unix_time.h"
 #include "spdlog/spdlog.h"
 
 namespace gist {

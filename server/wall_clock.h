@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "server/unix_time.h"
+#include "core/base/unix_time.h"
 
 namespace gist {
 

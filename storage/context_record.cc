@@ -1,6 +1,5 @@
 #include "storage/context_record.h"
 
-#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <utility>
@@ -67,9 +66,7 @@ std::string_view Take(const Json& json, Int& out) {
 }
 
 bool IsHex(std::string_view text, size_t digits) {
-  return text.size() == digits && std::ranges::all_of(text, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+  return text.size() == digits && IsLowerHex(text);
 }
 
 std::string IdProblem(const ContextRecord& record) {

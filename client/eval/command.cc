@@ -14,6 +14,7 @@
 #include "client/terminal.h"
 #include "client/units.h"
 #include "core/base/status.h"
+#include "core/base/unix_time.h"
 
 namespace gist::client {
 namespace {
@@ -22,11 +23,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kNoteEvery(1);  // where no bar can be drawn
-
-int64_t UnixMs() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 absl::Status CheckGists(const std::vector<int>& gists, const ServerInfo& info) {
   for (const int count : gists) {
@@ -211,8 +207,8 @@ std::string Table(const EvalSummary& summary) {
 
 absl::Status WriteResults(const EvalArguments& arguments,
                           const Results& results, Session& session) {
-  GIST_RETURN_IF_ERROR(WriteWhole(arguments.out, Print(results)));
   const EvalSummary summary = Summarize(results.trials, results.seed);
+  GIST_RETURN_IF_ERROR(WriteWhole(arguments.out, Print(results, summary)));
   if (!arguments.html.empty()) {
     GIST_RETURN_IF_ERROR(
         WriteWhole(arguments.html, DrawReport(results, summary)));
@@ -245,7 +241,7 @@ absl::Status AskAll(const SampleSet& set, const RunOptions& run,
       Runner(session.client, scorer, run, journal)
           .Run(documents, session.stop, [&] { watcher.Count(); });
   results->started_unix_ms = journal->started_unix_ms();
-  results->written_unix_ms = UnixMs();
+  results->written_unix_ms = UnixMillis();
   results->trials = journal->trials();
   Sort(set.samples, run, &results->trials);
   return asked;
@@ -269,9 +265,9 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
                   .server = DescribeServer(info, session.options.target),
                   .machine = DescribeMachine(),
                   .seed = run.seed};
-  GIST_ASSIGN_OR_RETURN(Journal journal,
-                        OrLocal(Journal::Open(path, results.settings, UnixMs(),
-                                              arguments.restart)));
+  GIST_ASSIGN_OR_RETURN(
+      Journal journal, OrLocal(Journal::Open(path, results.settings,
+                                             UnixMillis(), arguments.restart)));
   const absl::Status asked = AskAll(set, run, session, &journal, &results);
   const absl::Status written = WriteResults(arguments, results, session);
   if (asked.ok()) return written;

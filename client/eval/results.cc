@@ -4,12 +4,11 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <iterator>
 #include <thread>
 #include <utility>
 
-#include "client/eval/summary.h"
 #include "core/base/status.h"
+#include "core/data/json_lines.h"
 
 namespace gist::client {
 namespace {
@@ -53,7 +52,7 @@ Json DescribeMachine() {
                                  system.machine)}};
 }
 
-std::string Print(const Results& results) {
+std::string Print(const Results& results, const EvalSummary& summary) {
   Json json = {{"format", kResultsFormat}};
   json["made"] = {{"gist_version", results.version},
                   {"command", results.command},
@@ -65,7 +64,7 @@ std::string Print(const Results& results) {
                   {"seed", results.seed},
                   {"server", results.server},
                   {"machine", results.machine}};
-  json["summary"] = ToJson(Summarize(results.trials, results.seed));
+  json["summary"] = ToJson(summary);
   json["records"] = Json::array();
   for (const Trial& trial : results.trials) {
     json["records"].push_back(ToJson(trial));
@@ -74,11 +73,7 @@ std::string Print(const Results& results) {
 }
 
 absl::StatusOr<Results> ReadResults(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
-    return absl::NotFoundError(fmt::format("{}: cannot be read", path));
-  }
+  GIST_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   try {
     if (!json.is_object() || !json.contains("format") ||

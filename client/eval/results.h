@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/eval/summary.h"
 #include "client/eval/trial.h"
 
 namespace gist::client {
@@ -31,8 +32,8 @@ struct Results {
 // This machine: processor, cores, memory, system.
 Json DescribeMachine();
 
-// The whole file's text, with the summary.
-std::string Print(const Results& results);
+// The whole file's text. `summary`: of the results.
+std::string Print(const Results& results, const EvalSummary& summary);
 
 // kNotFound, or kDataLoss that says what is wrong, with the path in front.
 absl::StatusOr<Results> ReadResults(const std::string& path);

@@ -1,14 +1,13 @@
 #include "client/eval/sample.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <utility>
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/data/answer_kind.h"
+#include "core/data/json_lines.h"
 #include "core/data/record_file.h"
 #include "nlohmann/json.hpp"
 
@@ -23,13 +22,6 @@ std::string ShortHash(std::string_view bytes) {
 
 std::string FileName(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
-}
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (file) return text;
-  return absl::NotFoundError(fmt::format("{}: cannot be read", path));
 }
 
 bool IsLongBench(std::string_view text) {
@@ -102,7 +94,7 @@ absl::StatusOr<std::vector<Sample>> Parse(const std::string& path,
     }
     return samples;
   }
-  GIST_ASSIGN_OR_RETURN(auto records, ReadLongBench(path));
+  GIST_ASSIGN_OR_RETURN(auto records, ParseLongBench(text, path));
   for (LongBenchRecord& record : records) {
     auto sample = FromLongBench(std::move(record));
     if (!sample.ok()) return Within(path, sample.status());
@@ -132,7 +124,7 @@ absl::StatusOr<SampleSet> ReadSamples(const std::vector<std::string>& paths,
   SampleSet set;
   std::map<std::string, int> seen;
   for (const std::string& path : paths) {
-    GIST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+    GIST_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
     const bool longbench = IsLongBench(text);
     GIST_ASSIGN_OR_RETURN(auto samples, Parse(path, text, longbench));
     if (limit > 0 && int64_t(samples.size()) > limit) {

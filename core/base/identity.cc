@@ -60,6 +60,10 @@ class Sha256 {
 
 }  // namespace
 
+bool IsLowerHex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
 std::string Sha256Hex(std::string_view bytes) {
   return Sha256().Add(bytes).Hex();
 }

@@ -6,6 +6,9 @@
 
 namespace gist {
 
+// Nothing but 0-9 and a-f.
+bool IsLowerHex(std::string_view text);
+
 // Lower-case hex SHA-256 of `bytes`, 64 digits.
 std::string Sha256Hex(std::string_view bytes);
 

@@ -1,12 +1,12 @@
 #include "core/data/longbench.h"
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
 #include "core/base/status.h"
 #include "core/data/chinese.h"
 #include "core/data/code_similarity.h"
+#include "core/data/json_lines.h"
 #include "core/data/metrics.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
@@ -209,24 +209,15 @@ absl::StatusOr<LongBenchRecord> ParseLongBenchRecord(std::string_view line) {
   return record;
 }
 
+absl::StatusOr<std::vector<LongBenchRecord>> ParseLongBench(
+    std::string_view text, std::string_view name) {
+  return ParseLines(text, name, "", ParseLongBenchRecord);
+}
+
 absl::StatusOr<std::vector<LongBenchRecord>> ReadLongBench(
     const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<LongBenchRecord> records;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == line.npos) continue;
-    auto record = ParseLongBenchRecord(line);
-    if (!record.ok()) {
-      return Within(fmt::format("{}:{}", path, number), record.status());
-    }
-    records.push_back(*std::move(record));
-  }
-  if (!file.eof()) {
-    return absl::NotFoundError(fmt::format("{}: cannot be read", path));
-  }
-  if (!records.empty()) return records;
-  return absl::InvalidArgumentError(fmt::format("{}: holds no record", path));
+  GIST_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  return ParseLongBench(text, path);
 }
 
 absl::StatusOr<double> LongBenchScore(const LongBenchRecord& record,

@@ -25,8 +25,11 @@ struct LongBenchRecord {
 
 // kInvalidArgument says what is wrong with which key. all_classes may be null.
 absl::StatusOr<LongBenchRecord> ParseLongBenchRecord(std::string_view line);
-// A file of JSON Lines; errors begin with the path and the line's number.
-// kNotFound: it cannot be read.
+// A whole file's text, JSON Lines; errors begin with `name` and the line's
+// number.
+absl::StatusOr<std::vector<LongBenchRecord>> ParseLongBench(
+    std::string_view text, std::string_view name);
+// The same of a file. kNotFound: it cannot be read.
 absl::StatusOr<std::vector<LongBenchRecord>> ReadLongBench(
     const std::string& path);
 

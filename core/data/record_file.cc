@@ -1,11 +1,9 @@
 #include "core/data/record_file.h"
 
-#include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
 #include "core/base/status.h"
+#include "core/data/json_lines.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
 
@@ -80,10 +78,6 @@ absl::StatusOr<Record> FromJson(const Json& line) {
   return record;
 }
 
-bool IsBlank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == line.npos;
-}
-
 }  // namespace
 
 std::string ToJsonLine(const Record& record) {
@@ -117,31 +111,13 @@ absl::StatusOr<Record> ParseRecord(std::string_view line) {
 
 absl::StatusOr<std::vector<Record>> ParseRecords(std::string_view text,
                                                  std::string_view name) {
-  std::vector<Record> records;
-  for (int number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (IsBlank(line)) continue;
-    auto record = ParseRecord(line);
-    if (!record.ok()) {
-      return Within(fmt::format("{}:{}", name, number), record.status());
-    }
-    records.push_back(*std::move(record));
-  }
-  if (!records.empty()) return records;
-  return absl::InvalidArgumentError(fmt::format(
-      "{}: holds no record; wanted is JSON Lines with context, question and "
-      "answer",
-      name));
+  return ParseLines(text, name,
+                    "; wanted is JSON Lines with context, question and answer",
+                    ParseRecord);
 }
 
 absl::StatusOr<std::vector<Record>> ReadRecords(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) {
-    return absl::NotFoundError(fmt::format("{}: cannot be read", path));
-  }
+  GIST_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   return ParseRecords(text, path);
 }
 

@@ -25,6 +25,11 @@ struct MaskShape {
   int total() const { return gist_end() + question_tokens + answer_tokens; }
 };
 
+// Blocks that so many gists make.
+inline int BlockCount(int gist_tokens, int gists_per_block) {
+  return (gist_tokens + gists_per_block - 1) / gists_per_block;
+}
+
 // What gist `index` stands for: block `block` of the context. A block's share
 // of the context is its share of the gists.
 struct GistSlot {

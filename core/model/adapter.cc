@@ -9,6 +9,7 @@
 #include "core/base/status.h"
 #include "core/format/mapped_file.h"
 #include "core/format/safetensors.h"
+#include "core/gist/mask.h"
 #include "core/model/tensors.h"
 
 namespace gist {
@@ -72,8 +73,7 @@ absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
                         IntField(*gist, "segment_tokens", 0));
   GIST_ASSIGN_OR_RETURN(config.max_document_tokens,
                         IntField(*gist, "max_document_tokens", 1));
-  const int blocks = (config.gist_tokens + config.gists_per_block - 1) /
-                     config.gists_per_block;
+  const int blocks = BlockCount(config.gist_tokens, config.gists_per_block);
   if (config.blocks != blocks) {
     return absl::InvalidArgumentError(fmt::format(
         "adapter_config.json: gist.blocks is {}, want {}: {} gists, {} a block",

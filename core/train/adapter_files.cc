@@ -8,6 +8,7 @@
 
 #include "core/base/status.h"
 #include "core/format/safetensors.h"
+#include "core/gist/mask.h"
 #include "core/model/ops.h"
 #include "core/train/checkpoint.h"
 
@@ -16,11 +17,6 @@ namespace {
 
 using at::Tensor;
 using Json = nlohmann::ordered_json;
-
-int BlocksOf(const GistLayout& layout) {
-  return (layout.gist_tokens + layout.gists_per_block - 1) /
-         layout.gists_per_block;
-}
 
 Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
               const AdapterOrigin& origin) {
@@ -41,7 +37,7 @@ Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
            {{"format_version", 1},
             {"tokens", layout.gist_tokens},
             {"slots_per_block", layout.gists_per_block},
-            {"blocks", BlocksOf(layout)},
+            {"blocks", BlockCount(layout.gist_tokens, layout.gists_per_block)},
             {"block_overlap_tokens", layout.block_overlap_tokens},
             {"lora_scope", layout.lora_everywhere ? "all" : "gist"},
             {"segment_tokens", layout.segment_tokens},

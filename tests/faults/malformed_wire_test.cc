@@ -1,10 +1,6 @@
 // Bytes that are no HTTP/2, no gRPC and no message of gist.v1, sent to a live
 // server: it stays up, and answers the next good call.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <future>
 #include <memory>
@@ -19,6 +15,7 @@
 #include "tests/faults/rounds.h"
 #include "tests/faults/server_process.h"
 #include "tests/server/harness.h"
+#include "tests/support/loopback.h"
 
 namespace gist {
 namespace {
@@ -37,7 +34,7 @@ class MalformedWireTest : public PipelineTest {
   void TearDown() override { grpc_.reset(); }
 
   void UseServer(const std::string& address) {
-    port_ = uint16_t(std::stoi(address.substr(address.rfind(':') + 1)));
+    address_ = address;
     channel_ = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
     stub_ = v1::GistService::NewStub(channel_);
   }
@@ -54,13 +51,8 @@ class MalformedWireTest : public PipelineTest {
 
   // Sends `bytes` on a connection of their own, reads what comes for a moment.
   void SendRaw(const std::string& bytes) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port_);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(
-        connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const int fd = ConnectTo(address_);
+    ASSERT_GE(fd, 0);
     send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     char buffer[4096];
     pollfd wait = {fd, POLLIN, 0};
@@ -88,7 +80,7 @@ class MalformedWireTest : public PipelineTest {
 
   Metrics metrics_;
   std::unique_ptr<GrpcServer> grpc_;
-  uint16_t port_ = 0;
+  std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::GistService::Stub> stub_;
 };

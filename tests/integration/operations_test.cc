@@ -1,8 +1,5 @@
 // gistd as its operators meet it: probes, signals, TLS and tokens by flags.
-#include <arpa/inet.h>
 #include <signal.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -15,6 +12,7 @@
 #include "core/base/token.h"
 #include "tests/integration/gistd_process.h"
 #include "tests/support/certificates.h"
+#include "tests/support/loopback.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -32,23 +30,11 @@ using testing::StartsWith;
 
 // The status line and the rest; empty: nobody answers.
 std::string HttpGet(const std::string& address, const std::string& path) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to = {};
-  to.sin_family = AF_INET;
-  to.sin_port =
-      htons(uint16_t(std::stoi(address.substr(address.rfind(':') + 1))));
-  inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
-  std::string reply;
-  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
-    (void)!write(fd, request.data(), request.size());
-    char buffer[4096];
-    for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;) {
-      reply.append(buffer, size_t(n));
-    }
-  }
-  close(fd);
-  return reply;
+  const int fd = ConnectTo(address);
+  if (fd < 0) return "";
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+  return ReadAndClose(fd);
 }
 
 class OperationsTest : public testing::Test {

@@ -70,8 +70,9 @@ class ReportBrowserTest : public testing::Test {
   }
 
   void Open(const Results& results) {
-    results_ = Json::parse(Print(results));
-    Show(DrawReport(results, Summarize(results.trials, results.seed)));
+    const EvalSummary summary = Summarize(results.trials, results.seed);
+    results_ = Json::parse(Print(results, summary));
+    Show(DrawReport(results, summary));
   }
 
   void Show(const std::string& html) {

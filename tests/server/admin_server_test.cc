@@ -1,10 +1,6 @@
 // The HTTP port, met by probes and by what is no HTTP at all.
 #include "server/admin_server.h"
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <random>
@@ -12,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/loopback.h"
 #include "tests/support/status_matchers.h"
 
 namespace gist {
@@ -41,14 +38,8 @@ class AdminServerTest : public testing::Test {
                   .value();
   }
   int Connect() {
-    const std::string& address = server_->address();
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in to = {};
-    to.sin_family = AF_INET;
-    to.sin_port =
-        htons(uint16_t(std::stoi(address.substr(address.rfind(':') + 1))));
-    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
-    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)), 0);
+    const int fd = ConnectTo(server_->address());
+    EXPECT_GE(fd, 0);
     return fd;
   }
   // All that comes back for these bytes.
@@ -62,13 +53,7 @@ class AdminServerTest : public testing::Test {
       sent += size_t(n);
     }
     shutdown(fd, SHUT_WR);
-    std::string reply;
-    char buffer[4096];
-    for (ssize_t n; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;) {
-      reply.append(buffer, size_t(n));
-    }
-    close(fd);
-    return reply;
+    return ReadAndClose(fd);
   }
   std::string Get(const std::string& path, const std::string& method = "GET") {
     return Send(method + " " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -301,26 +301,19 @@ TEST_F(RoomTest, ADocumentThatIsTooLongMayBeCutInTheMiddle) {
   const std::string text = std::string(40, 'a') + std::string(120, 'b') +
                            std::string(39, 'c') + "\xC3\xA9";
   const std::string id = server().IdOf(text);
+  const AskInput question = {.context_ids = {id},
+                             .question = "Q",
+                             .mode = AskMode::kFullContext,
+                             .max_tokens = 15,
+                             .truncate = true};
   Accounting accounting;
   // 100 - 3 - 2 - 15 = 80 bytes of 201 fit, and the last character is cut.
-  EXPECT_THAT(server().Ask({.context_ids = {id},
-                            .question = "Q",
-                            .mode = AskMode::kFullContext,
-                            .max_tokens = 15,
-                            .truncate = true},
-                           &accounting),
-              IsOk());
+  EXPECT_THAT(server().Ask(question, &accounting), IsOk());
   EXPECT_EQ(accounting.context_tokens, 80);
   EXPECT_EQ(accounting.truncated_tokens, 121);
   EXPECT_EQ(accounting.document_tokens, 201);
   EXPECT_EQ(accounting.cached_tokens, 0);
-  EXPECT_THAT(server().Ask({.context_ids = {id},
-                            .question = "Q",
-                            .mode = AskMode::kFullContext,
-                            .max_tokens = 15,
-                            .truncate = true},
-                           &accounting),
-              IsOk());
+  EXPECT_THAT(server().Ask(question, &accounting), IsOk());
   EXPECT_EQ(accounting.cached_tokens, 80);
 }
 

@@ -155,7 +155,7 @@ TEST_P(BadDocumentTest, IsRefusedAndNothingIsKept) {
   Start(options);
   EXPECT_THAT(server().Compress(GetParam().text, GetParam().gist_tokens),
               StatusIs(GetParam().code, HasSubstr(GetParam().message)));
-  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(server().pipeline.usage().contexts, 0);
   EXPECT_EQ(counts().prefills, 0);
 }
 
@@ -211,7 +211,7 @@ TEST_F(CompressTest, CancellingStopsBeforeTheNextStepAndKeepsNothing) {
       server().pipeline.Compress({DocumentWith("ABC123", 800), 0}, caller),
       StatusIs(StatusCode::kCancelled, _));
   EXPECT_EQ(steps, 5);
-  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(server().pipeline.usage().contexts, 0);
   EXPECT_EQ(counts().live_sequences, 0);
 }
 
@@ -302,7 +302,7 @@ TEST_F(CompressTest, AnEngineErrorAtAnyCallLeavesNothingAndTheNextTryWorks) {
     Start(options);
     EXPECT_THAT(server().Compress(text),
                 StatusIs(StatusCode::kInternal, HasSubstr("out of memory")));
-    EXPECT_EQ(server().pipeline.Count().value(), 0);
+    EXPECT_EQ(server().pipeline.usage().contexts, 0);
     EXPECT_FALSE(server().store->HasText(DocumentId("", text)).value());
     EXPECT_EQ(counts().live_sequences, 0);
     const auto again = server().Compress(text);
@@ -420,7 +420,7 @@ TEST_F(SwapTest, AfterASecondSwapItIsForTheCallerToTryAgain) {
   const std::string text = DocumentWith("ABC123", 2500);
   EXPECT_THAT(server().Compress(text),
               StatusIs(StatusCode::kAborted, HasSubstr("try again")));
-  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(server().pipeline.usage().contexts, 0);
   ExpectOwnGists(server().Compress(text));
 }
 

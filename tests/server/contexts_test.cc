@@ -42,7 +42,7 @@ TEST_F(ContextsTest, PagesHoldEveryContextOnceInOrder) {
   EXPECT_EQ(ids.size(), 7u);
   EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
   EXPECT_EQ(std::unique(ids.begin(), ids.end()), ids.end());
-  EXPECT_EQ(server().pipeline.Count().value(), 7);
+  EXPECT_EQ(server().pipeline.usage().contexts, 7);
 }
 
 TEST_F(ContextsTest, OddPagesAreRefused) {
@@ -169,7 +169,7 @@ TEST_F(ImportTest, AnotherTextUnderADocumentsIdIsRefused) {
                                                  "EVIL66");
                              })),
               StatusIs(StatusCode::kDataLoss, HasSubstr("document id")));
-  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(server().pipeline.usage().contexts, 0);
 }
 
 TEST_F(ImportTest, AWrongTokenCountIsRefused) {
@@ -225,7 +225,7 @@ TEST_F(ImportTest, EveryDamageIsRefusedAndNothingIsKept) {
     flipped[at] ^= 4;
     EXPECT_THAT(Import(flipped), StatusIs(StatusCode::kDataLoss, _)) << at;
   }
-  EXPECT_EQ(server().pipeline.Count().value(), 0);
+  EXPECT_EQ(server().pipeline.usage().contexts, 0);
 }
 
 TEST_F(ImportTest, LimitsHoldForImportsToo) {

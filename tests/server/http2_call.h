@@ -1,12 +1,11 @@
 // A gRPC call by frames of our own, for what gRPC's client would not send.
 #pragma once
 
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include <string>
+
+#include "tests/support/loopback.h"
 
 namespace gist {
 
@@ -60,12 +59,8 @@ inline bool ReadsMessage(int fd) {
 // Sends an empty message to `path`. Does a message come back?
 inline bool Http2Call(const std::string& address, const std::string& path,
                       const std::string& authorization) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to = {};
-  to.sin_family = AF_INET;
-  to.sin_port =
-      htons(uint16_t(std::stoi(address.substr(address.rfind(':') + 1))));
-  inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+  const int fd = ConnectTo(address);
+  if (fd < 0) return false;
   const timeval patience = {2, 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   const std::string headers =
@@ -78,7 +73,6 @@ inline bool Http2Call(const std::string& address, const std::string& path,
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Http2Frame(4, 0, 0, "") +
       Http2Frame(1, 4, 1, headers) + Http2Frame(0, 1, 1, std::string(5, '\0'));
   const bool is_answered =
-      connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0 &&
       send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0 &&
       ReadsMessage(fd);
   close(fd);

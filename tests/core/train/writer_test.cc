@@ -1,6 +1,10 @@
 // The write pass of training against the one that serves.
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
+#include <utility>
+
 #include "core/model/adapter.h"
 #include "core/train/dev_set.h"
 #include "core/train/gist_writer.h"
@@ -21,23 +25,35 @@ GistLayout BlocksLayout() {
   return layout;
 }
 
-TEST(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
-  const BaseModel base = LoadTinyModel();
-  const auto adapter =
-      Adapter::Load("tests/data/tiny/adapter_blocks",
-                    base.transformer->config(), base.fingerprint, "cpu");
-  ASSERT_TRUE(adapter.ok()) << adapter.status();
-  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix());
-  ASSERT_TRUE(model.ok()) << model.status();
+class WriterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto adapter =
+        Adapter::Load("tests/data/tiny/adapter_blocks",
+                      base_.transformer->config(), base_.fingerprint, "cpu");
+    ASSERT_TRUE(adapter.ok()) << adapter.status();
+    adapter_ = *std::move(adapter);
+    auto model = MakeFrozenModel(*base_.transformer, base_.chat.prefix());
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *std::move(model);
+  }
+
+  const BaseModel base_ = LoadTinyModel();
+  std::unique_ptr<Adapter> adapter_;
+  std::optional<FrozenModel> model_;
+};
+
+TEST_F(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
   const Golden golden("tiny/gists_blocks.safetensors");
   const GistLayout layout = BlocksLayout();
   const std::vector<TrainDocument> documents = {
-      ReadDocument(*model, golden.Ids("context_ids"), 16, 6, at::kFloat),
-      ReadDocument(*model, golden.Ids("other_context_ids"), 16, 6, at::kFloat)};
+      ReadDocument(*model_, golden.Ids("context_ids"), 16, 6, at::kFloat),
+      ReadDocument(*model_, golden.Ids("other_context_ids"), 16, 6,
+                   at::kFloat)};
   const WrittenGists gists =
-      WriteGists(MakeWritePlan(*model, layout, documents), (*adapter)->impl());
-  const GistKv first = ToGistKv(gists, model->config, 0, 6);
-  const GistKv second = ToGistKv(gists, model->config, 6, 6);
+      WriteGists(MakeWritePlan(*model_, layout, documents), adapter_->impl());
+  const GistKv first = ToGistKv(gists, model_->config, 0, 6);
+  const GistKv second = ToGistKv(gists, model_->config, 6, 6);
   EXPECT_LT(MaxDifference(first.keys, golden.Floats("keys")), kTolerance);
   EXPECT_LT(MaxDifference(first.values, golden.Floats("values")), kTolerance);
   EXPECT_LT(MaxDifference(second.keys, golden.Floats("other_keys")),
@@ -46,44 +62,30 @@ TEST(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
             kTolerance);
 }
 
-TEST(WriterTest, LastBlockMayHaveFewerGistsBesideWholeOnes) {
-  const BaseModel base = LoadTinyModel();
-  const auto adapter =
-      Adapter::Load("tests/data/tiny/adapter_blocks",
-                    base.transformer->config(), base.fingerprint, "cpu");
-  ASSERT_TRUE(adapter.ok()) << adapter.status();
-  const auto model = MakeFrozenModel(*base.transformer, base.chat.prefix());
-  ASSERT_TRUE(model.ok()) << model.status();
+TEST_F(WriterTest, LastBlockMayHaveFewerGistsBesideWholeOnes) {
   const Golden golden("tiny/gists_left_over.safetensors");
   const Golden whole("tiny/gists_blocks.safetensors");
   const std::vector<int32_t> ids = golden.Ids("context_ids");
   const std::vector<TrainDocument> documents = {
-      ReadDocument(*model, ids, 16, 5, at::kFloat),
-      ReadDocument(*model, ids, 16, 6, at::kFloat)};
+      ReadDocument(*model_, ids, 16, 5, at::kFloat),
+      ReadDocument(*model_, ids, 16, 6, at::kFloat)};
   const WrittenGists gists = WriteGists(
-      MakeWritePlan(*model, BlocksLayout(), documents), (*adapter)->impl());
-  const GistKv five = ToGistKv(gists, model->config, 0, 5);
-  const GistKv six = ToGistKv(gists, model->config, 5, 6);
+      MakeWritePlan(*model_, BlocksLayout(), documents), adapter_->impl());
+  const GistKv five = ToGistKv(gists, model_->config, 0, 5);
+  const GistKv six = ToGistKv(gists, model_->config, 5, 6);
   EXPECT_LT(MaxDifference(five.keys, golden.Floats("keys")), kTolerance);
   EXPECT_LT(MaxDifference(five.values, golden.Floats("values")), kTolerance);
   EXPECT_LT(MaxDifference(six.values, whole.Floats("values")), kTolerance);
 }
 
-TEST(WriterTest, Bfloat16ProductsMoveGistsLittle) {
-  const BaseModel base = LoadTinyModel();
-  const auto adapter =
-      Adapter::Load("tests/data/tiny/adapter_blocks",
-                    base.transformer->config(), base.fingerprint, "cpu");
-  ASSERT_TRUE(adapter.ok()) << adapter.status();
+TEST_F(WriterTest, Bfloat16ProductsMoveGistsLittle) {
   const Golden golden("tiny/gists_blocks.safetensors");
-  const auto exact = MakeFrozenModel(*base.transformer, base.chat.prefix());
-  ASSERT_TRUE(exact.ok()) << exact.status();
-  const FrozenModel model = InBfloat16(*exact);
+  const FrozenModel model = InBfloat16(*model_);
   const std::vector<TrainDocument> documents = {
       ReadDocument(model, golden.Ids("context_ids"), 16, 6)};
   const GistKv gists =
       ToGistKv(WriteGists(MakeWritePlan(model, BlocksLayout(), documents),
-                          (*adapter)->impl()),
+                          adapter_->impl()),
                model.config, 0, 6);
   // In the first layer nothing has added up yet; values reach 4.
   const std::vector<float> want = golden.Floats("values");
