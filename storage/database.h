@@ -92,6 +92,7 @@ class Database {
   absl::Status CreateMissingFamilies();
   absl::Status Migrate(int version);
   absl::StatusOr<bool> IsEmpty() const;
+  absl::Status FillMemory();
   rocksdb::ColumnFamilyHandle* Handle(Family family) const {
     return handles_[static_cast<size_t>(family)];
   }
