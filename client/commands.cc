@@ -11,8 +11,6 @@
 namespace gist::client {
 namespace {
 
-constexpr double kTransferDelaySeconds = 2;  // quicker ones need no progress
-
 // Prints a reply that is a line of its own and a remark on it.
 absl::Status Report(const std::string& result, const std::string& remark) {
   GIST_RETURN_IF_ERROR(WriteStdout(result + "\n"));
@@ -151,7 +149,7 @@ absl::Status RunExport(const ExportArguments& arguments, Session& session) {
       OutputFile file, OutputFile::Create(arguments.file, arguments.overwrite));
   GIST_ASSIGN_OR_RETURN(const int64_t expected,
                         ExpectedBytes(arguments, session));
-  ProgressBar bar("exporting", Unit::kBytes, kTransferDelaySeconds);
+  ProgressBar bar("exporting", Unit::kBytes);
   int64_t bytes = 0;
   GIST_RETURN_IF_ERROR(
       session.client.ExportContext(arguments.context_id, arguments.without_text,
@@ -173,7 +171,7 @@ absl::Status RunExport(const ExportArguments& arguments, Session& session) {
 
 absl::Status RunImport(const std::string& path, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path, session.stop));
-  ProgressBar bar("importing", Unit::kBytes, kTransferDelaySeconds);
+  ProgressBar bar("importing", Unit::kBytes);
   int64_t bytes = 0;
   GIST_ASSIGN_OR_RETURN(
       const Context context,

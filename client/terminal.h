@@ -44,8 +44,8 @@ std::string ProgressLine(const Progress& progress, int columns);
 // Does nothing where !CanShowProgress().
 class ProgressBar {
  public:
-  // Nothing is drawn in the first `delay_seconds`.
-  ProgressBar(std::string_view label, Unit unit, double delay_seconds);
+  // Nothing is drawn in the first `delay_seconds`: what is quick needs no bar.
+  ProgressBar(std::string_view label, Unit unit, double delay_seconds = 2);
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;

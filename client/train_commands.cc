@@ -17,12 +17,11 @@
 namespace gist::client {
 namespace {
 
-constexpr double kTransferDelaySeconds = 2;  // quicker ones need no progress
 constexpr std::chrono::milliseconds kSecondCtrlC(2000);
 
 absl::StatusOr<Dataset> Upload(const std::string& path, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path, session.stop));
-  ProgressBar bar("uploading", Unit::kBytes, kTransferDelaySeconds);
+  ProgressBar bar("uploading", Unit::kBytes);
   int64_t bytes = 0;
   auto dataset =
       session.trainings.UploadDataset([&]() -> absl::StatusOr<std::string> {

@@ -15,7 +15,7 @@ std::string Percent(const std::optional<double>& share) {
   return share ? fmt::format("{:.1f} %", 100 * *share) : "-";
 }
 
-std::string Line(std::string_view name, std::string_view value) {
+std::string Row(std::string_view name, std::string_view value) {
   return fmt::format("{:12} {}\n", name, value);
 }
 
@@ -113,24 +113,24 @@ std::string Summary(const Training& training) {
 
 std::string Details(const Training& training) {
   std::string text =
-      Line("training", training.job_id) + Line("state", training.state) +
-      Line("adapter",
-           training.adapter.empty() ? training.name : training.adapter) +
-      Line("recipe", training.recipe == training.preset
-                         ? training.preset
-                         : fmt::format("{}, asked for {}", training.recipe,
-                                       training.preset)) +
-      Line("steps", fmt::format("{} {}", Steps(training), training.stage)) +
-      Line("loss", fmt::format("{:.4f}", training.loss)) +
-      Line("dev accuracy",
-           fmt::format("{}, in use before: {}", Percent(training.dev_accuracy),
-                       Percent(training.baseline_accuracy))) +
-      Line("created", FormatTime(training.created_unix_ms));
+      Row("training", training.job_id) + Row("state", training.state) +
+      Row("adapter",
+          training.adapter.empty() ? training.name : training.adapter) +
+      Row("recipe", training.recipe == training.preset
+                        ? training.preset
+                        : fmt::format("{}, asked for {}", training.recipe,
+                                      training.preset)) +
+      Row("steps", fmt::format("{} {}", Steps(training), training.stage)) +
+      Row("loss", fmt::format("{:.4f}", training.loss)) +
+      Row("dev accuracy",
+          fmt::format("{}, in use before: {}", Percent(training.dev_accuracy),
+                      Percent(training.baseline_accuracy))) +
+      Row("created", FormatTime(training.created_unix_ms));
   if (training.seconds_left > 0) {
-    text += Line("left", FormatSeconds(training.seconds_left));
+    text += Row("left", FormatSeconds(training.seconds_left));
   }
   if (!training.message.empty()) {
-    text += Line("message", WithoutControls(training.message));
+    text += Row("message", WithoutControls(training.message));
   }
   return text;
 }

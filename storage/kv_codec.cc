@@ -20,7 +20,7 @@ namespace gist {
 namespace {
 
 constexpr char kFormat[] = "gistd.gist_kv";
-constexpr int kFormatVersion = 1;
+constexpr int kBlobVersion = 1;
 constexpr char kKeys[] = "gist.keys";
 constexpr char kValues[] = "gist.values";
 constexpr char kText[] = "document.text";
@@ -168,10 +168,10 @@ absl::Status CheckFormat(const SafeTensors& file) {
   const auto parsed = std::from_chars(text.data(), end, version);
   if (parsed.ec != std::errc() || parsed.ptr != end || version < 1)
     return Damaged(fmt::format("format_version {:?}, want a number", text));
-  if (version == kFormatVersion) return absl::OkStatus();
+  if (version == kBlobVersion) return absl::OkStatus();
   return absl::FailedPreconditionError(
       fmt::format("gist blob: format version {}, supported is {}: update gistd",
-                  version, kFormatVersion));
+                  version, kBlobVersion));
 }
 
 absl::StatusOr<const SafeTensor*> Tensor(const SafeTensors& file,
@@ -260,7 +260,7 @@ absl::StatusOr<std::string> EncodeGistBlob(const GistBlob& blob) {
   const std::string values = FloatsToBytes(blob.gists.values, type);
   SafeTensors file;
   file.metadata = {{"format", kFormat},
-                   {"format_version", std::to_string(kFormatVersion)},
+                   {"format_version", std::to_string(kBlobVersion)},
                    {"checksum", std::string(kZeroDigits)},
                    {"gist", RecordToJson(record)}};
   file.tensors = {{kKeys, GistTensor(blob.gists, type, keys)},

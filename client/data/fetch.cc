@@ -13,7 +13,6 @@
 namespace gist::client {
 namespace {
 
-constexpr double kQuietSeconds = 2;
 constexpr long kMostRedirects = 10;
 
 struct Transfer {
@@ -22,7 +21,7 @@ struct Transfer {
   int64_t max_bytes = 0;
   bool too_large = false;
   std::stop_token stop;
-  ProgressBar bar{"fetching", Unit::kBytes, kQuietSeconds};
+  ProgressBar bar{"fetching", Unit::kBytes};
 };
 
 size_t Write(char* data, size_t size, size_t count, void* user) {

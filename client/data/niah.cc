@@ -16,8 +16,6 @@
 namespace gist::client {
 namespace {
 
-constexpr double kQuietSeconds = 2;
-
 std::string FileName(std::string_view language) {
   return language == "ko" ? "korean_niah.jsonl" : "global_niah.jsonl";
 }
@@ -51,8 +49,7 @@ absl::StatusOr<Written> WriteSamples(NiahGenerator generator, int count,
                                      const std::string& path, bool overwrite,
                                      std::stop_token stop) {
   GIST_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path, overwrite));
-  ProgressBar bar(fmt::format("writing {}", path), Unit::kSamples,
-                  kQuietSeconds);
+  ProgressBar bar(fmt::format("writing {}", path), Unit::kSamples);
   Written written;
   for (int i = 0; i < count; ++i) {
     if (stop.stop_requested()) return absl::CancelledError("interrupted");

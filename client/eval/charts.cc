@@ -13,18 +13,18 @@ constexpr double kWidth = 360, kHeight = 270;
 constexpr double kLeft = 60, kRight = 346, kTop = 14, kBottom = 222;
 constexpr double kLabelHeight = 13, kCharacter = 6.2;  // of a label, about
 
-double Share(const Axis& axis, double value) {
+double Along(const Axis& axis, double value) {
   if (!axis.log) return (value - axis.low) / (axis.high - axis.low);
   return (std::log10(value) - std::log10(axis.low)) /
          (std::log10(axis.high) - std::log10(axis.low));
 }
 
 double X(const Axis& axis, double value) {
-  return kLeft + std::clamp(Share(axis, value), 0.0, 1.0) * (kRight - kLeft);
+  return kLeft + std::clamp(Along(axis, value), 0.0, 1.0) * (kRight - kLeft);
 }
 
 double Y(const Axis& axis, double value) {
-  return kBottom - std::clamp(Share(axis, value), 0.0, 1.0) * (kBottom - kTop);
+  return kBottom - std::clamp(Along(axis, value), 0.0, 1.0) * (kBottom - kTop);
 }
 
 // 1, 2 or 5 times a power of 10: at most six steps to `high`.

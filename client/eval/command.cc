@@ -176,7 +176,7 @@ void Sort(const std::vector<Sample>& samples, const RunOptions& run,
       [&](const Trial& a, const Trial& b) { return key(a) < key(b); });
 }
 
-std::string Percent(const Mean& mean) {
+std::string MeanPercent(const Mean& mean) {
   return fmt::format("{:.1f} % ({:.0f}-{:.0f})", 100 * mean.value,
                      100 * mean.interval.low, 100 * mean.interval.high);
 }
@@ -185,7 +185,7 @@ std::string Row(const Group& group) {
   std::string row =
       fmt::format("{:<12}{:>7}{:>8}{:>18}", Title(group.mode, group.gists),
                   FormatCount(group.asked), FormatCount(group.errors),
-                  Percent(group.accuracy));
+                  MeanPercent(group.accuracy));
   if (!group.cost) return row + "\n";
   const Cost& cost = *group.cost;
   return row + fmt::format("{:>9}{:>11}{:>13}{:>10}\n",

@@ -41,7 +41,7 @@ bool IsPunctuation(std::string_view character) {
 }
 
 // ASCII, and U+FF21 to U+FF3A.
-std::string LowerCase(std::string_view character) {
+std::string LowerCharacter(std::string_view character) {
   std::string lower(character);
   const auto last = static_cast<unsigned char>(lower.back());
   if (lower.size() == 1 && last < 0x80) {
@@ -96,7 +96,7 @@ std::string NormalizeChinese(std::string_view word) {
     const std::string_view character = FirstCharacter(word);
     word.remove_prefix(character.size());
     if (IsSpace(character) || IsPunctuation(character)) continue;
-    normalized += LowerCase(character);
+    normalized += LowerCharacter(character);
   }
   return normalized;
 }

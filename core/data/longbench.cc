@@ -91,9 +91,10 @@ constexpr std::string_view kPassages =
 constexpr std::string_view kNextLine =
     "{}What is the next line of this code? Write only that line.";
 
-// Sources: dataset2metric of LongBench/eval.py, config/dataset2maxlen.json. The
-// questions are shorter than those of config/dataset2prompt.json, which stand
-// around the text; ours come after it.
+// Sources: dataset2metric of LongBench/eval.py, config/dataset2maxlen.json,
+// both as of commit 2e00731 of github.com/THUDM/LongBench. The questions are
+// shorter than those of config/dataset2prompt.json, which stand around the
+// text; ours come after it.
 constexpr Dataset kDatasets[] = {
     {"2wikimqa", Metric::kF1, 32, kPassages},
     {"dureader", Metric::kChineseRouge, 128,

@@ -67,7 +67,7 @@ struct TensorEntry {
   uint64_t bytes = 0;
 };
 
-absl::Status TensorError(const std::string& name, std::string_view problem) {
+absl::Status GgufError(const std::string& name, std::string_view problem) {
   return absl::DataLossError(
       fmt::format("gguf: tensor {:?}: {}", name, problem));
 }
@@ -77,7 +77,7 @@ absl::StatusOr<std::vector<int64_t>> ReadDims(GgufReader& reader,
   GIST_ASSIGN_OR_RETURN(const auto count,
                         reader.Number<uint32_t>("a number of dimensions"));
   if (count < 1 || count > kMaxDims) {
-    return TensorError(
+    return GgufError(
         name, fmt::format("{} dimensions, want 1 to {}", count, kMaxDims));
   }
   std::vector<int64_t> dims;
@@ -85,7 +85,7 @@ absl::StatusOr<std::vector<int64_t>> ReadDims(GgufReader& reader,
     GIST_ASSIGN_OR_RETURN(const auto dim,
                           reader.Number<uint64_t>("a dimension"));
     if (dim < 1 || !std::in_range<int64_t>(dim)) {
-      return TensorError(
+      return GgufError(
           name, fmt::format("dimension {} is {}, want 1 to 2^63 - 1", i, dim));
     }
     dims.push_back(int64_t(dim));
@@ -107,9 +107,9 @@ absl::StatusOr<GgmlType> ReadType(GgufReader& reader, const std::string& name) {
 absl::StatusOr<uint64_t> TensorBytes(const GgufTensor& tensor) {
   const GgmlBlock block = GgmlBlockOf(tensor.type);
   if (tensor.dims[0] % block.elements != 0) {
-    return TensorError(tensor.name,
-                       fmt::format("rows of {} elements, want a multiple of {}",
-                                   tensor.dims[0], block.elements));
+    return GgufError(tensor.name,
+                     fmt::format("rows of {} elements, want a multiple of {}",
+                                 tensor.dims[0], block.elements));
   }
   int64_t bytes = tensor.dims[0] / block.elements;
   bool overflows = __builtin_mul_overflow(bytes, block.bytes, &bytes);
@@ -117,7 +117,7 @@ absl::StatusOr<uint64_t> TensorBytes(const GgufTensor& tensor) {
     overflows |= __builtin_mul_overflow(bytes, tensor.dims[i], &bytes);
   // Twice as many elements as bytes at most, so that Elements() fits too.
   if (overflows || bytes > std::numeric_limits<int64_t>::max() / 2)
-    return TensorError(tensor.name, "its dimensions ask for over 2^62 B");
+    return GgufError(tensor.name, "its dimensions ask for over 2^62 B");
   return uint64_t(bytes);
 }
 
@@ -158,7 +158,7 @@ absl::StatusOr<std::vector<TensorEntry>> ReadTensorEntries(GgufReader& reader,
   for (uint64_t i = 0; i < count; ++i) {
     GIST_ASSIGN_OR_RETURN(TensorEntry entry, ReadTensorEntry(reader));
     if (!names.insert(entry.tensor.name).second)
-      return TensorError(entry.tensor.name, "occurs twice");
+      return GgufError(entry.tensor.name, "occurs twice");
     entries.push_back(std::move(entry));
   }
   return entries;
@@ -168,11 +168,11 @@ absl::Status Place(TensorEntry& entry, std::string_view data,
                    uint64_t alignment) {
   const std::string& name = entry.tensor.name;
   if (entry.offset % alignment != 0) {
-    return TensorError(name, fmt::format("offset {}, want a multiple of {}",
-                                         entry.offset, alignment));
+    return GgufError(name, fmt::format("offset {}, want a multiple of {}",
+                                       entry.offset, alignment));
   }
   if (entry.offset > data.size() || entry.bytes > data.size() - entry.offset) {
-    return TensorError(
+    return GgufError(
         name, fmt::format("{} B at offset {}, but the file holds {} B of "
                           "tensor data: it is truncated or corrupt",
                           entry.bytes, entry.offset, data.size()));
@@ -186,9 +186,8 @@ absl::Status CheckNoOverlap(const std::vector<TensorEntry>& entries) {
   for (size_t i = 1; i < entries.size(); ++i) {
     const TensorEntry& before = entries[i - 1];
     if (before.offset + before.bytes > entries[i].offset) {
-      return TensorError(
-          entries[i].tensor.name,
-          fmt::format("overlaps tensor {:?}", before.tensor.name));
+      return GgufError(entries[i].tensor.name,
+                       fmt::format("overlaps tensor {:?}", before.tensor.name));
     }
   }
   return absl::OkStatus();

@@ -33,7 +33,8 @@ std::string_view NameOf(TensorType type) {
   return std::ranges::find(kTypeNames, type, &TypeName::type)->name;
 }
 
-absl::Status TensorError(const std::string& name, std::string_view problem) {
+absl::Status SafetensorsError(const std::string& name,
+                              std::string_view problem) {
   return absl::DataLossError(
       fmt::format("safetensors: tensor {:?}: {}", Shown(name), problem));
 }
@@ -94,15 +95,15 @@ absl::StatusOr<SafeTensor> MakeTensor(const std::string& name,
   GIST_ASSIGN_OR_RETURN(tensor.type, TypeOf(name, entry.dtype));
   tensor.shape = entry.shape;
   if (entry.begin > entry.end || entry.end > data.size()) {
-    return TensorError(name,
-                       fmt::format("offsets {} to {}, want rising ones in the "
-                                   "{} B that follow the header",
-                                   entry.begin, entry.end, data.size()));
+    return SafetensorsError(
+        name, fmt::format("offsets {} to {}, want rising ones in the "
+                          "{} B that follow the header",
+                          entry.begin, entry.end, data.size()));
   }
   tensor.data = data.substr(entry.begin, entry.end - entry.begin);
   const std::optional<int64_t> bytes = BytesOf(tensor.shape, tensor.type);
   if (bytes && uint64_t(*bytes) == tensor.data.size()) return tensor;
-  return TensorError(
+  return SafetensorsError(
       name, fmt::format("{} B of data, but its {} shape [{}] asks for {}",
                         tensor.data.size(), NameOf(tensor.type),
                         ShapeText(tensor.shape),
@@ -120,9 +121,10 @@ absl::Status CheckLayout(const SafeTensorsHeader& header, uint64_t data_bytes) {
   uint64_t end = 0;
   for (const auto& [entry, name] : order) {
     if (entry.begin != end) {
-      return TensorError(name, fmt::format("starts at {}, want {}: offsets "
-                                           "overlap or leave a gap",
-                                           entry.begin, end));
+      return SafetensorsError(name,
+                              fmt::format("starts at {}, want {}: offsets "
+                                          "overlap or leave a gap",
+                                          entry.begin, end));
     }
     end = entry.end;
   }
