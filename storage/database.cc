@@ -13,6 +13,7 @@
 #include "rocksdb/table.h"
 #include "rocksdb/utilities/checkpoint.h"
 #include "storage/file_log.h"
+#include "storage/log_tail.h"
 
 namespace gist {
 namespace {
@@ -237,6 +238,7 @@ absl::Status Database::OpenRocksDb(const std::string& folder,
     descriptors.emplace_back(name, FamilyOptions(name, options));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
+  GIST_RETURN_IF_ERROR(CheckLogTails(folder, env_));
   GIST_RETURN_IF_ERROR(OpenError(
       folder, rocksdb::DB::Open(options, folder, descriptors, &handles, &db)));
   db_.reset(db);

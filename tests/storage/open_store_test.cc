@@ -185,5 +185,68 @@ TEST(OpenStoreTest, SaysThatADatabaseIsDamaged) {
               StatusIs(StatusCode::kDataLoss, HasSubstr(dir.path())));
 }
 
+// The one log of a store with three contexts, in which each write is a record.
+class LogTailTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    {
+      const auto store = OpenGistStore(dir_ / "data");
+      ASSERT_THAT(store, IsOk());
+      for (const char* text : kTexts)
+        ASSERT_THAT((*store)->Put(SampleRecord(text), text, SampleGists()),
+                    IsOk());
+    }
+    for (const auto& entry : fs::directory_iterator(dir_ / "data"))
+      if (entry.path().extension() == ".log") log_ = entry.path();
+    std::ifstream in(log_, std::ios::binary);
+    bytes_.assign(std::istreambuf_iterator<char>(in), {});
+    for (size_t at = 0; at + 7 <= bytes_.size();) {
+      starts_.push_back(at);
+      at += 7 + size_t(uint8_t(bytes_[at + 4])) +
+            256 * size_t(uint8_t(bytes_[at + 5]));
+    }
+    ASSERT_GE(starts_.size(), 3u);
+    ASSERT_LT(bytes_.size(), 32768u) << "one block";
+  }
+  // How many of the contexts are there when the log holds `bytes`.
+  absl::StatusOr<int> Count(const std::string& bytes) {
+    WriteFile(log_, bytes);
+    const auto store = OpenGistStore(dir_ / "data");
+    if (!store.ok()) return store.status();
+    int count = 0;
+    for (const char* text : kTexts)
+      count += (*store)->GetRecord(SampleRecord(text).context_id).ok();
+    return count;
+  }
+
+  static constexpr const char* kTexts[] = {"one", "two", "three"};
+  TempDir dir_;
+  fs::path log_;
+  std::string bytes_;
+  std::vector<size_t> starts_;  // of the log's records
+};
+
+TEST_F(LogTailTest, ARecordThatAPowerCutLeftShortIsDropped) {
+  for (size_t size = starts_.back() + 1; size < bytes_.size(); size += 97) {
+    const TempDir before;
+    fs::copy(dir_ / "data", before / "data", fs::copy_options::recursive);
+    EXPECT_EQ(Count(bytes_.substr(0, size)).value(), 2) << size;
+    fs::remove_all(dir_ / "data");
+    fs::copy(before / "data", dir_ / "data", fs::copy_options::recursive);
+  }
+}
+
+TEST_F(LogTailTest, ALengthThatIsWrongLosesNothingInSilence) {
+  for (size_t record = starts_.size() - 3; record < starts_.size(); ++record) {
+    for (int bit = 0; bit < 16; ++bit) {
+      std::string damaged = bytes_;
+      damaged[starts_[record] + 4 + size_t(bit / 8)] ^= char(1 << bit % 8);
+      EXPECT_THAT(Count(damaged),
+                  StatusIs(StatusCode::kDataLoss, HasSubstr(dir_ / "data")))
+          << "record " << record << ", bit " << bit;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace gist
