@@ -24,18 +24,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kNoteEvery(1);  // where no bar can be drawn
 
-absl::Status CheckGists(const std::vector<int>& gists, const ServerInfo& info) {
-  for (const int count : gists) {
-    if (info.gists_per_block == 0 || count % info.gists_per_block == 0) {
-      continue;
-    }
-    return absl::InvalidArgumentError(fmt::format(
-        "--gists {}: the server's adapter {} writes multiples of {}", count,
-        info.adapter_name, info.gists_per_block));
-  }
-  return absl::OkStatus();
-}
-
 Json RetrievalJson(const Retrieval& retrieval) {
   const auto number = [](int n) {
     return n == 0 ? Json("server's default") : Json(n);
@@ -256,7 +244,6 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(const ServerInfo info, session.client.GetServerInfo());
   RunOptions run = arguments.run;
   if (run.gists.empty()) run.gists = {info.gist_tokens};
-  GIST_RETURN_IF_ERROR(CheckGists(run.gists, info));
   const std::string path = arguments.out + ".journal";
   GIST_RETURN_IF_ERROR(CheckOut(arguments.out, path, arguments.restart));
   Results results{.version = GIST_VERSION,
