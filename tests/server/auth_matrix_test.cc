@@ -213,7 +213,13 @@ TEST_F(AuthMatrixTest, TheHeaderIsReadStrictly) {
 TEST_F(AuthMatrixTest, AHeaderThatIsTooLargeDoesNotGetIn) {
   Connect();
   const std::string path = "/gist.v1.GistService/GetServerInfo";
-  const RawResult result = Call(path, {"Bearer " + std::string(1 << 16, 'a')});
+  // On a connection of its own, which may be closed for it.
+  grpc::ChannelArguments apart;
+  apart.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  const RawResult result = RawCall(
+      grpc::CreateCustomChannel(grpc_->address(),
+                                grpc::InsecureChannelCredentials(), apart),
+      path, "", {{"authorization", "Bearer " + std::string(1 << 16, 'a')}});
   EXPECT_FALSE(result.answered);
   EXPECT_EQ(result.status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
   ExpectAdmitted(path, by_role_.at(v1::ROLE_READER).token);
