@@ -4,7 +4,7 @@
 #   unit         without weights; seconds once built; reads the deployment too
 #   model        the model's arithmetic against golden values
 #   integration  a real server with the real model; a real Prometheus that watches one
-#   asan         what links no LibTorch, under AddressSanitizer and UBSan
+#   asan         the server and below, without LibTorch, under AddressSanitizer and UBSan
 #   cuda         compiles and links libgist_cuda.so where nvcc is found; runs nothing
 # Exit status: 0 if tests ran and all passed.
 # shellcheck source-path=SCRIPTDIR source=../deploy/lib.sh
