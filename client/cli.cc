@@ -143,6 +143,19 @@ void AddTruncate(CLI::App* sub, Question* question) {
                 "its beginning and its end");
 }
 
+void AddReader(CLI::App* sub, Question* question) {
+  sub->add_option_function<std::string>(
+         "--reader",
+         [question](const std::string& name) {
+           question->reader =
+               name == "trained" ? Reader::kTrained : Reader::kFrozen;
+         },
+         "Who reads question and answer: frozen, the model as it is "
+         "(default), or trained, with LoRA that knows all modes")
+      ->check(CLI::IsMember({"frozen", "trained"}))
+      ->type_name("READER");
+}
+
 void AddAsk(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
       app, "ask", "Ask one or more compressed documents",
@@ -161,6 +174,7 @@ void AddAsk(CLI::App& app, Command* command) {
       ->type_name("MODE");
   AddRetrieval(sub, &question->retrieval);
   AddTruncate(sub, question.get());
+  AddReader(sub, question.get());
   AddSampling(sub, question.get());
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")
@@ -190,6 +204,7 @@ void AddCompare(CLI::App& app, Command* command) {
       ->type_name("N");
   AddRetrieval(sub, &arguments->question.retrieval);
   AddTruncate(sub, &arguments->question);
+  AddReader(sub, &arguments->question);
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")
       ->required()

@@ -14,6 +14,7 @@ struct Arguments {
   EvalArguments eval;
   std::string from;
   std::vector<std::string> modes = {"gist", "full", "rag", "hybrid"};
+  std::vector<std::string> readers = {"frozen"};
 };
 
 void AddWhat(CLI::App* sub, Arguments* arguments) {
@@ -35,6 +36,13 @@ void AddWhat(CLI::App* sub, Arguments* arguments) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::Range(1, kMostTokens))
+      ->type_name("LIST");
+  sub->add_option("--readers", arguments->readers,
+                  "Who reads: frozen (default), trained, or both")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"frozen", "trained"}))
+      ->default_str("")
       ->type_name("LIST");
   sub->add_option("--limit", eval.limit,
                   "Of each dataset only the first N samples")
@@ -73,6 +81,16 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
   sub->add_option("--from", arguments->from,
                   "Draw the report of these results; asks nothing")
       ->type_name("FILE");
+}
+
+std::vector<Reader> ReadersOf(const std::vector<std::string>& names) {
+  std::vector<Reader> readers;
+  for (const Reader reader : {Reader::kFrozen, Reader::kTrained}) {
+    if (std::ranges::find(names, ReaderName(reader)) != names.end()) {
+      readers.push_back(reader);
+    }
+  }
+  return readers;
 }
 
 // Each name once, in the order given.
@@ -118,6 +136,7 @@ void AddEval(CLI::App& app, Command* command,
   sub->final_callback([command, arguments, words] {
     Check(*arguments);
     arguments->eval.run.modes = ModesOf(arguments->modes);
+    arguments->eval.run.readers = ReadersOf(arguments->readers);
     auto& gists = arguments->eval.run.gists;
     std::sort(gists.begin(), gists.end());
     gists.erase(std::unique(gists.begin(), gists.end()), gists.end());

@@ -44,6 +44,10 @@ void ToProto(const Retrieval& retrieval, v1::Retrieval* out) {
   }
 }
 
+v1::Reader ToProto(Reader reader) {
+  return reader == Reader::kTrained ? v1::READER_TRAINED : v1::READER_FROZEN;
+}
+
 RetrievedChunk FromProto(const v1::RetrievedChunk& proto) {
   return {.context_id = proto.context_id(),
           .begin = proto.begin(),
@@ -53,6 +57,10 @@ RetrievedChunk FromProto(const v1::RetrievedChunk& proto) {
 }
 
 }  // namespace
+
+std::string_view ReaderName(Reader reader) {
+  return reader == Reader::kTrained ? "trained" : "frozen";
+}
 
 std::string_view ModeName(Mode mode) { return kModeNames[size_t(mode)]; }
 
@@ -70,6 +78,7 @@ v1::AskRequest ToProto(const Question& question) {
   proto.set_top_p(question.top_p);
   proto.set_seed(question.seed);
   proto.set_truncate(question.truncate);
+  proto.set_reader(ToProto(question.reader));
   return proto;
 }
 
@@ -148,6 +157,7 @@ Accounting FromProto(const v1::Accounting& proto) {
                                proto.adapter_fingerprints().end()},
       .index_seconds = proto.index_seconds(),
       .search_seconds = proto.search_seconds(),
+      .reader_fingerprint = proto.reader_fingerprint(),
       .embedder_fingerprint = proto.embedder_fingerprint(),
       .chunks = {},
   };
@@ -166,6 +176,7 @@ v1::CompareRequest ToCompareProto(const Question& question,
   proto.set_max_tokens(question.max_tokens);
   ToProto(question.retrieval, proto.mutable_retrieval());
   proto.set_truncate(question.truncate);
+  proto.set_reader(ToProto(question.reader));
   return proto;
 }
 
@@ -203,6 +214,8 @@ ServerInfo FromProto(const v1::ServerInfo& proto) {
       .weight_bytes = proto.weight_bytes(),
       .adapter_name = proto.adapter_name(),
       .adapter_fingerprint = proto.adapter_fingerprint(),
+      .reader_name = proto.reader_name(),
+      .reader_fingerprint = proto.reader_fingerprint(),
       .gist_tokens = proto.gist_tokens(),
       .gists_per_block = proto.gists_per_block(),
       .segment_tokens = proto.segment_tokens(),

@@ -102,6 +102,12 @@ inline constexpr Mode kModes[] = {Mode::kGist, Mode::kFullContext, Mode::kRag,
 // As the command line names it: "gist", "full", "rag", "hybrid".
 std::string_view ModeName(Mode mode);
 
+// Who reads question and answer: the model as it is, or with a LoRA that was
+// trained on all modes alike.
+enum class Reader { kFrozen, kTrained };
+// As the command line names it: "frozen", "trained".
+std::string_view ReaderName(Reader reader);
+
 // How passages are found; 0: the server's default.
 struct Retrieval {
   int top_k = 0;         // passages, of all documents together
@@ -129,6 +135,7 @@ struct Question {
   uint64_t seed = 0;      // the same seed and question give the same answer
   Retrieval retrieval;    // in kRag and kHybrid
   bool truncate = false;  // in kFullContext: first and last tokens that fit
+  Reader reader = Reader::kFrozen;
 };
 
 // What an answer took.
@@ -154,8 +161,9 @@ struct Accounting {
   std::string finish_reason;  // "stop" (end of turn) or "length"
   std::string model_fingerprint;
   std::vector<std::string> adapter_fingerprints;  // of each context, in order
-  double index_seconds = 0;   // embedding documents that had no index yet
-  double search_seconds = 0;  // the question's vector, and the search
+  double index_seconds = 0;        // embedding documents that had no index yet
+  double search_seconds = 0;       // the question's vector, and the search
+  std::string reader_fingerprint;  // empty: the frozen model answered
   std::string embedder_fingerprint;    // in kRag and kHybrid
   std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };
@@ -192,6 +200,8 @@ struct ServerInfo {
   int64_t weight_bytes = 0;
   std::string adapter_name;
   std::string adapter_fingerprint;
+  std::string reader_name;  // the trained reader; empty: there is none
+  std::string reader_fingerprint;
   int gist_tokens = 0;      // default number of gists
   int gists_per_block = 0;  // that share a block of the document
   int segment_tokens = 0;   // 0: whole documents

@@ -116,6 +116,7 @@ Json ToJson(const Accounting& accounting) {
       {"finish_reason", accounting.finish_reason},
       {"model_fingerprint", accounting.model_fingerprint},
       {"adapter_fingerprints", accounting.adapter_fingerprints},
+      {"reader_fingerprint", accounting.reader_fingerprint},
       {"seconds",
        {{"queue", accounting.queue_seconds},
         {"load", accounting.load_seconds},
@@ -171,6 +172,8 @@ Json ToJson(const ServerInfo& info) {
       {"weight_bytes", info.weight_bytes},
       {"adapter_name", info.adapter_name},
       {"adapter_fingerprint", info.adapter_fingerprint},
+      {"reader_name", info.reader_name},
+      {"reader_fingerprint", info.reader_fingerprint},
       {"gist_tokens", info.gist_tokens},
       {"gists_per_block", info.gists_per_block},
       {"segment_tokens", info.segment_tokens},
@@ -269,6 +272,7 @@ std::string Summary(const Accounting& accounting) {
   text += fmt::format("; first token {}, total {}",
                       FormatSeconds(accounting.first_token_seconds),
                       FormatSeconds(accounting.total_seconds));
+  if (!accounting.reader_fingerprint.empty()) text += "; trained reader";
   if (accounting.finish_reason == "length") {
     text += fmt::format("; cut off after {} tokens, see --max-tokens",
                         FormatCount(accounting.answer_tokens));
@@ -317,6 +321,9 @@ std::string Details(const ServerInfo& info) {
                                      FormatBytes(info.kv_bytes_per_token))) +
          Line("adapter", info.adapter_name) +
          Line("", info.adapter_fingerprint) +
+         (info.reader_name.empty() ? Line("trained reader", "none")
+                                   : Line("trained reader", info.reader_name) +
+                                         Line("", info.reader_fingerprint)) +
          Line("gists",
               fmt::format("{} unless asked otherwise, {} to a block of "
                           "the document",

@@ -66,6 +66,12 @@ struct AdapterInfo {
   int max_document_tokens = 0;   // trained length; longer texts become groups
 };
 
+// LoRA that acts on question and answer, whatever they are asked of.
+struct ReaderInfo {
+  std::string name;         // empty: the engine has none
+  std::string fingerprint;  // lower-case hex SHA-256 of config and weights
+};
+
 // Memory of the GPU that an engine runs on.
 struct DeviceMemory {
   int64_t total_bytes = 0;
@@ -100,17 +106,19 @@ struct DecodedToken {
   std::string bytes;         // raw bytes; UTF-8 may be split between tokens
 };
 
-// Tokenize, model(), adapter(), device_memory() and StartTraining may be called
-// from any thread; all else by one thread at a time (the scheduler's). A
-// Sequence of another engine is a bug of the caller. Errors: kInvalidArgument
-// (input), kOutOfRange (the model's context is full), kInternal (the backend
-// threw).
+// Tokenize, model(), adapter(), reader(), device_memory() and StartTraining may
+// be called from any thread; all else by one thread at a time (the
+// scheduler's). A Sequence of another engine is a bug of the caller. Errors:
+// kInvalidArgument (input), kOutOfRange (the model's context is full),
+// kInternal (the backend threw).
 class Engine {
  public:
   virtual ~Engine() = default;
   virtual const ModelInfo& model() const = 0;
   // The one in use now: UseAdapter may change it between two calls.
   virtual AdapterInfo adapter() const = 0;
+  // The trained reader, which never changes while the process runs.
+  virtual ReaderInfo reader() const { return {}; }
   // Now. Nothing on a CPU, or where the device does not tell.
   virtual std::optional<DeviceMemory> device_memory() const {
     return std::nullopt;
@@ -150,6 +158,9 @@ class Engine {
   // must be prefilled before it is decoded.
   virtual absl::Status Rewind(Sequence& prompt, int tokens,
                               const Sampling& sampling) = 0;
+  // From now on, up to a Rewind, the trained reader reads and answers; what the
+  // prompt holds is the frozen model's. kFailedPrecondition: there is none.
+  virtual absl::Status UseReader(Sequence& prompt) = 0;
   // One token for each prompt, in one batch. Each has been prefilled.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) = 0;

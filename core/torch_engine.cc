@@ -65,14 +65,18 @@ struct Prompt final : Counted {
 
   KvCache cache;
   Sampler sampler;
-  std::vector<float> logits;       // of the last token read
-  std::optional<int32_t> pending;  // sampled, not yet read
+  std::vector<float> logits;              // of the last token read
+  std::optional<int32_t> pending;         // sampled, not yet read
+  const TrainedReader* reader = nullptr;  // null: the frozen model reads
 };
+
+std::string LastName(const std::string& folder) {
+  return (std::filesystem::path(folder) / "").parent_path().filename().string();
+}
 
 AdapterInfo Describe(const Adapter& adapter, const std::string& folder) {
   const AdapterConfig& config = adapter.config();
-  const std::filesystem::path path(folder);
-  return {.name = (path / "").parent_path().filename().string(),
+  return {.name = LastName(folder),
           .fingerprint = adapter.fingerprint(),
           .gist_tokens = config.gist_tokens,
           .gists_per_block = config.gists_per_block,
@@ -95,6 +99,7 @@ class TorchEngine final : public Engine {
     const std::scoped_lock lock(adapter_mutex_);
     return adapter_info_;
   }
+  ReaderInfo reader() const override { return reader_info_; }
   std::optional<DeviceMemory> device_memory() const override;
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override {
@@ -126,6 +131,7 @@ class TorchEngine final : public Engine {
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
   absl::Status Rewind(Sequence& prompt, int tokens,
                       const Sampling& sampling) override;
+  absl::Status UseReader(Sequence& prompt) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
   absl::Status UseAdapter(const std::string& folder) override;
@@ -133,6 +139,7 @@ class TorchEngine final : public Engine {
       TrainSpec spec) override;
 
  private:
+  absl::Status LoadReader(const std::string& folder);
   absl::Status CheckRoom(int held, size_t more) const;
   absl::Status PrefillDocument(Document& document,
                                std::span<const int32_t> chunk);
@@ -141,8 +148,10 @@ class TorchEngine final : public Engine {
 
   const BaseModel base_;
   std::shared_ptr<const Adapter> adapter_;
+  std::unique_ptr<const TrainedReader> reader_;  // null: none
   KvCache prefix_;
   ModelInfo model_info_;
+  ReaderInfo reader_info_;
   std::atomic<int64_t> kv_bytes_{0};  // of all sequences that live
   mutable std::mutex adapter_mutex_;
   AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
@@ -167,7 +176,20 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
                  .max_context_tokens = model.max_context_tokens,
                  .prefix_tokens = prefix_.tokens(),
                  .weight_bytes = base_.transformer->weight_bytes()};
+  if (!options.reader_path.empty()) {
+    GIST_RETURN_IF_ERROR(LoadReader(options.reader_path));
+  }
   return UseAdapter(options.adapter_path);
+}
+
+absl::Status TorchEngine::LoadReader(const std::string& folder) {
+  auto reader =
+      TrainedReader::Load(folder, base_.transformer->config(),
+                          model_info_.fingerprint, model_info_.device);
+  if (!reader.ok()) return Within("reader " + folder, reader.status());
+  reader_ = *std::move(reader);
+  reader_info_ = {LastName(folder), reader_->fingerprint()};
+  return absl::OkStatus();
 }
 
 // What the allocator has handed out and is neither weights nor sequences is
@@ -257,8 +279,10 @@ absl::Status TorchEngine::PrefillDocument(Document& document,
 absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
                                         std::span<const int32_t> chunk) {
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), chunk.size()));
-  const ForwardItem item{
-      .cache = &prompt.cache, .ids = chunk, .logits = LogitRows::kLast};
+  const ForwardItem item{.cache = &prompt.cache,
+                         .ids = chunk,
+                         .logits = LogitRows::kLast,
+                         .reader = prompt.reader};
   GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward({&item, 1}));
   prompt.logits = std::move(logits[0]);
   prompt.pending.reset();
@@ -297,9 +321,16 @@ absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
                     prefix_.tokens(), prompt.tokens()));
   }
   prompt.cache.Truncate(tokens);
+  prompt.reader = nullptr;
   prompt.sampler = Sampler(sampling);
   prompt.logits.clear();
   prompt.pending.reset();
+  return absl::OkStatus();
+}
+
+absl::Status TorchEngine::UseReader(Sequence& sequence) {
+  if (!reader_) return absl::FailedPreconditionError("no reader is loaded");
+  dynamic_cast<Prompt&>(sequence).reader = reader_.get();
   return absl::OkStatus();
 }
 
@@ -314,7 +345,8 @@ absl::Status TorchEngine::ReadPending(std::span<Sequence* const> prompts) {
     GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), 1));
     items.push_back({.cache = &prompt.cache,
                      .ids = {&*prompt.pending, 1},
-                     .logits = LogitRows::kLast});
+                     .logits = LogitRows::kLast,
+                     .reader = prompt.reader});
     readers.push_back(&prompt);
   }
   if (items.empty()) return absl::OkStatus();

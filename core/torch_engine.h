@@ -13,6 +13,7 @@ namespace gist {
 struct TorchEngineOptions {
   std::string model_path;    // GGUF file
   std::string adapter_path;  // PEFT-style folder
+  std::string reader_path;   // likewise, of a trained reader; empty: none
   std::string device = "cpu";
   int threads = 0;  // of one matrix product; 0: one a core
   WeightStorage weights = WeightStorage::kFloat32;

@@ -82,8 +82,13 @@ absl::Status AskJob::Feed(Engine& engine, int max_tokens) {
     GIST_RETURN_IF_ERROR(
         engine.LoadGists(*prompt_, work_.gists[loaded_gists_]));
   }
-  const size_t size =
-      std::min(size_t(max_tokens), work_.tokens.size() - loaded_tokens_);
+  const size_t trained_from = TrainedFrom();
+  if (loaded_tokens_ == trained_from) {
+    GIST_RETURN_IF_ERROR(engine.UseReader(*prompt_));
+  }
+  const size_t end =
+      loaded_tokens_ < trained_from ? trained_from : work_.tokens.size();
+  const size_t size = std::min(size_t(max_tokens), end - loaded_tokens_);
   GIST_RETURN_IF_ERROR(engine.Prefill(
       *prompt_, std::span(work_.tokens).subspan(loaded_tokens_, size)));
   loaded_tokens_ += size;

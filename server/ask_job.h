@@ -35,6 +35,8 @@ struct AskWork {
   std::vector<GistKv> gists;    // in order; empty: the text alone
   std::vector<int32_t> tokens;  // context, if any, and question
   int context_tokens = 0;       // of `tokens`: to be kept for the next question
+  int trained_tokens = 0;       // the last of `tokens`, and the answer: read by
+                                // the trained reader; 0: by the frozen model
   std::vector<std::string> document_ids;  // of the context
   uint64_t begun = 0;                     // as CachedText's
   Sampling sampling;
@@ -92,6 +94,10 @@ class AskJob : public Job {
   std::unique_ptr<Sequence> prompt_;
   size_t loaded_gists_ = 0;   // of work_.gists
   size_t loaded_tokens_ = 0;  // of work_.tokens
+  // Where the trained reader takes over; the end of work_.tokens: nowhere.
+  size_t TrainedFrom() const {
+    return work_.tokens.size() - size_t(work_.trained_tokens);
+  }
   int64_t tokens_read_ = 0;
   bool has_token_ = false;
   Utf8Stream utf8_;

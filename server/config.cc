@@ -115,7 +115,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 // The flags; each is empty until it is given.
 struct Flags {
   std::optional<std::string> listen, admin, data_dir, model, adapter, presets;
-  std::optional<std::string> device, weights, embedder, log_format;
+  std::optional<std::string> device, weights, reader, embedder, log_format;
   std::optional<std::string> tls_cert, tls_key, tls_client_ca, auth_file;
   std::optional<int> threads, max_queue;
   std::optional<double> drain_seconds;
@@ -156,6 +156,9 @@ struct Flags {
     add("--adapter", adapter,
         "folder of the gist adapter, in place of the promoted one",
         defaults.adapter);
+    add("--reader", reader,
+        "folder of the trained reader of READER_TRAINED, or off",
+        defaults.reader);
     add("--embedder", embedder,
         "folder of the sentence encoder that finds passages, or off",
         defaults.embedder);
@@ -208,6 +211,7 @@ struct Flags {
     apply(model, config.model);
     apply(adapter, config.adapter);
     if (adapter) config.promoted_adapter = false;
+    apply(reader, config.reader);
     apply(embedder, config.embedder);
     apply(presets, config.presets);
     apply(device, config.device);
@@ -244,6 +248,7 @@ Config DefaultConfig(std::string_view home) {
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
   config.adapter = fmt::format("{}/adapters/default", home);
+  config.reader = "off";
   config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;

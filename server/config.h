@@ -28,6 +28,7 @@ struct Config {
   std::string adapter;           // a PEFT-style folder
   bool promoted_adapter = true;  // in place of `adapter`, if one was promoted;
                                  // the flag --adapter sets it false
+  std::string reader;            // a trained reader's folder; "off": none
   std::string embedder;          // a sentence encoder's folder; "off": none
   std::string presets;           // a folder of training recipes, NAME.yaml
   std::string device = "cpu";    // "cpu", "cuda:0"

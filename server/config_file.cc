@@ -63,6 +63,7 @@ std::vector<Key> Keys(Config& config) {
           MakeKey("backup_dir", "a string", config.backup_dir),
           MakeKey("model", "a string", config.model),
           MakeKey("adapter", "a string", config.adapter),
+          MakeKey("reader", "a string", config.reader),
           MakeKey("embedder", "a string", config.embedder),
           MakeKey("promoted_adapter", "true or false", config.promoted_adapter),
           MakeKey("presets", "a string", config.presets),

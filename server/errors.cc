@@ -49,6 +49,7 @@ constexpr ReasonInfo kReasons[] = {
      kNever},
     {Reason::kNoEmbedder, "NO_EMBEDDER", StatusCode::kFailedPrecondition,
      kNever},
+    {Reason::kNoReader, "NO_READER", StatusCode::kFailedPrecondition, kNever},
     {Reason::kDatasetInUse, "DATASET_IN_USE", StatusCode::kFailedPrecondition,
      kNever},
     {Reason::kNoAdapterMade, "NO_ADAPTER_MADE", StatusCode::kFailedPrecondition,

@@ -28,6 +28,7 @@ enum class Reason {
   kModelMismatch,
   kTextNotKept,
   kNoEmbedder,
+  kNoReader,
   kDatasetInUse,
   kNoAdapterMade,
   kNothingToRollBack,

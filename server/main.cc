@@ -49,6 +49,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   TorchEngineOptions options;
   options.model_path = config.model;
   options.adapter_path = config.adapter;
+  if (config.reader != "off") options.reader_path = config.reader;
   options.device = config.device;
   options.threads = config.threads;
   options.weights =

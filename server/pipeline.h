@@ -83,8 +83,9 @@ struct AskInput {
   AskMode mode = AskMode::kGist;
   int max_tokens = 0;               // 0: 256, or what still fits
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
-  bool truncate = false;    // in kFullContext: leave out what does not fit
-  bool reads_anew = false;  // uses and leaves no keys and values in memory
+  bool truncate = false;        // in kFullContext: leave out what does not fit
+  bool trained_reader = false;  // reads question and answer
+  bool reads_anew = false;      // uses and leaves no keys and values in memory
   Sampling sampling = {};
 };
 
@@ -114,8 +115,9 @@ struct Accounting {
   std::vector<std::string> adapter_fingerprints;
   double index_seconds = 0;
   double search_seconds = 0;
-  int indexed_documents = 0;  // whose chunk index was not in the store
-  bool alone = true;          // no other request used the engine meanwhile
+  int indexed_documents = 0;       // whose chunk index was not in the store
+  bool alone = true;               // no other request used the engine meanwhile
+  std::string reader_fingerprint;  // empty: the frozen model answered
   std::string embedder_fingerprint;    // in kRag and kHybrid
   std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };

@@ -6,6 +6,7 @@
 
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "core/embed/passages.h"
 #include "server/ask_job.h"
 #include "server/errors.h"
 #include "server/pipeline.h"
@@ -15,7 +16,6 @@ namespace gist {
 namespace {
 
 constexpr int kDefaultAnswerTokens = 256;
-constexpr std::string_view kBetweenDocuments = "\n\n";
 
 absl::Status CheckSampling(const AskInput& input) {
   const Sampling& sampling = input.sampling;
@@ -122,6 +122,11 @@ absl::Status Pipeline::CheckAsk(const AskInput& input) const {
         fmt::format("the question is not UTF-8: byte 0x{:02x} at offset {}",
                     uint8_t(input.question[invalid]), invalid));
   }
+  if (input.trained_reader && engine_.reader().fingerprint.empty()) {
+    return Error(Reason::kNoReader,
+                 "this server has no trained reader; start gistd with "
+                 "--reader, or ask with READER_FROZEN");
+  }
   return CheckSampling(input);
 }
 
@@ -137,6 +142,10 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
   GIST_ASSIGN_OR_RETURN(const std::vector<int32_t> question,
                         engine_.TokenizeQuestion(input.question));
   accounting.question_tokens = int(question.size());
+  if (input.trained_reader) {
+    accounting.reader_fingerprint = engine_.reader().fingerprint;
+    material.work.trained_tokens = accounting.question_tokens;
+  }
   for (const std::string& id : input.context_ids) {
     GIST_ASSIGN_OR_RETURN(ContextRecord record,
                           FindRecord(id, caller.principal.tenant));
@@ -246,38 +255,11 @@ absl::StatusOr<std::string> Pipeline::JoinedText(Material& material) const {
     }
     if (!text.ok()) return Explained(record, text.status());
     material.work.document_ids.push_back(record.document_id);
-    if (!joined.empty()) joined += kBetweenDocuments;
+    if (!joined.empty()) joined += kBetweenTexts;
     joined += *text;
   }
   return joined;
 }
-
-namespace {
-
-// The passages as they stand in the documents, in order, those that overlap as
-// one.
-std::string JoinPassages(std::vector<RetrievedChunk> chunks) {
-  std::ranges::sort(chunks, [](const auto& a, const auto& b) {
-    return std::pair(a.document, a.begin) < std::pair(b.document, b.begin);
-  });
-  std::string joined;
-  int document = -1;
-  int64_t end = 0;  // of what is joined, in `document`
-  for (const RetrievedChunk& chunk : chunks) {
-    const bool goes_on = chunk.document == document && chunk.begin <= end;
-    if (!goes_on) {
-      if (!joined.empty()) joined += kBetweenDocuments;
-      joined += chunk.text;
-    } else if (chunk.end > end) {
-      joined += chunk.text.substr(size_t(end - chunk.begin));
-    }
-    end = goes_on ? std::max(end, chunk.end) : chunk.end;
-    document = chunk.document;
-  }
-  return joined;
-}
-
-}  // namespace
 
 absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
                                     Material& material) {
@@ -296,8 +278,12 @@ absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
   accounting.indexed_documents = retrieved.indexed_documents;
   accounting.alone = retrieved.alone;
   accounting.embedder_fingerprint = retriever_->embedder().fingerprint;
+  std::vector<Passage> passages;
+  for (const RetrievedChunk& chunk : retrieved.chunks) {
+    passages.push_back({chunk.document, size_t(chunk.begin), chunk.text});
+  }
   GIST_ASSIGN_OR_RETURN(material.work.tokens,
-                        engine_.Tokenize(JoinPassages(retrieved.chunks)));
+                        engine_.Tokenize(JoinPassages(std::move(passages))));
   accounting.context_tokens = int(material.work.tokens.size());
   accounting.chunks = std::move(retrieved.chunks);
   return absl::OkStatus();

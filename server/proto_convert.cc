@@ -76,6 +76,17 @@ RetentionWish FromProto(const v1::Keep& keep) {
   return wish;
 }
 
+namespace {
+
+absl::StatusOr<bool> IsTrained(v1::Reader reader) {
+  if (v1::Reader_IsValid(reader)) return reader == v1::READER_TRAINED;
+  return InvalidField(
+      "reader",
+      fmt::format("reader is {}, want one of the enum's", int(reader)));
+}
+
+}  // namespace
+
 absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
     const v1::CompareRequest& request) {
   AskInput input;
@@ -85,6 +96,7 @@ absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
   input.max_tokens = request.max_tokens();
   input.retrieval = FromProto(request.retrieval());
   input.truncate = request.truncate();
+  GIST_ASSIGN_OR_RETURN(input.trained_reader, IsTrained(request.reader()));
   std::vector<AskMode> modes;
   for (const int mode : request.modes()) {
     GIST_ASSIGN_OR_RETURN(const AskMode known, FromProto(v1::Mode(mode)));
@@ -110,6 +122,7 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
   input.sampling.seed = request.seed();
   input.retrieval = FromProto(request.retrieval());
   input.truncate = request.truncate();
+  GIST_ASSIGN_OR_RETURN(input.trained_reader, IsTrained(request.reader()));
   return input;
 }
 
@@ -208,6 +221,7 @@ void ToProto(const Accounting& accounting, v1::Accounting* out) {
   out->set_model_fingerprint(accounting.model_fingerprint);
   out->set_index_seconds(accounting.index_seconds);
   out->set_search_seconds(accounting.search_seconds);
+  out->set_reader_fingerprint(accounting.reader_fingerprint);
   out->set_embedder_fingerprint(accounting.embedder_fingerprint);
   for (const RetrievedChunk& chunk : accounting.chunks) {
     ToProto(chunk, out->add_chunks());
@@ -238,6 +252,9 @@ void ToProto(const Pipeline& pipeline, v1::ServerInfo* out) {
   out->set_max_document_tokens(limits.max_document_tokens);
   out->set_max_contexts_per_ask(limits.max_contexts_per_ask);
   const StoreUsage usage = pipeline.usage();
+  const ReaderInfo reader = pipeline.engine().reader();
+  out->set_reader_name(reader.name);
+  out->set_reader_fingerprint(reader.fingerprint);
   out->set_max_store_bytes(usage.max_bytes);
   out->set_max_contexts(usage.max_contexts);
   out->set_store_bytes(usage.bytes);

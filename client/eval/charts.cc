@@ -96,7 +96,7 @@ std::string DrawWhisker(const Axis& y, const Point& point, double x) {
   return fmt::format(
       "<line class=\"whisker m-{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" "
       "y1=\"{:.1f}\" y2=\"{:.1f}\"/>",
-      ModeName(point.mode), x, x, Y(y, point.y_range->low),
+      ModeName(point.source.mode), x, x, Y(y, point.y_range->low),
       Y(y, point.y_range->high));
 }
 
@@ -170,7 +170,7 @@ std::string Draw(const Scatter& scatter) {
   for (const Point& point : scatter.points) {
     const double x = X(scatter.x, point.x), y = Y(scatter.y, point.y);
     svg += DrawWhisker(scatter.y, point, x);
-    marks += Marker(point.mode, x, y, scatter.radius,
+    marks += Marker(point.source, x, y, scatter.radius,
                     point.attributes + Data("x", point.x) + Data("y", point.y),
                     point.tooltip);
     // No label covers a mark.
@@ -194,10 +194,10 @@ std::string DrawBars(const std::string& title, const std::string& description,
     const double width = most > 0 ? bar.value / most * kLongest : 0;
     svg += Text(kFrom - 8, y + 13, "label", "end", bar.label);
     svg += fmt::format(
-        "<rect class=\"bar m-{}\" x=\"{}\" y=\"{:.1f}\" width=\"{:.4f}\" "
+        "<rect class=\"bar m-{}{}\" x=\"{}\" y=\"{:.1f}\" width=\"{:.4f}\" "
         "height=\"{}\" rx=\"2\"{}{}/>",
-        ModeName(bar.mode), kFrom, y, width, kThick, Data("value", bar.value),
-        bar.attributes);
+        ModeName(bar.source.mode), TrainedClass(bar.source), kFrom, y, width,
+        kThick, Data("value", bar.value), bar.attributes);
     // A bar too thin to be seen keeps a mark at its root.
     svg += fmt::format(
         "<line class=\"base\" x1=\"{0}\" x2=\"{0}\" y1=\"{1:.1f}\" "

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "client/gist_client.h"
+#include "client/eval/trial.h"
 #include "core/data/metrics.h"
 
 namespace gist::client {
@@ -25,7 +25,7 @@ Axis AxisOver(const std::vector<double>& values, bool log, std::string title,
               std::function<std::string(double)> format);
 
 struct Point {
-  Mode mode = Mode::kGist;
+  Source source;
   double x = 0, y = 0;
   std::optional<Interval> y_range = {};  // a whisker
   std::string label = {};                // beside the mark; empty: none
@@ -42,7 +42,7 @@ struct Scatter {
 std::string Draw(const Scatter& scatter);
 
 struct Bar {
-  Mode mode = Mode::kGist;
+  Source source;
   std::string label;
   double value = 0;
   std::string text;        // at its end

@@ -46,11 +46,14 @@ Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
                         {"format", file.format},
                         {"samples", file.samples}});
   }
+  Json readers = Json::array();
   for (const Mode mode : run.modes) modes.push_back(ModeName(mode));
+  for (const Reader reader : run.readers) readers.push_back(ReaderName(reader));
   return {{"datasets", datasets},
           {"limit", arguments.limit},
           {"modes", modes},
           {"gists", run.gists},
+          {"readers", readers},
           {"asked_by",
            run.concurrency == 1 ? "Compare, one mode at a time" : "Ask"},
           {"concurrency", run.concurrency},
@@ -62,6 +65,7 @@ Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
           {"seed", run.seed},
           {"model_fingerprint", info.model_fingerprint},
           {"adapter_fingerprint", info.adapter_fingerprint},
+          {"reader_fingerprint", info.reader_fingerprint},
           {"device", info.device},
           {"server_version", info.version}};
 }
@@ -157,7 +161,7 @@ void Sort(const std::vector<Sample>& samples, const RunOptions& run,
     const auto mode = std::find(run.modes.begin(), run.modes.end(), trial.mode);
     const auto place = places.find(trial.sample);
     return std::tuple(place == places.end() ? places.size() : place->second,
-                      mode - run.modes.begin(), trial.gists);
+                      mode - run.modes.begin(), trial.gists, trial.reader);
   };
   std::stable_sort(
       trials->begin(), trials->end(),
@@ -170,10 +174,9 @@ std::string MeanPercent(const Mean& mean) {
 }
 
 std::string Row(const Group& group) {
-  std::string row =
-      fmt::format("{:<12}{:>7}{:>8}{:>18}", Title(group.mode, group.gists),
-                  FormatCount(group.asked), FormatCount(group.errors),
-                  MeanPercent(group.accuracy));
+  std::string row = fmt::format(
+      "{:<20}{:>7}{:>8}{:>18}", Title(group), FormatCount(group.asked),
+      FormatCount(group.errors), MeanPercent(group.accuracy));
   if (!group.cost) return row + "\n";
   const Cost& cost = *group.cost;
   return row + fmt::format("{:>9}{:>11}{:>13}{:>10}\n",
@@ -185,7 +188,7 @@ std::string Row(const Group& group) {
 
 std::string Table(const EvalSummary& summary) {
   std::string table = fmt::format(
-      "{:<12}{:>7}{:>8}{:>18}{:>9}{:>11}{:>13}{:>10}\n", "mode", "asked",
+      "{:<20}{:>7}{:>8}{:>18}{:>9}{:>11}{:>13}{:>10}\n", "mode", "asked",
       "errors", "accuracy, 95 %", "ratio", "KV bytes", "first token", "total");
   for (const Group& group : summary.groups) {
     if (!group.language) table += Row(group);
@@ -219,7 +222,7 @@ absl::Status AskAll(const SampleSet& set, const RunOptions& run,
                     Session& session, Journal* journal, Results* results) {
   std::set<std::string> done;
   for (const Trial& trial : journal->trials()) {
-    done.insert(TrialKey(trial.sample, trial.mode, trial.gists));
+    done.insert(TrialKey(trial.sample, trial));
   }
   const auto documents = PlanSteps(set.samples, run, done);
   results->planned = int64_t(done.size()) + CountSteps(documents);

@@ -98,8 +98,9 @@ std::string DataText(std::string_view name, std::string_view text) {
   return fmt::format(" data-{}=\"{}\"", name, Escape(text));
 }
 
-std::string DataSource(Mode mode, int gists) {
-  return DataText("mode", ModeName(mode)) + Data("gists", gists);
+std::string DataSource(const Source& source) {
+  return DataText("mode", ModeName(source.mode)) + Data("gists", source.gists) +
+         DataText("reader", ReaderName(source.reader));
 }
 
 std::string Counted(int64_t count, std::string_view noun) {
@@ -122,19 +123,24 @@ std::string LanguageName(std::string_view language) {
   return Escape(language);
 }
 
-std::string Marker(Mode mode, double x, double y, double radius,
-                   std::string_view attributes, std::string_view tooltip) {
-  return fmt::format(
-      "<g class=\"mark m-{}\" transform=\"translate({:.2f} {:.2f}) "
-      "scale({})\"{}><title>{}</title>{}</g>",
-      ModeName(mode), x, y, radius, attributes, Escape(tooltip), Shape(mode));
+std::string_view TrainedClass(const Source& source) {
+  return source.reader == Reader::kTrained ? " trained" : "";
 }
 
-std::string SourceName(Mode mode, int gists) {
+std::string Marker(const Source& source, double x, double y, double radius,
+                   std::string_view attributes, std::string_view tooltip) {
+  return fmt::format(
+      "<g class=\"mark m-{}{}\" transform=\"translate({:.2f} {:.2f}) "
+      "scale({})\"{}><title>{}</title>{}</g>",
+      ModeName(source.mode), TrainedClass(source), x, y, radius, attributes,
+      Escape(tooltip), Shape(source.mode));
+}
+
+std::string SourceName(const Source& source) {
   return fmt::format(
       "<th scope=\"row\"><svg class=\"dot\" viewBox=\"-1.5 -1.5 3 3\" "
       "aria-hidden=\"true\">{}</svg>{}</th>",
-      Marker(mode, 0, 0, 1, "", ""), Title(mode, gists));
+      Marker(source, 0, 0, 1, "", ""), Title(source));
 }
 
 std::string Legend(const std::vector<Mode>& modes) {

@@ -25,8 +25,8 @@ std::string Data(std::string_view name, Number value) {
   return fmt::format(" data-{}=\"{}\"", name, value);
 }
 std::string DataText(std::string_view name, std::string_view text);
-// data-mode and data-gists.
-std::string DataSource(Mode mode, int gists);
+// data-mode, data-gists and data-reader.
+std::string DataSource(const Source& source);
 
 // "1 answer", "1,024 answers".
 std::string Counted(int64_t count, std::string_view noun);
@@ -37,11 +37,14 @@ std::string PercentRange(const Interval& range);  // "60-91"
 // "English", "Korean"; others as they are, escaped.
 std::string LanguageName(std::string_view language);
 
-// The mark of a mode: colour by class, and a shape of its own.
-std::string Marker(Mode mode, double x, double y, double radius,
+// " trained" where the trained reader answered.
+std::string_view TrainedClass(const Source& source);
+// The mark of a mode: colour by class, and a shape of its own; hollow for the
+// trained reader.
+std::string Marker(const Source& source, double x, double y, double radius,
                    std::string_view attributes, std::string_view tooltip);
-// <th> of a row: the mode's mark, its name, and the number of gists.
-std::string SourceName(Mode mode, int gists);
+// <th> of a row: the source's mark and title.
+std::string SourceName(const Source& source);
 // All modes' marks with their names.
 std::string Legend(const std::vector<Mode>& modes);
 

@@ -131,7 +131,7 @@ absl::Status Journal::Read(const std::string& text, const Json& settings) {
     if (!trial.ok()) {
       return Within(fmt::format("{}:{}", path_, number), trial.status());
     }
-    if (seen.insert(TrialKey(trial->sample, trial->mode, trial->gists)).second)
+    if (seen.insert(TrialKey(trial->sample, *trial)).second)
       trials_.push_back(*std::move(trial));
   }
   return absl::OkStatus();

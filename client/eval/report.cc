@@ -50,15 +50,14 @@ std::string Figure(std::string_view caption, std::string_view svg) {
 }
 
 Point BytesPoint(const Group& group) {
-  const std::string title = Title(group.mode, group.gists);
+  const std::string title = Title(group);
   const double bytes = group.cost->kv_bytes.mean;
-  return {.mode = group.mode,
+  return {.source = group,
           .x = bytes,
           .y = group.accuracy.value,
           .y_range = group.accuracy.interval,
           .label = title,
-          .attributes = DataText("plot", "accuracy-bytes") +
-                        DataSource(group.mode, group.gists) +
+          .attributes = DataText("plot", "accuracy-bytes") + DataSource(group) +
                         DataText("language", group.language.value_or("")) +
                         Data("low", group.accuracy.interval.low) +
                         Data("high", group.accuracy.interval.high),
@@ -99,15 +98,14 @@ std::string BytesSection(const EvalSummary& summary) {
 Point TimePoint(const Trial& trial) {
   const double seconds = std::max(
       0.0, trial.costs->first_token_seconds - trial.costs->index_seconds);
-  return {.mode = trial.mode,
+  return {.source = trial,
           .x = double(trial.costs->document_tokens),
           .y = seconds,
-          .attributes = DataText("plot", "first-token") +
-                        DataSource(trial.mode, trial.gists) +
+          .attributes = DataText("plot", "first-token") + DataSource(trial) +
                         DataText("sample", trial.sample),
-          .tooltip = fmt::format(
-              "{}, {} tokens: {:.3f} s", Title(trial.mode, trial.gists),
-              FormatCount(trial.costs->document_tokens), seconds)};
+          .tooltip =
+              fmt::format("{}, {} tokens: {:.3f} s", Title(trial),
+                          FormatCount(trial.costs->document_tokens), seconds)};
 }
 
 // Leaves kMostMarks of the points, evenly picked: what it says about that.
@@ -165,12 +163,11 @@ std::string BarsOf(const EvalSummary& summary, std::string_view plot,
   for (const Group* group : Overall(summary)) {
     const std::optional<double> bytes = get(*group);
     if (!bytes) continue;
-    bars.push_back({.mode = group->mode,
-                    .label = Title(group->mode, group->gists),
+    bars.push_back({.source = *group,
+                    .label = Title(*group),
                     .value = *bytes,
                     .text = Bytes(*bytes),
-                    .attributes = DataText("plot", plot) +
-                                  DataSource(group->mode, group->gists)});
+                    .attributes = DataText("plot", plot) + DataSource(*group)});
   }
   if (bars.empty()) return "";
   return Figure(title, DrawBars(title, "Each bar has its number.", bars));

@@ -58,8 +58,8 @@ std::string FailureRow(const Trial& trial) {
   const std::string got =
       trial.error ? std::string(trial.error->message()) : trial.answer;
   return fmt::format(
-      "<tr>{}<td>{}</td><td class=\"quote\">{}</td></tr>",
-      SourceName(trial.mode, trial.gists), Verdict(trial),
+      "<tr>{}<td>{}</td><td class=\"quote\">{}</td></tr>", SourceName(trial),
+      Verdict(trial),
       got.empty() ? "<i>nothing</i>" : Quote(got, kMostCharacters));
 }
 

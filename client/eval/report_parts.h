@@ -17,7 +17,7 @@ std::string_view ReportStyle();  // CSS
 std::vector<const Group*> Overall(const EvalSummary& summary);
 std::vector<std::string> Languages(const EvalSummary& summary);
 // The group of a mode that has just these; null: none was asked.
-const Group* FindGroup(const EvalSummary& summary, const Group& source,
+const Group* FindGroup(const EvalSummary& summary, const Source& source,
                        const std::optional<std::string>& language,
                        const std::optional<std::string>& family);
 

@@ -62,8 +62,8 @@ std::string HeadlineRow(const Group& group) {
           : "–";
   return fmt::format(
       "<tr{}{}>{}{}{}{}{}{}</tr>", DataText("plot", "headline"),
-      DataSource(group.mode, group.gists) + Data("value", group.accuracy.value),
-      SourceName(group.mode, group.gists),
+      DataSource(group) + Data("value", group.accuracy.value),
+      SourceName(group),
       Cell("accuracy",
            WithRange(group.accuracy.value, group.accuracy.interval) +
                AccuracyBar(group),
@@ -107,14 +107,14 @@ std::string HeatCell(const Group* group) {
       "<td{} style=\"--v:{:.4f}\"{}{}{}{}{}{}{}{} title=\"{} of {} questions, "
       "95\u00a0%: {}\">{:.0f}</td>",
       value > 0.5 ? " class=\"hot\"" : "", value, DataText("plot", "heat"),
-      DataSource(group->mode, group->gists), DataText("family", *group->family),
+      DataSource(*group), DataText("family", *group->family),
       DataText("language", *group->language), Data("length", *group->length),
       Data("fifth", *group->depth_fifth), Data("value", value),
       Data("n", group->asked), Percent(value), group->asked,
       PercentRange(group->accuracy.interval), 100 * value);
 }
 
-std::string HeatTable(const Group& source, const Heat& heat) {
+std::string HeatTable(const Source& source, const Heat& heat) {
   std::string rows;
   for (const auto& [length, fifths] : heat) {
     rows += fmt::format("<tr><th scope=\"row\">≤ {}</th>", FormatCount(length));
@@ -132,7 +132,7 @@ std::string HeatTable(const Group& source, const Heat& heat) {
   return fmt::format(
       "<table class=\"heat\"><caption>{}</caption><thead><tr>{}</tr></thead>"
       "<tbody>{}</tbody></table>",
-      Title(source.mode, source.gists), head, rows);
+      Title(source), head, rows);
 }
 
 std::string ShareCell(std::string_view label, const Share& share,
@@ -168,13 +168,12 @@ std::vector<std::string> Languages(const EvalSummary& summary) {
   return {languages.begin(), languages.end()};
 }
 
-const Group* FindGroup(const EvalSummary& summary, const Group& source,
+const Group* FindGroup(const EvalSummary& summary, const Source& source,
                        const std::optional<std::string>& language,
                        const std::optional<std::string>& family) {
   for (const Group& group : summary.groups) {
-    if (group.mode == source.mode && group.gists == source.gists &&
-        group.language == language && group.family == family && !group.length &&
-        !group.depth_fifth) {
+    if (group.language == language && group.family == family && !group.length &&
+        !group.depth_fifth && static_cast<const Source&>(group) == source) {
       return &group;
     }
   }
@@ -214,14 +213,13 @@ std::string FamilySection(const EvalSummary& summary) {
   const auto sources = Overall(summary);
   std::string head = HeadCells({"questions"}), rows;
   for (const Group* source : sources) {
-    head += fmt::format("<th scope=\"col\">{}</th>",
-                        Title(source->mode, source->gists));
+    head += fmt::format("<th scope=\"col\">{}</th>", Title(*source));
   }
   for (const auto& [language, family] : FamiliesOf(summary)) {
     rows += fmt::format("<tr><th scope=\"row\">{}<br><small>{}</small></th>",
                         Quote(family, 60), LanguageName(language));
     for (const Group* source : sources) {
-      const std::string title = Title(source->mode, source->gists);
+      const std::string title = Title(*source);
       const Group* group = FindGroup(summary, *source, language, family);
       if (group == nullptr) {
         rows += Cell(title, "–");
@@ -232,7 +230,7 @@ std::string FamilySection(const EvalSummary& summary) {
           fmt::format("{}<br><small>{}, n={}</small>",
                       Percent(group->accuracy.value),
                       PercentRange(group->accuracy.interval), group->asked),
-          DataText("plot", "family") + DataSource(group->mode, group->gists) +
+          DataText("plot", "family") + DataSource(*group) +
               DataText("family", family) + DataText("language", language) +
               Data("value", group->accuracy.value));
     }
@@ -244,11 +242,11 @@ std::string FamilySection(const EvalSummary& summary) {
 }
 
 std::string HeatmapSection(const EvalSummary& summary) {
-  std::map<HeatKey, std::map<std::pair<Mode, int>, Heat>> panels;
+  std::map<HeatKey, std::map<Source, Heat>> panels;
   for (const Group& group : summary.groups) {
     if (!group.depth_fifth) continue;
-    panels[{*group.family, *group.language}][{group.mode, group.gists}]
-          [*group.length][*group.depth_fifth] = &group;
+    panels[{*group.family, *group.language}][group][*group.length]
+          [*group.depth_fifth] = &group;
   }
   std::string body;
   for (const auto& [key, sources] : panels) {
@@ -256,7 +254,7 @@ std::string HeatmapSection(const EvalSummary& summary) {
                         Quote(std::get<0>(key), 60),
                         LanguageName(std::get<1>(key)));
     for (const auto& [source, heat] : sources) {
-      body += HeatTable(*heat.begin()->second.begin()->second, heat);
+      body += HeatTable(source, heat);
     }
     body += "</div>";
   }
@@ -271,8 +269,7 @@ std::string HeatmapSection(const EvalSummary& summary) {
 std::string HallucinationSection(const EvalSummary& summary) {
   std::string rows;
   for (const Hallucination& row : summary.hallucination) {
-    rows += "<tr>" + SourceName(row.mode, row.gists) +
-            RowLanguage(row.language) +
+    rows += "<tr>" + SourceName(row) + RowLanguage(row.language) +
             ShareCell("made up", row.confident, "confident") +
             ShareCell("false refusals", row.false_refusal, "false-refusal") +
             ShareCell("other value", row.other_value, "other-value") +
@@ -298,8 +295,7 @@ std::string UnderstandingSection(const EvalSummary& summary) {
   for (const Understanding& row : summary.understanding) {
     const std::string kind = row.choice.value_or("all");
     if (!row.choice) {
-      rows.push_back(
-          {SourceName(row.mode, row.gists) + RowLanguage(row.language), {}});
+      rows.push_back({SourceName(row) + RowLanguage(row.language), {}});
     } else {
       kinds.insert(kind);
     }
@@ -333,7 +329,7 @@ std::string UnderstandingSection(const EvalSummary& summary) {
 std::string ThroughputSection(const EvalSummary& summary) {
   std::string rows;
   for (const Throughput& row : summary.throughput) {
-    rows += "<tr>" + SourceName(row.mode, row.gists) +
+    rows += "<tr>" + SourceName(row) +
             Cell("questions a minute",
                  fmt::format("{:.1f}", row.questions_per_minute),
                  DataText("plot", "throughput") +

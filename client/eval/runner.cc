@@ -75,8 +75,7 @@ Trial TrialOf(const Step& step) {
   trial.tokens = sample.tokens;
   trial.depth = sample.depth;
   trial.seed = sample.seed;
-  trial.mode = step.mode;
-  trial.gists = step.gists;
+  static_cast<Source&>(trial) = step.source;
   return trial;
 }
 
@@ -124,23 +123,35 @@ class Contexts {
 std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
                                      const RunOptions& options,
                                      const std::set<std::string>& done) {
-  std::vector<DocumentSteps> documents;
-  std::map<std::string_view, size_t> places;
+  struct Document {
+    size_t rank = 0;  // in its data set
+    DocumentSteps steps;
+  };
+  std::vector<Document> documents;
+  std::map<std::string_view, size_t> places, counts;
   for (const Sample& sample : samples) {
     const auto [place, fresh] =
         places.try_emplace(sample.document, documents.size());
-    if (fresh) documents.emplace_back();
+    if (fresh) documents.push_back({counts[sample.dataset]++, {}});
+    DocumentSteps& steps = documents[place->second].steps;
     for (const Mode mode : options.modes) {
-      const std::vector<int> counts =
+      const std::vector<int> numbers =
           UsesGists(mode) ? options.gists : std::vector<int>{0};
-      for (const int gists : counts) {
-        if (done.contains(TrialKey(sample.id, mode, gists))) continue;
-        documents[place->second].push_back({&sample, mode, gists});
+      for (const int gists : numbers) {
+        for (const Reader reader : options.readers) {
+          const Source source{mode, gists, reader};
+          if (done.contains(TrialKey(sample.id, source))) continue;
+          steps.push_back({&sample, source});
+        }
       }
     }
   }
-  std::erase_if(documents, [](const auto& steps) { return steps.empty(); });
-  return documents;
+  std::ranges::stable_sort(documents, {}, &Document::rank);
+  std::vector<DocumentSteps> plan;
+  for (Document& document : documents) {
+    if (!document.steps.empty()) plan.push_back(std::move(document.steps));
+  }
+  return plan;
 }
 
 absl::Status Runner::Run(const std::vector<DocumentSteps>& documents,
@@ -176,8 +187,8 @@ absl::Status Runner::AskDocument(const DocumentSteps& steps,
   for (const Step& step : steps) {
     Trial trial = TrialOf(step);
     // Text alone is asked of, but it came with gists: any number will do.
-    const auto& made =
-        contexts.Get(step.gists > 0 ? step.gists : options_.gists.front());
+    const auto& made = contexts.Get(
+        step.source.gists > 0 ? step.source.gists : options_.gists.front());
     if (made.ok()) {
       TakeContext(*made, &trial);
       GIST_RETURN_IF_ERROR(Ask(step, stop, &trial));
@@ -198,10 +209,11 @@ absl::Status Runner::Ask(const Step& step, std::stop_token stop, Trial* trial) {
       options_.max_tokens > 0 ? options_.max_tokens : sample.answer_tokens;
   const Question question = {.context_ids = {trial->context_id},
                              .text = sample.question,
-                             .mode = step.mode,
+                             .mode = step.source.mode,
                              .max_tokens = wanted > 0 ? wanted : kAnswerTokens,
                              .seed = options_.seed,
-                             .retrieval = options_.retrieval};
+                             .retrieval = options_.retrieval,
+                             .reader = step.source.reader};
   auto answer = AskOnce(question, &trial->alone);
   auto patience = kFirstPatience;
   for (int i = 1; i < kTries && absl::IsResourceExhausted(answer.status());

@@ -20,6 +20,7 @@ namespace gist::client {
 struct RunOptions {
   std::vector<Mode> modes;  // at least one
   std::vector<int> gists;   // of modes with gists; at least one
+  std::vector<Reader> readers = {Reader::kFrozen};  // at least one
   // Documents in flight. 1: each question goes through Compare, which reads
   // anew and measures memory. More: through Ask; memory is not measured, and
   // times hold what the others did to them.
@@ -32,18 +33,18 @@ struct RunOptions {
 };
 inline constexpr int kAnswerTokens = 64;
 
-// One sample in one mode.
+// One question to be asked.
 struct Step {
   const Sample* sample = nullptr;
-  Mode mode = Mode::kGist;
-  int gists = 0;  // 0 in modes without
+  Source source;
 };
 // All steps over one document, in the order in which they are asked: it is
 // compressed once for each number of gists.
 using DocumentSteps = std::vector<Step>;
 
-// Without the steps whose TrialKey is in `done`. Documents are in the order of
-// their first samples. Borrows the samples.
+// Without the steps whose TrialKey is in `done`. The first documents of all
+// data sets come first, then the second ones, so that a run that is stopped has
+// asked of each. Borrows the samples.
 std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
                                      const RunOptions& options,
                                      const std::set<std::string>& done);

@@ -15,8 +15,6 @@ namespace {
 constexpr int kResamples = 1000;
 
 using Trials = std::vector<const Trial*>;
-// Mode and gists, in the order of kModes.
-using Source = std::pair<Mode, int>;
 
 Share ShareOf(int64_t hits, int64_t total) {
   return {hits, total, total == 0 ? 0 : double(hits) / double(total),
@@ -145,7 +143,7 @@ using GroupKey = std::tuple<int, Source, std::optional<std::string>,
 constexpr int kLevels = 5;
 
 std::optional<GroupKey> KeyOf(const Trial& trial, int level) {
-  GroupKey key{level, {trial.mode, trial.gists}, {}, {}, {}, {}};
+  GroupKey key{level, trial, {}, {}, {}, {}};
   if (level >= 1) std::get<2>(key) = trial.language;
   if (level >= 2) std::get<3>(key) = trial.family;
   if (level >= 3) std::get<4>(key) = LengthClass(trial.tokens);
@@ -166,9 +164,7 @@ std::vector<Group> GroupsOf(const Trials& trials, uint64_t seed) {
   std::vector<Group> groups;
   for (const auto& [key, of] : members) {
     Group group;
-    const Source source = std::get<1>(key);
-    group.mode = source.first;
-    group.gists = source.second;
+    static_cast<Source&>(group) = std::get<1>(key);
     std::tie(std::ignore, std::ignore, group.language, group.family,
              group.length, group.depth_fifth) = key;
     Measure(of, seed, &group);
@@ -177,14 +173,14 @@ std::vector<Group> GroupsOf(const Trials& trials, uint64_t seed) {
   return groups;
 }
 
-// Calls `make` with the trials of each mode and number of gists: of all
+// Calls `make` with the trials of each source: of all
 // languages, then, where there are several, of each.
 template <typename Make>
 void EachSource(const Trials& trials, Make make) {
   std::map<Source, Trials> sources;
   std::set<std::string> languages;
   for (const Trial* trial : trials) {
-    sources[{trial->mode, trial->gists}].push_back(trial);
+    sources[*trial].push_back(trial);
     languages.insert(trial->language);
   }
   for (const auto& [source, of] : sources) {
@@ -216,7 +212,7 @@ std::vector<Hallucination> HallucinationOf(const Trials& trials) {
     const Trials absent =
         Where(of, [](const Trial& t) { return t.family == "absent"; });
     const Trials present = Where(of, IsFact);
-    Hallucination row{source.first, source.second, language, {}, {}, {}, {}};
+    Hallucination row{source, language, {}, {}, {}, {}};
     row.confident = ShareOf(absent, [](const Trial& t) {
       return !IsKind(t, AnswerKind::kRight) && !IsKind(t, AnswerKind::kEmpty);
     });
@@ -241,13 +237,11 @@ std::vector<Understanding> UnderstandingOf(const Trials& trials) {
     std::set<std::string> kinds;
     for (const Trial* trial : of) kinds.insert(trial->choice);
     const auto right = [](const Trial& t) { return t.scores.score == 1; };
-    rows.push_back({source.first, source.second, language, std::nullopt,
-                    ShareOf(of, right)});
+    rows.push_back({source, language, std::nullopt, ShareOf(of, right)});
     for (const std::string& kind : kinds) {
       const Trials same =
           Where(of, [&](const Trial& t) { return t.choice == kind; });
-      rows.push_back(
-          {source.first, source.second, language, kind, ShareOf(same, right)});
+      rows.push_back({source, language, kind, ShareOf(same, right)});
     }
   });
   return rows;
@@ -274,7 +268,7 @@ std::vector<Throughput> ThroughputOf(const Trials& trials) {
   EachSource(
       answered, [&](Source source, const auto& language, const Trials& of) {
         if (language) return;
-        Throughput row{.mode = source.first, .gists = source.second};
+        Throughput row{source};
         double tokens = 0, answer_tokens = 0, seconds = 0, decoding = 0;
         for (const Trial* trial : of) {
           const Costs& costs = *trial->costs;
@@ -313,12 +307,14 @@ Json ToJson(const Spread& spread) {
       {"median", spread.median}, {"p95", spread.p95}, {"mean", spread.mean}};
 }
 
-Json SourceJson(Mode mode, int gists) {
-  return {{"mode", ModeName(mode)}, {"gists", gists}};
+Json SourceJson(const Source& source) {
+  return {{"mode", ModeName(source.mode)},
+          {"gists", source.gists},
+          {"reader", ReaderName(source.reader)}};
 }
 
 Json ToJson(const Group& group) {
-  Json json = SourceJson(group.mode, group.gists);
+  Json json = SourceJson(group);
   if (group.language) json["language"] = *group.language;
   if (group.family) json["family"] = *group.family;
   if (group.length) json["length"] = *group.length;
@@ -351,7 +347,7 @@ Json ToJson(const Group& group) {
 }
 
 Json ToJson(const Hallucination& row) {
-  Json json = SourceJson(row.mode, row.gists);
+  Json json = SourceJson(row);
   if (row.language) json["language"] = *row.language;
   json["confident_about_absent"] = ToJson(row.confident);
   json["false_refusal"] = ToJson(row.false_refusal);
@@ -361,7 +357,7 @@ Json ToJson(const Hallucination& row) {
 }
 
 Json ToJson(const Understanding& row) {
-  Json json = SourceJson(row.mode, row.gists);
+  Json json = SourceJson(row);
   if (row.language) json["language"] = *row.language;
   if (row.choice) json["choice"] = *row.choice;
   json["right"] = ToJson(row.right);
@@ -370,7 +366,7 @@ Json ToJson(const Understanding& row) {
 }
 
 Json ToJson(const Throughput& row) {
-  Json json = SourceJson(row.mode, row.gists);
+  Json json = SourceJson(row);
   json["documents"] = row.documents;
   if (row.compress_tokens_per_second) {
     json["compress_tokens_per_second"] = *row.compress_tokens_per_second;

@@ -42,11 +42,9 @@ struct Cost {
   Spread prefill_seconds, decode_seconds;
 };
 
-// Trials that are counted together: of one mode and number of gists, and of
-// what is set of the rest.
-struct Group {
-  Mode mode = Mode::kGist;
-  int gists = 0;
+// Trials that are counted together: of one source, and of what is set of the
+// rest.
+struct Group : Source {
   std::optional<std::string> language, family;
   std::optional<int64_t> length;   // LengthClass
   std::optional<int> depth_fifth;  // of trials that have a depth
@@ -60,10 +58,8 @@ struct Group {
   int64_t not_alone = 0;  // answered while something else used the engine
 };
 
-// Of one mode and number of gists; language absent: of all.
-struct Hallucination {
-  Mode mode = Mode::kGist;
-  int gists = 0;
+// Of one source; language absent: of all.
+struct Hallucination : Source {
   std::optional<std::string> language;
   Share confident;       // answers to absent facts that do not refuse
   Share false_refusal;   // refusals of facts that are there
@@ -71,18 +67,14 @@ struct Hallucination {
   Share other_document;  // answers that name another document's value
 };
 
-struct Understanding {
-  Mode mode = Mode::kGist;
-  int gists = 0;
+struct Understanding : Source {
   std::optional<std::string> language;
   std::optional<std::string> choice;  // "topic", "mention", "order"
   Share right;
   double chance = 1.0 / 3;  // of one who guesses
 };
 
-struct Throughput {
-  Mode mode = Mode::kGist;
-  int gists = 0;
+struct Throughput : Source {
   int64_t documents = 0;  // compressed by this run or an earlier one
   // Of documents, by the time that compressing took; absent in modes without
   // gists.
@@ -93,7 +85,7 @@ struct Throughput {
 };
 
 struct EvalSummary {
-  // In each mode: all; by language; by language and family; that by length;
+  // Of each source: all; by language; by language and family; that by length;
   // that by depth.
   std::vector<Group> groups;
   std::vector<Hallucination> hallucination;

@@ -76,6 +76,13 @@ Mode ModeFrom(const std::string& name) {
   throw std::out_of_range("unknown mode " + name);
 }
 
+Reader ReaderFrom(const std::string& name) {
+  for (const Reader reader : {Reader::kFrozen, Reader::kTrained}) {
+    if (ReaderName(reader) == name) return reader;
+  }
+  throw std::out_of_range("unknown reader " + name);
+}
+
 absl::Status ErrorFrom(const Json& json) {
   const std::string name = json.at("code");
   auto code = absl::StatusCode::kUnknown;
@@ -107,6 +114,7 @@ Trial ReadTrial(const Json& json) {
   ReadSamplePart(json, &trial);
   trial.mode = ModeFrom(json.at("mode"));
   trial.gists = json.at("gists");
+  trial.reader = ReaderFrom(json.value("reader", "frozen"));
   if (json.contains("error")) trial.error = ErrorFrom(json.at("error"));
   trial.answer = json.value("answer", "");
   trial.scores = ScoresFrom(json.at("scores"));
@@ -143,13 +151,16 @@ Json SamplePart(const Trial& trial) {
 
 }  // namespace
 
-std::string Title(Mode mode, int gists) {
-  return gists == 0 ? std::string(ModeName(mode))
-                    : fmt::format("{} {}", ModeName(mode), gists);
+std::string Title(const Source& source) {
+  std::string title(ModeName(source.mode));
+  if (source.gists > 0) title += fmt::format(" {}", source.gists);
+  if (source.reader == Reader::kTrained) title += ", trained";
+  return title;
 }
 
-std::string TrialKey(std::string_view sample, Mode mode, int gists) {
-  return fmt::format("{} {} {}", sample, ModeName(mode), gists);
+std::string TrialKey(std::string_view sample, const Source& source) {
+  return fmt::format("{} {} {} {}", sample, ModeName(source.mode), source.gists,
+                     ReaderName(source.reader));
 }
 
 int64_t LengthClass(int64_t tokens) {
@@ -171,6 +182,7 @@ Json ToJson(const Trial& trial) {
   Json json = SamplePart(trial);
   json["mode"] = ModeName(trial.mode);
   json["gists"] = trial.gists;
+  json["reader"] = ReaderName(trial.reader);
   if (trial.error) {
     json["error"] = ToJson(*trial.error);
   } else {

@@ -36,7 +36,16 @@ struct Costs {
   std::string finish_reason;
 };
 
-struct Trial {
+// What answers: a mode, how many gists it has, and who reads.
+struct Source {
+  Mode mode = Mode::kGist;
+  int gists = 0;  // asked for; 0 in modes without gists
+  Reader reader = Reader::kFrozen;
+
+  friend auto operator<=>(const Source&, const Source&) = default;
+};
+
+struct Trial : Source {
   // The sample's; see client/eval/sample.h.
   std::string sample, dataset, document;
   std::string language, family, frame, choice, metric;
@@ -47,8 +56,6 @@ struct Trial {
   std::optional<double> depth;
   uint64_t seed = 0;
 
-  Mode mode = Mode::kGist;
-  int gists = 0;  // asked for; 0 in modes without gists
   // Status and message where there was no answer; then scores are 0 and costs
   // are absent.
   std::optional<absl::Status> error;
@@ -71,11 +78,11 @@ constexpr bool UsesGists(Mode mode) {
   return mode == Mode::kGist || mode == Mode::kHybrid;
 }
 
-// "gist 10", "full", "hybrid 25".
-std::string Title(Mode mode, int gists);
+// "gist 10", "full", "hybrid 25, trained".
+std::string Title(const Source& source);
 
 // What a journal tells trials apart by.
-std::string TrialKey(std::string_view sample, Mode mode, int gists);
+std::string TrialKey(std::string_view sample, const Source& source);
 
 // The smallest class of document length that holds `tokens`: 256, 512, 1,024,
 // then by 1,024 up to 8,192, then doubling. 0 for 0 tokens.

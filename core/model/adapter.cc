@@ -17,6 +17,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr char kTensorFile[] = "/adapter_model.safetensors";
+
 struct Lora {
   int r = 0;
   float alpha = 0;
@@ -54,6 +56,15 @@ absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
   return lora;
 }
 
+// `section`: "gist" or "reader" of the configuration.
+absl::StatusOr<std::string> ModelOf(const Json& section) {
+  const Json& fingerprint = section.value("base_model_sha256", Json());
+  if (fingerprint.is_string()) return fingerprint.get<std::string>();
+  return absl::InvalidArgumentError(
+      "adapter_config.json: base_model_sha256 is missing: without it the "
+      "adapter could be applied to another model");
+}
+
 absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
   const auto gist = json.find("gist");
   if (gist == json.end() || !gist->is_object()) {
@@ -86,14 +97,7 @@ absl::StatusOr<AdapterConfig> ParseGist(const Json& json) {
         "that acts on the text is only for measuring, by gist-train",
         scope.dump()));
   }
-  const Json& fingerprint = gist->value("base_model_sha256", Json());
-  if (!fingerprint.is_string()) {
-    return absl::InvalidArgumentError(
-        "adapter_config.json: gist.base_model_sha256 is missing: without it "
-        "the "
-        "adapter could be applied to another model");
-  }
-  config.model_fingerprint = fingerprint.get<std::string>();
+  GIST_ASSIGN_OR_RETURN(config.model_fingerprint, ModelOf(*gist));
   return config;
 }
 
@@ -116,17 +120,13 @@ absl::StatusOr<at::Tensor> Take(const SafeTensors& file,
   return values.to(at::Device(device));
 }
 
-absl::StatusOr<Adapter::Impl> TakeTensors(const SafeTensors& file,
-                                          const ModelConfig& model,
-                                          const AdapterConfig& config,
-                                          const Lora& lora,
-                                          const std::string& device) {
+// All but the embeddings.
+absl::StatusOr<Adapter::Impl> TakeLora(const SafeTensors& file,
+                                       const ModelConfig& model,
+                                       const Lora& lora,
+                                       const std::string& device) {
   Adapter::Impl impl;
   impl.scale = lora.alpha / float(lora.r);
-  GIST_ASSIGN_OR_RETURN(
-      impl.embeddings,
-      Take(file, "gist_embeddings", {config.gists_per_block, model.hidden_size},
-           device));
   impl.layers.resize(size_t(model.layers));
   const auto specs = ProjectionSpecs(model);
   for (int layer = 0; layer < model.layers; ++layer) {
@@ -143,6 +143,11 @@ absl::StatusOr<Adapter::Impl> TakeTensors(const SafeTensors& file,
   return impl;
 }
 
+std::string Names(const std::vector<Projection>& targets) {
+  return fmt::format(
+      "{}", fmt::join(std::vector<int>(targets.begin(), targets.end()), ","));
+}
+
 // Free-form notes (how it was trained) do not change what the adapter computes
 // and are left out.
 std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
@@ -150,11 +155,9 @@ std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
   return Sha256Hex(fmt::format(
       "gist adapter 1 r={} alpha={} targets={} slots={} blocks={} overlap={} "
       "segment={} model={} tensors={}",
-      lora.r, lora.alpha,
-      fmt::join(std::vector<int>(lora.targets.begin(), lora.targets.end()),
-                ","),
-      config.gists_per_block, config.blocks, config.block_overlap_tokens,
-      config.segment_tokens, config.model_fingerprint, Sha256Hex(tensors)));
+      lora.r, lora.alpha, Names(lora.targets), config.gists_per_block,
+      config.blocks, config.block_overlap_tokens, config.segment_tokens,
+      config.model_fingerprint, Sha256Hex(tensors)));
 }
 
 }  // namespace
@@ -186,36 +189,84 @@ Adapter::Adapter(AdapterConfig config, std::string fingerprint,
       impl_(std::move(impl)) {}
 Adapter::~Adapter() = default;
 
+namespace {
+
+absl::StatusOr<Json> ReadConfig(const std::string& folder) {
+  GIST_ASSIGN_OR_RETURN(const MappedFile file,
+                        MappedFile::Open(folder + "/adapter_config.json"));
+  Json json = Json::parse(file.bytes(), nullptr, false);
+  if (json.is_object()) return json;
+  return absl::InvalidArgumentError("adapter_config.json: not a JSON object");
+}
+
+absl::Status CheckModel(const std::string& trained_on,
+                        const std::string& used_on) {
+  if (trained_on == used_on) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "trained on the model with SHA-256 {}, this one has {}: choose the "
+      "adapter that belongs to the model",
+      trained_on, used_on));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<Adapter>> Adapter::Load(
     const std::string& folder, const ModelConfig& model,
     const std::string& model_fingerprint, const std::string& device) {
   return Fence("adapter", [&]() -> absl::StatusOr<std::unique_ptr<Adapter>> {
-    GIST_ASSIGN_OR_RETURN(const MappedFile config_file,
-                          MappedFile::Open(folder + "/adapter_config.json"));
-    const Json json = Json::parse(config_file.bytes(), nullptr, false);
-    if (!json.is_object()) {
-      return absl::InvalidArgumentError(
-          "adapter_config.json: not a JSON object");
-    }
+    GIST_ASSIGN_OR_RETURN(const Json json, ReadConfig(folder));
     GIST_ASSIGN_OR_RETURN(const Lora lora, ParseLora(json, model));
     GIST_ASSIGN_OR_RETURN(AdapterConfig config, ParseGist(json));
-    if (config.model_fingerprint != model_fingerprint) {
-      return absl::FailedPreconditionError(fmt::format(
-          "trained on the model with SHA-256 {}, this one has {}: choose the "
-          "adapter that belongs to the model",
-          config.model_fingerprint, model_fingerprint));
-    }
-    GIST_ASSIGN_OR_RETURN(
-        const MappedFile tensor_file,
-        MappedFile::Open(folder + "/adapter_model.safetensors"));
+    GIST_RETURN_IF_ERROR(
+        CheckModel(config.model_fingerprint, model_fingerprint));
+    GIST_ASSIGN_OR_RETURN(const MappedFile file,
+                          MappedFile::Open(folder + kTensorFile));
     GIST_ASSIGN_OR_RETURN(const SafeTensors tensors,
-                          ParseSafeTensors(tensor_file.bytes()));
-    GIST_ASSIGN_OR_RETURN(Impl impl,
-                          TakeTensors(tensors, model, config, lora, device));
-    std::string fingerprint = FingerprintOf(config, lora, tensor_file.bytes());
+                          ParseSafeTensors(file.bytes()));
+    GIST_ASSIGN_OR_RETURN(Impl impl, TakeLora(tensors, model, lora, device));
+    GIST_ASSIGN_OR_RETURN(
+        impl.embeddings,
+        Take(tensors, "gist_embeddings",
+             {config.gists_per_block, model.hidden_size}, device));
+    std::string fingerprint = FingerprintOf(config, lora, file.bytes());
     return std::unique_ptr<Adapter>(
         new Adapter(std::move(config), std::move(fingerprint),
                     std::make_unique<const Impl>(std::move(impl))));
+  });
+}
+
+TrainedReader::TrainedReader(std::string fingerprint,
+                             std::unique_ptr<const Adapter::Impl> impl)
+    : fingerprint_(std::move(fingerprint)), impl_(std::move(impl)) {}
+TrainedReader::~TrainedReader() = default;
+
+absl::StatusOr<std::unique_ptr<TrainedReader>> TrainedReader::Load(
+    const std::string& folder, const ModelConfig& model,
+    const std::string& model_fingerprint, const std::string& device) {
+  using Result = absl::StatusOr<std::unique_ptr<TrainedReader>>;
+  return Fence("reader", [&]() -> Result {
+    GIST_ASSIGN_OR_RETURN(const Json json, ReadConfig(folder));
+    GIST_ASSIGN_OR_RETURN(const Lora lora, ParseLora(json, model));
+    const auto section = json.find("reader");
+    if (section == json.end() || !section->is_object()) {
+      return absl::InvalidArgumentError(
+          "adapter_config.json: no \"reader\" object: this is not an adapter "
+          "that was trained to answer; make one with gist-train-reader");
+    }
+    GIST_ASSIGN_OR_RETURN(const std::string trained_on, ModelOf(*section));
+    GIST_RETURN_IF_ERROR(CheckModel(trained_on, model_fingerprint));
+    GIST_ASSIGN_OR_RETURN(const MappedFile file,
+                          MappedFile::Open(folder + kTensorFile));
+    GIST_ASSIGN_OR_RETURN(const SafeTensors tensors,
+                          ParseSafeTensors(file.bytes()));
+    GIST_ASSIGN_OR_RETURN(Adapter::Impl impl,
+                          TakeLora(tensors, model, lora, device));
+    std::string fingerprint = Sha256Hex(fmt::format(
+        "gist reader 1 r={} alpha={} targets={} model={} tensors={}", lora.r,
+        lora.alpha, Names(lora.targets), trained_on, Sha256Hex(file.bytes())));
+    return std::unique_ptr<TrainedReader>(new TrainedReader(
+        std::move(fingerprint),
+        std::make_unique<const Adapter::Impl>(std::move(impl))));
   });
 }
 

@@ -5,6 +5,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/index_add.h>
+#include <ATen/ops/index_select.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/outer.h>
 #include <ATen/ops/rms_norm.h>
@@ -87,20 +89,25 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
 }
 
 Tensor Project(const Tensor& x, const FrozenMatrix& weight,
-               const Adapter::Impl* adapter, int layer, Projection projection) {
+               const LoraScope& lora, int layer, Projection projection) {
   const Tensor y = Product(x, weight);
-  if (adapter == nullptr) return y;
-  const LoraPair& lora = adapter->layers[size_t(layer)][projection];
-  if (!lora.a.defined()) return y;
-  return y + at::linear(at::linear(x, lora.a), lora.b) * adapter->scale;
+  if (lora.adapter == nullptr) return y;
+  const LoraPair& pair = lora.adapter->layers[size_t(layer)][projection];
+  if (!pair.a.defined()) return y;
+  const bool all = !lora.rows.defined();
+  const Tensor delta =
+      at::linear(at::linear(all ? x : x.index_select(0, lora.rows), pair.a),
+                 pair.b) *
+      lora.adapter->scale;
+  return all ? y + delta : y.index_add(0, lora.rows, delta);
 }
 
 Tensor Mlp(const Tensor& x, const LayerWeights& weights, float epsilon,
-           const Adapter::Impl* adapter, int layer) {
+           const LoraScope& lora, int layer) {
   const Tensor h = RmsNorm(x, weights.mlp_norm, epsilon);
-  const Tensor gate = Project(h, weights.gate, adapter, layer, kGate);
-  const Tensor up = Project(h, weights.up, adapter, layer, kUp);
-  return x + Project(at::silu(gate) * up, weights.down, adapter, layer, kDown);
+  const Tensor gate = Project(h, weights.gate, lora, layer, kGate);
+  const Tensor up = Project(h, weights.up, lora, layer, kUp);
+  return x + Project(at::silu(gate) * up, weights.down, lora, layer, kDown);
 }
 
 Tensor FromFloats(const std::vector<float>& values, at::IntArrayRef shape,

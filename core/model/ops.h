@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <utility>
 #include <vector>
 
 #include "core/model/tensors.h"
@@ -44,13 +45,20 @@ at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight,
                    float epsilon);
 
-// x W^T, and the delta of `adapter` (null: none) for that layer and projection.
+// What a LoRA acts on: no row, all rows, or some of them.
+struct LoraScope {
+  LoraScope(const Adapter::Impl* lora = nullptr, at::Tensor only = {})
+      : adapter(lora), rows(std::move(only)) {}
+  const Adapter::Impl* adapter;  // null: none
+  at::Tensor rows;               // int64; undefined: all
+};
+
+// x W^T, and the delta of the LoRA for that layer and projection.
 at::Tensor Project(const at::Tensor& x, const FrozenMatrix& weight,
-                   const Adapter::Impl* adapter, int layer,
-                   Projection projection);
+                   const LoraScope& lora, int layer, Projection projection);
 // x + MLP(x), SwiGLU.
 at::Tensor Mlp(const at::Tensor& x, const LayerWeights& weights, float epsilon,
-               const Adapter::Impl* adapter, int layer);
+               const LoraScope& lora, int layer);
 
 // Copies between plain floats and tensors.
 at::Tensor FromFloats(const std::vector<float>& values, at::IntArrayRef shape,

@@ -38,7 +38,9 @@ struct Transformer::Impl : Transformer::Parts {
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
   Rotation RotationOf(const std::vector<Plan>& plans) const;
-  Tensor TextAttention(int layer, const Tensor& h, const Rotation& rotation,
+  absl::StatusOr<LoraScope> ReaderScope(const std::vector<Plan>& plans) const;
+  Tensor TextAttention(int layer, const Tensor& h, const LoraScope& lora,
+                       const Rotation& rotation,
                        const std::vector<Plan>& plans) const;
   Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
 };
@@ -119,16 +121,40 @@ Rotation Transformer::Impl::RotationOf(const std::vector<Plan>& plans) const {
   return RotationAt(FromIds(positions, device), frequencies);
 }
 
+absl::StatusOr<LoraScope> Transformer::Impl::ReaderScope(
+    const std::vector<Plan>& plans) const {
+  const TrainedReader* reader = nullptr;
+  std::vector<int64_t> rows;
+  for (const Plan& plan : plans) {
+    if (plan.item.reader == nullptr) continue;
+    if (reader != nullptr && reader != plan.item.reader) {
+      return absl::InvalidArgumentError("forward: two readers in one batch");
+    }
+    reader = plan.item.reader;
+    for (int64_t i = 0; i < plan.rows; ++i) rows.push_back(plan.first_row + i);
+  }
+  if (reader == nullptr) return LoraScope();
+  const Plan& last = plans.back();
+  if (int64_t(rows.size()) == last.first_row + last.rows) {
+    return LoraScope(&reader->impl());
+  }
+  return LoraScope(&reader->impl(), FromIds(rows, device));
+}
+
 // Writes the new keys and values into each item's caches and attends to them.
 Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
+                                        const LoraScope& lora,
                                         const Rotation& rotation,
                                         const std::vector<Plan>& plans) const {
   const LayerWeights& w = weights.layers[size_t(layer)];
-  const Tensor query =
-      Rotate(SplitHeads(Product(h, w.query), config.heads), rotation);
-  const Tensor plain_key = SplitHeads(Product(h, w.key), config.kv_heads);
+  const auto heads = [&](const FrozenMatrix& matrix, Projection projection,
+                         int count) {
+    return SplitHeads(Project(h, matrix, lora, layer, projection), count);
+  };
+  const Tensor query = Rotate(heads(w.query, kQuery, config.heads), rotation);
+  const Tensor plain_key = heads(w.key, kKey, config.kv_heads);
   const Tensor key = Rotate(plain_key, rotation);
-  const Tensor value = SplitHeads(Product(h, w.value), config.kv_heads);
+  const Tensor value = heads(w.value, kValue, config.kv_heads);
   std::vector<Tensor> attended;
   for (const Plan& plan : plans) {
     KvCache::Impl& cache = plan.item.cache->impl();
@@ -141,7 +167,7 @@ Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
     attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
                               cache.Values(layer, tokens), plan.mask));
   }
-  return Product(at::cat(attended), w.output);
+  return Project(at::cat(attended), w.output, lora, layer, kOutput);
 }
 
 // One product for the rows of all items: the output matrix, a fifth of what a
@@ -182,6 +208,7 @@ absl::StatusOr<Logits> Transformer::Forward(
     const ModelConfig& config = impl_->config;
     const std::vector<Plan> plans = impl_->MakePlans(items);
     const Rotation rotation = impl_->RotationOf(plans);
+    GIST_ASSIGN_OR_RETURN(const LoraScope lora, impl_->ReaderScope(plans));
     bool wants_logits = false;
     for (const Plan& plan : plans)
       wants_logits |= plan.item.logits != LogitRows::kNone;
@@ -190,9 +217,9 @@ absl::StatusOr<Logits> Transformer::Forward(
     for (int layer = 0; layer < config.layers; ++layer) {
       const LayerWeights& w = impl_->weights.layers[size_t(layer)];
       const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
-      x = x + impl_->TextAttention(layer, h, rotation, plans);
+      x = x + impl_->TextAttention(layer, h, lora, rotation, plans);
       if (layer + 1 == config.layers && !wants_logits) break;  // KV is complete
-      x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
+      x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
     }
     Logits logits = impl_->LogitsOf(x, plans);
     for (const Plan& plan : plans) {

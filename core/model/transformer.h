@@ -29,6 +29,8 @@ struct ForwardItem {
   std::span<const int32_t> ids;  // at least one, each in the vocabulary
   KvCache* plain = nullptr;      // also gets these tokens, keys before RoPE
   LogitRows logits = LogitRows::kNone;
+  const TrainedReader* reader = nullptr;  // its LoRA acts on these tokens; one
+                                          // at most in a batch, or null
 };
 
 // Weights are shared and constant; calls do not change the Transformer, but

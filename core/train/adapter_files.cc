@@ -25,26 +25,30 @@ Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
   const int count = layout.lora_mlp ? kProjections : kOutput + 1;
   for (int i = 0; i < count; ++i)
     targets.push_back(std::string(specs[size_t(i)].module));
-  return {{"peft_type", "LORA"},
-          {"task_type", "CAUSAL_LM"},
-          {"base_model_name_or_path", origin.model_name},
-          {"r", layout.lora_r},
-          {"lora_alpha", layout.lora_alpha},
-          {"lora_dropout", 0.0},
-          {"bias", "none"},
-          {"target_modules", targets},
-          {"gist",
-           {{"format_version", 1},
-            {"tokens", layout.gist_tokens},
-            {"slots_per_block", layout.gists_per_block},
-            {"blocks", BlockCount(layout.gist_tokens, layout.gists_per_block)},
-            {"block_overlap_tokens", layout.block_overlap_tokens},
-            {"lora_scope", layout.lora_everywhere ? "all" : "gist"},
-            {"segment_tokens", layout.segment_tokens},
-            {"max_document_tokens", layout.max_document_tokens},
-            {"base_model_sha256", origin.model_fingerprint},
-            {"trained",
-             {{"recipe", origin.recipe_name}, {"steps", origin.steps}}}}}};
+  Json config = {{"peft_type", "LORA"},
+                 {"task_type", "CAUSAL_LM"},
+                 {"base_model_name_or_path", origin.model_name},
+                 {"r", layout.lora_r},
+                 {"lora_alpha", layout.lora_alpha},
+                 {"lora_dropout", 0.0},
+                 {"bias", "none"},
+                 {"target_modules", targets}};
+  Json section = {{"format_version", 1}};
+  if (layout.gists_per_block > 0) {
+    section.update(
+        {{"tokens", layout.gist_tokens},
+         {"slots_per_block", layout.gists_per_block},
+         {"blocks", BlockCount(layout.gist_tokens, layout.gists_per_block)},
+         {"block_overlap_tokens", layout.block_overlap_tokens},
+         {"lora_scope", layout.lora_everywhere ? "all" : "gist"},
+         {"segment_tokens", layout.segment_tokens},
+         {"max_document_tokens", layout.max_document_tokens}});
+  }
+  section["base_model_sha256"] = origin.model_fingerprint;
+  section["trained"] = {{"recipe", origin.recipe_name},
+                        {"steps", origin.steps}};
+  config[layout.gists_per_block > 0 ? "gist" : "reader"] = std::move(section);
+  return config;
 }
 
 std::string TensorFile(const AdapterParameters& parameters, bool float32) {

@@ -18,7 +18,8 @@ struct AdapterOrigin {
 };
 
 // Writes adapter_config.json and adapter_model.safetensors into `folder`, which
-// is made if need be. Errors as SaveCheckpoint's.
+// is made if need be: an Adapter's, or, of no gists a block, a TrainedReader's.
+// Errors as SaveCheckpoint's.
 absl::Status ExportAdapterFolder(const std::string& folder,
                                  const AdapterParameters& parameters,
                                  const GistLayout& layout,

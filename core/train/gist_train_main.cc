@@ -17,6 +17,8 @@
 #include "core/data/record_file.h"
 #include "core/model/device.h"
 #include "core/recipe.h"
+#include "core/torch_embedder.h"
+#include "core/train/reader_trainer.h"
 #include "core/train/trainer.h"
 
 namespace gist {
@@ -26,6 +28,7 @@ std::atomic<bool> stop_wanted = false;
 
 struct Flags {
   std::string preset, out, model, start;
+  std::string reader_of, embedder;
   std::vector<std::string> records, dev_records;
   std::vector<std::string> filler, dev_filler, settings,
       languages = {"en:7", "ko:3"}, families = {"passkey:1"};
@@ -41,6 +44,12 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--model", flags.model, "GGUF file");
   app.add_option("--start", flags.start, "adapter folder to start from");
+  app.add_option("--reader-of", flags.reader_of,
+                 "train a reader instead, LoRA on question and answer, that "
+                 "answers from full texts, passages and the gists of this "
+                 "adapter folder; wants --records");
+  app.add_option("--embedder", flags.embedder,
+                 "folder of the encoder that finds the reader's passages");
   app.add_option(
       "--records", flags.records,
       "JSON Lines of samples to learn from instead of generated tasks");
@@ -204,6 +213,25 @@ class Log {
   Clock::time_point since_ = Clock::now();
 };
 
+absl::Status Train(const Flags& flags, TorchTrainer& trainer) {
+  const std::string adapter = flags.out + "/adapter";
+  Log log(flags.log_every);
+  while (!trainer.done()) {
+    GIST_ASSIGN_OR_RETURN(const TrainEvent event, trainer.Step());
+    log.Print(event);
+    if (event.kind == TrainEvent::Kind::kCheckpoint) {
+      GIST_RETURN_IF_ERROR(trainer.ExportFloat32(adapter));
+    }
+    const bool enough = flags.steps > 0 && event.step >= flags.steps;
+    if (!stop_wanted && !enough) continue;
+    GIST_RETURN_IF_ERROR(trainer.Checkpoint());
+    std::printf("stopped at step %d; the same command goes on from there\n",
+                event.step);
+    break;
+  }
+  return trainer.ExportFloat32(adapter);
+}
+
 absl::Status Run(const Flags& flags) {
   GIST_RETURN_IF_ERROR(PrepareDevice(flags.device));
   SetThreads(flags.threads);
@@ -211,30 +239,24 @@ absl::Status Run(const Flags& flags) {
   GIST_ASSIGN_OR_RETURN(spec.recipe, ReadRecipe(flags));
   GIST_RETURN_IF_ERROR(AppendRecords(flags.records, &spec.records));
   GIST_RETURN_IF_ERROR(AppendRecords(flags.dev_records, &spec.dev_records));
-  if (spec.records.empty()) GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
+  if (spec.records.empty() && flags.reader_of.empty())
+    GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
   GIST_ASSIGN_OR_RETURN(const BaseModel model,
                         LoadBaseModel(flags.model, flags.device,
                                       *ParseWeightStorage(flags.weights)));
-  GIST_ASSIGN_OR_RETURN(const auto trainer,
-                        MakeTorchTrainer(model, std::move(spec)));
-  const std::string adapter = flags.out + "/adapter";
-  Log log(flags.log_every);
-  while (!trainer->done()) {
-    GIST_ASSIGN_OR_RETURN(const TrainEvent event, trainer->Step());
-    log.Print(event);
-    if (event.kind == TrainEvent::Kind::kCheckpoint) {
-      GIST_RETURN_IF_ERROR(trainer->ExportFloat32(adapter));
-    }
-    const bool enough = flags.steps > 0 && event.step >= flags.steps;
-    if (!stop_wanted && !enough) continue;
-    GIST_RETURN_IF_ERROR(trainer->Checkpoint());
-    std::printf("stopped at step %d; the same command goes on from there\n",
-                event.step);
-    break;
+  if (flags.reader_of.empty()) {
+    GIST_ASSIGN_OR_RETURN(const auto trainer,
+                          MakeTorchTrainer(model, std::move(spec)));
+    return Train(flags, *trainer);
   }
-  return trainer->ExportFloat32(adapter);
+  GIST_ASSIGN_OR_RETURN(const auto embedder,
+                        MakeTorchEmbedder(flags.embedder, flags.device));
+  GIST_ASSIGN_OR_RETURN(
+      const auto trainer,
+      MakeReaderTrainer(model, *embedder, flags.reader_of, std::move(spec)));
+  return Train(flags, *trainer);
 }
 
 int Main(int argc, char** argv) {
@@ -245,6 +267,7 @@ int Main(int argc, char** argv) {
   mallopt(M_TOP_PAD, 256 << 20);
   Flags flags;
   flags.model = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  flags.embedder = "third_party/models/all-MiniLM-L6-v2";
   CLI::App app(
       "Trains a gist adapter. A second run with the same --out goes on.",
       "gist-train");

@@ -65,7 +65,10 @@ AdapterParameters::AdapterParameters(const ModelConfig& model,
       add(stem + "B.weight", spec.out, layout.lora_r);
     }
   }
-  add(kEmbeddingsName, layout.gists_per_block, model.hidden_size);
+  const size_t lora_slices = slices_.size();
+  embeddings_begin_ = elements;
+  if (layout.gists_per_block > 0)
+    add(kEmbeddingsName, layout.gists_per_block, model.hidden_size);
 
   const auto options = at::TensorOptions(at::kFloat).device(device);
   values = at::zeros({elements}, options);
@@ -74,13 +77,14 @@ AdapterParameters::AdapterParameters(const ModelConfig& model,
   second_moments = at::zeros({elements}, options);
   adapter_.scale = float(layout.lora_alpha) / float(layout.lora_r);
   adapter_.layers.resize(size_t(model.layers));
-  for (size_t i = 0; i + 1 < slices_.size(); i += 2) {
+  for (size_t i = 0; i < lora_slices; i += 2) {
     FillNormal(View(values, slices_[i]),
                1 / std::sqrt(double(slices_[i].shape[1])), rng);
     adapter_.layers[i / 2 / size_t(targets)][i / 2 % size_t(targets)] = {
         MakeLeaf(slices_[i]), MakeLeaf(slices_[i + 1])};
   }
-  adapter_.embeddings = MakeLeaf(slices_.back());
+  if (layout.gists_per_block > 0)
+    adapter_.embeddings = MakeLeaf(slices_.back());
 }
 
 }  // namespace gist

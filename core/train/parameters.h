@@ -22,7 +22,8 @@ struct ParameterSlice {
 };
 
 // All parameters in one flat float32 buffer: the optimizer, the norm and the
-// checkpoint see one tensor. LoRA comes first, the gist embeddings last. A's
+// checkpoint see one tensor. LoRA comes first, the gist embeddings last; a
+// layout of no gists a block has none. A's
 // start normal with variance 1 / in, B's at zero (arXiv:2106.09685), embeddings
 // at zero.
 class AdapterParameters {
@@ -34,7 +35,7 @@ class AdapterParameters {
   const Adapter::Impl& adapter() const { return adapter_; }
   const ModelConfig& model() const { return model_; }
   const std::vector<ParameterSlice>& slices() const { return slices_; }
-  int64_t embeddings_begin() const { return slices_.back().begin; }
+  int64_t embeddings_begin() const { return embeddings_begin_; }
 
   // Flat, each [elements], without gradients of their own.
   at::Tensor values, gradients, first_moments, second_moments;
@@ -47,6 +48,7 @@ class AdapterParameters {
 
   const ModelConfig model_;
   std::vector<ParameterSlice> slices_;
+  int64_t embeddings_begin_ = 0;
   Adapter::Impl adapter_;
 };
 

@@ -146,7 +146,7 @@ ReadPlan ReadPlanner::Finish() const {
 
 // [rows, heads * head_dim] -> [rows, heads, head_dim]
 Tensor Split(const Tensor& x, int heads) {
-  return x.view({x.size(0), heads, -1});
+  return x.view({x.size(0), heads, x.size(1) / heads});
 }
 
 // Prefix, gists and own rows as each question's [kv_heads, keys, head_dim].

@@ -159,7 +159,7 @@ TEST_F(CliTest, PrintsAnAnswerThenWhatItTook) {
   EXPECT_EQ(result.out, "The code is 4711.\n");
   EXPECT_EQ(result.err,
             "10 gist tokens stand for 1,024 (102x), 230 kB instead of 23.6 MB; "
-            "first token 0.21 s, total 0.48 s\n");
+            "first token 0.21 s, total 0.48 s; trained reader\n");
   ASSERT_THAT(server_.received->ask, SizeIs(1));
   EXPECT_THAT(server_.received->ask[0].context_ids(),
               ElementsAre(kId, "ctx_2"));

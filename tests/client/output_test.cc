@@ -60,7 +60,7 @@ TEST(OutputTest, PrintsErrorsOfAnyBytes) {
 TEST(OutputTest, ComparesGistsWithWhatTheyStandFor) {
   EXPECT_EQ(Summary(FromProto(FullAccounting())),
             "10 gist tokens stand for 1,024 (102x), 230 kB instead of 23.6 MB; "
-            "first token 0.21 s, total 0.48 s");
+            "first token 0.21 s, total 0.48 s; trained reader");
 }
 
 TEST(OutputTest, CountsTheTextOfAFullContextAnswer) {
@@ -75,7 +75,7 @@ TEST(OutputTest, CountsTheTextOfAFullContextAnswer) {
   accounting.set_truncated_tokens(0);
   EXPECT_EQ(Summary(FromProto(accounting)),
             "1,024 tokens of text were read in full, 23.6 MB; "
-            "first token 0.21 s, total 0.48 s");
+            "first token 0.21 s, total 0.48 s; trained reader");
   accounting.set_cached_tokens(1'024);
   EXPECT_THAT(Summary(FromProto(accounting)),
               HasSubstr("1,024 tokens of text were still in memory in full"));

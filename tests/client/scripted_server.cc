@@ -258,6 +258,7 @@ v1::Accounting FullAccounting() {
   accounting.set_index_seconds(0.04);
   accounting.set_search_seconds(0.05);
   accounting.set_embedder_fingerprint(std::string(64, 'e'));
+  accounting.set_reader_fingerprint(std::string(64, 'f'));
   v1::RetrievedChunk& chunk = *accounting.add_chunks();
   chunk.set_context_id("ctx_00000000000000000000000000000001");
   chunk.set_begin(5);
@@ -308,6 +309,8 @@ v1::ServerInfo FullServerInfo() {
   info.set_kv_bytes_per_token(23'040);
   info.set_weight_bytes(90'000'000);
   info.set_adapter_name("seed");
+  info.set_reader_name("reader");
+  info.set_reader_fingerprint(std::string(64, 'f'));
   info.set_adapter_fingerprint(std::string(64, 'b'));
   info.set_gist_tokens(10);
   info.set_gists_per_block(2);

@@ -23,21 +23,24 @@ constexpr char kHostile[] =
     "onerror=\"document.title='owned'\"> \x01 \xff & a_word_without_any_space_"
     "that_goes_on_and_on_and_on_and_on_and_on_and_on_and_on_and_on_and_on";
 
-// Four modes, two languages, four families, eleven lengths.
+// Four modes, one of them by the trained reader, two languages, four families,
+// eleven lengths.
 std::vector<Trial> Trials() {
   Rng rng(20261125);
   std::vector<Trial> trials;
   const char* const families[] = {"passkey", "passkey", "keyed", "absent",
                                   "overview"};
   for (int i = 0; i < 120; ++i) {
-    for (const auto& [mode, gists] : {std::pair(Mode::kGist, 10),
-                                      {Mode::kGist, 25},
-                                      {Mode::kFullContext, 0},
-                                      {Mode::kRag, 0},
-                                      {Mode::kHybrid, 10}}) {
+    for (const auto& [mode, gists, reader] :
+         {Source{Mode::kGist, 10},
+          {Mode::kGist, 25},
+          {Mode::kFullContext, 0, Reader::kTrained},
+          {Mode::kRag, 0},
+          {Mode::kHybrid, 10}}) {
       const bool right = rng.Uniform() < 0.6;
       Trial trial = MakeTrial(i, {.mode = mode,
                                   .gists = gists,
+                                  .reader = reader,
                                   .score = right ? 1.0 : 0.0,
                                   .language = i % 2 == 0 ? "en" : "ko",
                                   .family = families[i % 5],
@@ -123,8 +126,9 @@ class ReportBrowserTest : public testing::Test {
                (value.is_string() ? value.get<std::string>() : value.dump());
       };
       if (same("mode", "mode") && same("gists", "gists") &&
-          same("language", "language") && same("family", "family") &&
-          same("length", "length") && same("depth_fifth", "fifth")) {
+          same("reader", "reader") && same("language", "language") &&
+          same("family", "family") && same("length", "length") &&
+          same("depth_fifth", "fifth")) {
         return group;
       }
     }
@@ -207,18 +211,20 @@ TEST_F(ReportBrowserTest, PlotsPointsAndBarsAtTheirValues) {
   }
   std::map<std::string, Json> records;
   for (const Json& record : results_.at("records")) {
-    records[fmt::format("{} {} {}", record.at("sample").get<std::string>(),
+    records[fmt::format("{} {} {} {}", record.at("sample").get<std::string>(),
                         record.at("mode").get<std::string>(),
-                        record.at("gists").get<int>())] = record;
+                        record.at("gists").get<int>(),
+                        record.at("reader").get<std::string>())] = record;
   }
   const auto times = Marks("first-token");
   EXPECT_EQ(times.size(), 600u);  // the error has no time
   for (const Json& mark : times) {
     const Json& costs =
         records
-            .at(fmt::format("{} {} {}", mark.at("sample").get<std::string>(),
+            .at(fmt::format("{} {} {} {}", mark.at("sample").get<std::string>(),
                             mark.at("mode").get<std::string>(),
-                            mark.at("gists").get<std::string>()))
+                            mark.at("gists").get<std::string>(),
+                            mark.at("reader").get<std::string>()))
             .at("costs");
     EXPECT_EQ(Number(mark, "x"), costs.at("document_tokens").get<double>());
     EXPECT_EQ(Number(mark, "y"),

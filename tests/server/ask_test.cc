@@ -414,6 +414,65 @@ TEST_F(AskTest, TheSecondQuestionDoesNotReadTheTextAgain) {
   EXPECT_EQ(counts().live_sequences, 0);
 }
 
+// The fake engine tells a text that the trained reader read from one that the
+// frozen model read.
+TEST_F(AskTest, TheTrainedReaderReadsTheQuestionAndNothingBefore) {
+  HarnessOptions options;
+  options.limits.max_cached_kv_bytes = 1 << 20;
+  Start(options);
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext,
+                             AskMode::kRag, AskMode::kHybrid}) {
+    AskInput input{
+        .context_ids = {id}, .question = "What is it?", .mode = mode};
+    Accounting accounting;
+    const auto frozen = server().Ask(input, &accounting);
+    ASSERT_THAT(frozen, IsOk());
+    EXPECT_EQ(accounting.reader_fingerprint, "");
+    input.trained_reader = true;
+    const auto trained = server().Ask(input, &accounting);
+    ASSERT_THAT(trained, IsOk());
+    EXPECT_EQ(*trained, "Read: " + *frozen);
+    EXPECT_EQ(accounting.reader_fingerprint,
+              server().engine.reader().fingerprint);
+    // The text that the other reader left in memory serves both.
+    EXPECT_EQ(accounting.cached_tokens > 0, mode == AskMode::kFullContext);
+  }
+}
+
+TEST_F(AskTest, ReadersOfOneBatchAreToldApart) {
+  HarnessOptions options;
+  options.engine.step_delay = std::chrono::milliseconds(1);
+  Start(options);
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  std::vector<std::thread> clients;
+  std::atomic<int> right = 0;
+  for (int i = 0; i < 6; ++i) {
+    clients.emplace_back([&, i] {
+      const auto answer = server().Ask({.context_ids = {id},
+                                        .question = "What is it?",
+                                        .trained_reader = i % 2 == 1});
+      const std::string wanted = AnswerTo("ABC123", "What is it?");
+      right += answer.ok() && *answer == (i % 2 == 1 ? "Read: " : "") + wanted;
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(right, 6);
+  EXPECT_GT(counts().largest_decode_batch, 1);
+}
+
+TEST_F(AskTest, AServerWithoutATrainedReaderSaysSo) {
+  HarnessOptions options;
+  options.engine.has_reader = false;
+  Start(options);
+  const std::string id = server().IdOf(DocumentWith("ABC123"));
+  EXPECT_THAT(
+      server().Ask(
+          {.context_ids = {id}, .question = "Q", .trained_reader = true}),
+      StatusIs(StatusCode::kFailedPrecondition, HasSubstr("--reader")));
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
+}
+
 TEST_F(AskTest, ALongCompressDoesNotStallAnAsk) {
   HarnessOptions options;
   options.engine.step_delay = std::chrono::milliseconds(2);

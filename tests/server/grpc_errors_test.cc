@@ -113,6 +113,7 @@ TEST_F(GrpcErrorsTest, OtherErrorsHaveAReasonToo) {
   HarnessOptions options;
   options.limits.max_document_bytes = 1000;
   options.has_embedder = false;
+  options.engine.has_reader = false;
   Serve(options);
   const auto made = Client().Compress("text", {});
   ASSERT_THAT(made, IsOk());
@@ -124,6 +125,9 @@ TEST_F(GrpcErrorsTest, OtherErrorsHaveAReasonToo) {
   question.mode = client::Mode::kRag;
   EXPECT_EQ(AskError(question).reason, "NO_EMBEDDER");
   question.mode = client::Mode::kGist;
+  question.reader = client::Reader::kTrained;
+  EXPECT_EQ(AskError(question).reason, "NO_READER");
+  question.reader = client::Reader::kFrozen;
   question.max_tokens = 9000;
   EXPECT_EQ(AskError(question).reason, "CONTEXT_WINDOW_EXCEEDED");
   const auto large = Client().Compress(std::string(2000, 'a'), {});

@@ -119,6 +119,7 @@ class FakeSequence : public Sequence {
   std::string text;                // prefilled, before the question
   std::string question;
   bool in_question = false;
+  bool trained_reader = false;
   std::vector<int32_t> read;  // what text and question were made from
   bool answering = false;
   std::vector<std::string> answer;  // pieces, the next one first
@@ -135,6 +136,7 @@ std::string AnswerOf(const FakeSequence& prompt) {
   }
   std::string answer = fmt::format("Found {}. You asked: {}",
                                    fmt::join(facts, ", "), prompt.question);
+  if (prompt.trained_reader) answer = "Read: " + answer;
   if (prompt.sampling.temperature > 0) {
     answer += fmt::format(" (seed {})", prompt.sampling.seed);
   }
@@ -220,6 +222,21 @@ std::optional<DeviceMemory> FakeEngine::device_memory() const {
   return memory;
 }
 
+ReaderInfo FakeEngine::reader() const {
+  if (!options_.has_reader) return {};
+  return {"fake reader", Fingerprint("reader")};
+}
+
+absl::Status FakeEngine::UseReader(Sequence& prompt) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("UseReader", false));
+  auto& fake = static_cast<FakeSequence&>(prompt);
+  // It reads the question, nothing before and nothing less.
+  if (fake.in_question) return absl::InternalError("reader: too late");
+  fake.trained_reader = true;
+  return absl::OkStatus();
+}
+
 float FakeEngine::MarkOf(std::string_view adapter_fingerprint) {
   return float(Hash(adapter_fingerprint) % 100);
 }
@@ -302,6 +319,8 @@ void FakeEngine::Read(Sequence& sequence,
     fake.read.push_back(token);
     if (token == kQuestionToken) {
       fake.in_question = true;
+    } else if (fake.trained_reader && !fake.in_question) {
+      fake.text += "(text read by the trained reader)";
     } else {
       (fake.in_question ? fake.question : fake.text) += Piece(token);
     }
@@ -324,7 +343,7 @@ absl::Status FakeEngine::Rewind(Sequence& prompt, int tokens,
   fake.text.clear();
   fake.question.clear();
   fake.answer.clear();
-  fake.in_question = fake.answering = false;
+  fake.in_question = fake.answering = fake.trained_reader = false;
   fake.next_piece = 0;
   fake.Hold(model_.prefix_tokens);
   fake.sampling = sampling;

@@ -36,6 +36,8 @@ struct FakeEngineOptions {
   int gists_per_block = 2;
   int segment_tokens = 32;
   int max_document_tokens = 1000;
+  // A trained reader says "Read: " first.
+  bool has_reader = true;
   std::string model_seed = "fake";  // another seed: another fingerprint
   FakeTrainerOptions trainer = {};
   // "cuda:0": plays a GPU of 24 GiB, of which 2 GB are another process's.
@@ -73,6 +75,7 @@ class FakeEngine : public Engine {
 
   const ModelInfo& model() const override { return model_; }
   AdapterInfo adapter() const override;
+  ReaderInfo reader() const override;
   std::optional<DeviceMemory> device_memory() const override;
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override;
@@ -89,6 +92,7 @@ class FakeEngine : public Engine {
   absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
   absl::Status Rewind(Sequence& prompt, int tokens,
                       const Sampling& sampling) override;
+  absl::Status UseReader(Sequence& prompt) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<Sequence* const> prompts) override;
   // A folder that a fake trainer wrote, or a real one's, which stands for the

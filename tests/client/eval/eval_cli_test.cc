@@ -152,6 +152,34 @@ TEST_F(EvalCliTest, AsksEverySampleInEveryModeAndWritesBothFiles) {
   EXPECT_THAT(server_.received->deleted, IsEmpty());
 }
 
+TEST_F(EvalCliTest, AsksEachReader) {
+  const GistResult result =
+      Eval({"--modes", "gist", "--readers", "trained,frozen", "--limit", "1"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  std::vector<std::string> titles;
+  for (const Trial& trial : results->trials) titles.push_back(Title(trial));
+  EXPECT_THAT(titles, ElementsAre("gist 10", "gist 10, trained", "full",
+                                  "full, trained"));
+  std::vector<v1::Reader> asked;
+  for (const auto& request : server_.received->compare) {
+    asked.push_back(request.reader());
+  }
+  EXPECT_THAT(asked, ElementsAre(v1::READER_FROZEN, v1::READER_TRAINED,
+                                 v1::READER_FROZEN, v1::READER_TRAINED));
+  EXPECT_THAT(server_.received->compress, SizeIs(1));
+  EXPECT_THAT(Text(html_), HasSubstr("gist 10, trained"));
+  // What is there is not asked again, and other readers are another run.
+  EXPECT_EQ(
+      Eval({"--modes", "gist", "--readers", "trained,frozen", "--limit", "1"})
+          .exit_code,
+      0);
+  EXPECT_THAT(server_.received->compare, SizeIs(4));
+  EXPECT_THAT(Eval({"--modes", "gist", "--limit", "1"}).err,
+              HasSubstr("readers"));
+}
+
 TEST_F(EvalCliTest, AsksEachNumberOfGistsOnce) {
   const GistResult result =
       Eval({"--modes", "full,hybrid", "--gists", "24,8", "--limit", "1"});
@@ -161,7 +189,7 @@ TEST_F(EvalCliTest, AsksEachNumberOfGistsOnce) {
   ASSERT_THAT(results, IsOk());
   std::vector<std::string> titles;
   for (const Trial& trial : results->trials) {
-    titles.push_back(Title(trial.mode, trial.gists));
+    titles.push_back(Title(trial));
   }
   EXPECT_THAT(titles, ElementsAre("gist 8", "gist 24", "full", "hybrid 8",
                                   "hybrid 24"));

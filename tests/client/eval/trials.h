@@ -14,6 +14,7 @@ namespace gist::client {
 struct TrialSpec {
   Mode mode = Mode::kGist;
   int gists = 10;
+  Reader reader = Reader::kFrozen;
   double score = 1;
   std::string language = "en";
   std::string family = "passkey";
@@ -40,6 +41,7 @@ inline Trial MakeTrial(int sample, const TrialSpec& spec) {
   if (spec.family == "passkey") trial.depth = spec.depth;
   trial.mode = spec.mode;
   trial.gists = UsesGists(spec.mode) ? spec.gists : 0;
+  trial.reader = spec.reader;
   trial.answer = spec.answer;
   trial.answer_kind = spec.kind;
   trial.scores = {.exact = spec.score == 1 ? 1.0 : 0.0,

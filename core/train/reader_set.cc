@@ -1,0 +1,172 @@
+#include "core/train/reader_set.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/base/status.h"
+#include "core/embed/passages.h"
+#include "core/model/ops.h"
+#include "core/train/gist_writer.h"
+
+namespace gist {
+
+using at::Tensor;
+
+std::string_view Name(Before before) {
+  switch (before) {
+    case Before::kText:
+      return "full";
+    case Before::kPassages:
+      return "rag";
+    case Before::kGists:
+      return "gist";
+  }
+  return "";
+}
+
+namespace {
+
+GistLayout LayoutOf(const AdapterConfig& config) {
+  GistLayout layout;
+  layout.gist_tokens = config.gist_tokens;
+  layout.gists_per_block = config.gists_per_block;
+  layout.block_overlap_tokens = config.block_overlap_tokens;
+  layout.segment_tokens = config.segment_tokens;
+  layout.max_document_tokens = config.max_document_tokens;
+  return layout;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ReaderSet>> ReaderSet::Create(
+    const BaseModel& base, const FrozenModel& model, const Adapter& adapter,
+    Embedder& embedder, ReaderSetOptions options, std::vector<Record> records) {
+  std::unique_ptr<ReaderSet> set(
+      new ReaderSet(base, model, adapter, embedder, std::move(options)));
+  std::vector<Record> contexts;
+  for (Record& record : records) {
+    const bool goes_on =
+        !contexts.empty() && contexts.back().context == record.context;
+    if (!goes_on) contexts.push_back(record);
+    GIST_RETURN_IF_ERROR(set->Add(std::move(record)));
+  }
+  // Segments are read once, for the gists, and not kept.
+  GIST_ASSIGN_OR_RETURN(
+      set->contexts_,
+      RecordSet::Create(model, *base.tokenizer, LayoutOf(adapter.config()),
+                        std::move(contexts), /*segment_budget=*/0));
+  return set;
+}
+
+absl::Status ReaderSet::Add(Record record) {
+  if (documents_.empty() || documents_.back().context != record.context) {
+    Document document;
+    GIST_ASSIGN_OR_RETURN(document.ids,
+                          base_.tokenizer->Encode(record.context));
+    document.context = std::move(record.context);
+    document.language = record.language.empty() ? "all" : record.language;
+    documents_.push_back(std::move(document));
+  }
+  Document& document = documents_.back();
+  TrainQuestion question;
+  GIST_ASSIGN_OR_RETURN(question.question,
+                        base_.chat.Question(record.question, *base_.tokenizer));
+  GIST_ASSIGN_OR_RETURN(question.answer,
+                        base_.tokenizer->Encode(record.answer));
+  question.answer.push_back(base_.chat.end_of_turn());
+  document.questions.push_back(std::move(question));
+  document.asked.push_back(std::move(record.question));
+  document.passages.emplace_back();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Tensor> ReaderSet::Kv(size_t index, size_t question,
+                                     Before before) {
+  Document& document = documents_[index];
+  switch (before) {
+    case Before::kText:
+      if (!document.text.defined()) document.text = Read(document.ids);
+      return document.text;
+    case Before::kGists:
+      if (!document.gists.defined()) document.gists = Gists(index);
+      return document.gists;
+    case Before::kPassages:
+      break;
+  }
+  Tensor& kv = document.passages[question];
+  if (!kv.defined()) {
+    GIST_ASSIGN_OR_RETURN(const std::string text,
+                          Passages(document, document.asked[question]));
+    GIST_ASSIGN_OR_RETURN(const auto ids, base_.tokenizer->Encode(text));
+    kv = Read(ids);
+  }
+  return kv;
+}
+
+// As one segment: every token sees all before it.
+Tensor ReaderSet::Read(std::span<const int32_t> ids) const {
+  return ReadSegments(model_, ids, int(ids.size())).select(0, 0);
+}
+
+// The nearest ones, found by looking at all.
+absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
+                                                std::string_view question) {
+  const std::string_view text = document.context;
+  const auto piece = [&](const Chunk& chunk) {
+    return text.substr(chunk.begin, chunk.end - chunk.begin);
+  };
+  if (document.chunks.empty()) {
+    GIST_ASSIGN_OR_RETURN(document.chunks,
+                          embedder_.Chunks(text, options_.chunks));
+    std::vector<std::string_view> texts;
+    for (const Chunk& chunk : document.chunks) texts.push_back(piece(chunk));
+    GIST_ASSIGN_OR_RETURN(document.vectors, embedder_.Embed(texts));
+  }
+  GIST_ASSIGN_OR_RETURN(const std::vector<float> wanted,
+                        embedder_.Embed({&question, 1}));
+  const auto similarity = [&](size_t chunk) {
+    const auto begin =
+        document.vectors.begin() + std::ptrdiff_t(chunk * wanted.size());
+    return std::inner_product(wanted.begin(), wanted.end(), begin, 0.0f);
+  };
+  std::vector<size_t> order(document.chunks.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), similarity);
+  order.resize(std::min(order.size(), size_t(options_.passages)));
+  std::vector<Passage> passages;
+  for (const size_t chunk : order) {
+    passages.push_back(
+        {0, document.chunks[chunk].begin, piece(document.chunks[chunk])});
+  }
+  return JoinPassages(std::move(passages));
+}
+
+Tensor ReaderSet::Gists(size_t index) {
+  const at::NoGradGuard no_grad;
+  const int count = options_.gist_counts[index % options_.gist_counts.size()];
+  const TrainDocument document = contexts_->Document(index, count);
+  const std::array<size_t, 0> none = {};
+  contexts_->MakeRoomFor(none);
+  const WrittenGists gists = WriteGists(
+      MakeWritePlan(model_, LayoutOf(adapter_.config()), {&document, 1}),
+      adapter_.impl());
+  const ModelConfig& config = model_.config;
+  const Rotation rotation =
+      RotationFrom(model_.prefix_tokens, count, model_.frequencies);
+  Tensor kv = at::empty(
+      {config.layers, 2, config.kv_heads, count, config.head_dim},
+      at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
+  for (int layer = 0; layer < config.layers; ++layer) {
+    const Tensor key = SplitHeads(gists.keys[size_t(layer)], config.kv_heads);
+    kv.select(0, layer).select(0, 0).copy_(Rotate(key, rotation));
+    kv.select(0, layer).select(0, 1).copy_(
+        SplitHeads(gists.values[size_t(layer)], config.kv_heads));
+  }
+  return kv;
+}
+
+}  // namespace gist

@@ -1,0 +1,378 @@
+#include "core/train/reader_trainer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/recipe.h"
+#include "core/train/adapter_files.h"
+#include "core/train/checkpoint.h"
+#include "core/train/lesson.h"
+#include "core/train/optimizer.h"
+#include "core/train/reader_set.h"
+
+namespace gist {
+namespace {
+
+using at::Tensor;
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kInitStream = 0, kDrawStream = 5;
+constexpr double kSmoothing = 0.97;
+
+// The model after it has read more: `kv` of ReaderSet stands behind the shared
+// prefix, as if it belonged to that.
+FrozenModel Behind(const FrozenModel& model, const Tensor& kv) {
+  FrozenModel longer = model;
+  const auto append = [](Tensor& rows, const Tensor& heads_first) {
+    rows = at::cat({rows, heads_first.transpose(0, 1).to(rows.scalar_type())});
+  };
+  for (int layer = 0; layer < model.config.layers; ++layer) {
+    append(longer.prefix_keys[size_t(layer)], kv[layer][0]);
+    append(longer.prefix_values[size_t(layer)], kv[layer][1]);
+  }
+  longer.prefix_tokens += int(kv.size(3));
+  return longer;
+}
+
+// A share of dev questions whose whole answer, the end of turn too, is what is
+// most likely token by token: that is what greedy generation gives.
+struct Right {
+  int right = 0, asked = 0;
+};
+
+class ReaderTrainer final : public TorchTrainer {
+ public:
+  ReaderTrainer(const BaseModel& base, TrainSpec spec, FrozenModel model,
+                std::unique_ptr<Adapter> adapter);
+  absl::Status Start(Embedder& embedder);
+  absl::StatusOr<TrainEvent> Step() override;
+  bool done() const override { return done_; }
+  absl::Status Checkpoint() override;
+  absl::Status ExportAdapter(const std::string& folder) const override {
+    return Export(folder, /*float32=*/false);
+  }
+  absl::Status ExportFloat32(const std::string& folder) const override {
+    return Export(folder, /*float32=*/true);
+  }
+  absl::StatusOr<double> Evaluate(const std::string& folder,
+                                  const std::function<bool()>& go_on) override;
+
+ private:
+  struct Draw {
+    size_t document = 0, question = 0;
+    Before before = Before::kText;
+  };
+  const TrainRecipe& recipe() const { return spec_.recipe; }
+  int total_steps() const;
+  std::vector<Draw> DrawsOf(int step) const;
+  absl::StatusOr<AnswerRows> Ask(ReaderSet& set, const Draw& draw,
+                                 const Adapter::Impl* lora) const;
+  absl::StatusOr<TrainEvent> Next();
+  absl::StatusOr<TrainEvent> Train();
+  absl::StatusOr<TrainEvent> EvaluateOne();
+  absl::Status Score(size_t document, const Adapter::Impl* lora,
+                     std::map<std::string, Right>* scores) const;
+  TrainEvent Event(TrainEvent::Kind kind) const;
+  absl::Status Export(const std::string& folder, bool float32) const;
+  std::string CheckpointPath() const {
+    return spec_.folder + "/checkpoint.safetensors";
+  }
+
+  const BaseModel& base_;
+  const TrainSpec spec_;
+  const FrozenModel model_;
+  const std::unique_ptr<Adapter> adapter_;
+  const std::string recipe_hash_;
+  AdapterParameters parameters_;
+  WrittenGists no_gists_;
+  std::unique_ptr<ReaderSet> set_, dev_;
+
+  int step_ = 0;
+  double smooth_loss_ = 0, smooth_seconds_ = 0, accuracy_ = 0;
+  bool evaluating_ = false;
+  size_t dev_position_ = 0;
+  std::map<std::string, Right> scores_;
+  bool checkpoint_due_ = false, done_ = false;
+};
+
+std::string HashOf(const TrainSpec& spec, const std::string& model,
+                   const std::string& adapter) {
+  std::string all = "reader " + ToYaml(spec.recipe) + model + adapter;
+  for (const Record& record : spec.records) {
+    all += Sha256Hex(record.context) + Sha256Hex(record.question) +
+           Sha256Hex(record.answer);
+  }
+  return Sha256Hex(all);
+}
+
+// LoRA alone, without embeddings.
+TrainSpec WithoutGists(TrainSpec spec) {
+  spec.recipe.layout.gists_per_block = 0;
+  return spec;
+}
+
+AdapterParameters MakeParameters(const FrozenModel& model,
+                                 const TrainRecipe& recipe) {
+  Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
+  return AdapterParameters(model.config, recipe.layout,
+                           model.frequencies.device(), rng);
+}
+
+ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
+                             FrozenModel model,
+                             std::unique_ptr<Adapter> adapter)
+    : base_(base),
+      spec_(WithoutGists(std::move(spec))),
+      model_(std::move(model)),
+      adapter_(std::move(adapter)),
+      recipe_hash_(HashOf(spec_, base.fingerprint, adapter_->fingerprint())),
+      parameters_(MakeParameters(model_, spec_.recipe)) {
+  const Tensor none = at::zeros(
+      {0, int64_t(model_.config.kv_heads) * model_.config.head_dim},
+      at::TensorOptions(at::kFloat).device(model_.frequencies.device()));
+  no_gists_.keys.assign(size_t(model_.config.layers), none);
+  no_gists_.values = no_gists_.keys;
+}
+
+absl::Status ReaderTrainer::Start(Embedder& embedder) {
+  const auto make = [&](std::vector<Record> records) {
+    ReaderSetOptions options;
+    options.gist_counts = recipe().gist_counts;
+    if (options.gist_counts.empty())
+      options.gist_counts = {adapter_->config().gist_tokens};
+    return ReaderSet::Create(base_, model_, *adapter_, embedder,
+                             std::move(options), std::move(records));
+  };
+  GIST_ASSIGN_OR_RETURN(set_, make(spec_.records));
+  if (!spec_.dev_records.empty()) {
+    GIST_ASSIGN_OR_RETURN(dev_, make(spec_.dev_records));
+    evaluating_ = recipe().evaluate_every_steps > 0;  // as it is without LoRA
+  }
+  std::error_code error;
+  std::filesystem::create_directories(spec_.folder, error);
+  if (!std::filesystem::exists(CheckpointPath(), error))
+    return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(
+      const TrainProgress progress,
+      LoadCheckpoint(CheckpointPath(), recipe_hash_, &parameters_));
+  step_ = progress.step;
+  smooth_loss_ = progress.smooth_loss;
+  evaluating_ = false;
+  return absl::OkStatus();
+}
+
+int ReaderTrainer::total_steps() const {
+  int steps = 0;
+  for (const TrainStage& stage : recipe().stages) steps += stage.steps;
+  return steps;
+}
+
+TrainEvent ReaderTrainer::Event(TrainEvent::Kind kind) const {
+  TrainEvent event;
+  event.kind = kind;
+  event.stage = recipe().stages.front().name;
+  event.step = step_;
+  event.steps = total_steps();
+  event.seconds_left = smooth_seconds_ * (total_steps() - step_);
+  return event;
+}
+
+absl::StatusOr<TrainEvent> ReaderTrainer::Step() {
+  return Fence("training", [&] { return Next(); });
+}
+
+absl::StatusOr<TrainEvent> ReaderTrainer::Next() {
+  if (evaluating_) return EvaluateOne();
+  if (checkpoint_due_) {
+    checkpoint_due_ = false;
+    GIST_RETURN_IF_ERROR(Checkpoint());
+    return Event(TrainEvent::Kind::kCheckpoint);
+  }
+  if (step_ < total_steps()) return Train();
+  done_ = true;
+  TrainEvent event = Event(TrainEvent::Kind::kDone);
+  event.message =
+      fmt::format("{} steps done, running loss {:.3f}", step_, smooth_loss_);
+  if (dev_) event.dev_accuracy = accuracy_;
+  return event;
+}
+
+// The same number for each of the three: documents in an order of its own for
+// each epoch, one question about each.
+std::vector<ReaderTrainer::Draw> ReaderTrainer::DrawsOf(int step) const {
+  std::vector<Draw> draws;
+  for (size_t kind = 0; kind < kAllBefore.size(); ++kind) {
+    RecordOrder order(recipe().seed + kind, set_->documents());
+    for (int i = 0; i < recipe().documents_per_step; ++i) {
+      const uint64_t draw =
+          uint64_t(step) * uint64_t(recipe().documents_per_step) + uint64_t(i);
+      const size_t document = order.At(draw);
+      Rng rng = DerivedRng(recipe().seed, kDrawStream + kind, draw);
+      draws.push_back(
+          {document, rng.Below(set_->questions(document)), kAllBefore[kind]});
+    }
+  }
+  return draws;
+}
+
+absl::StatusOr<AnswerRows> ReaderTrainer::Ask(ReaderSet& set, const Draw& draw,
+                                              const Adapter::Impl* lora) const {
+  GIST_ASSIGN_OR_RETURN(const Tensor kv,
+                        set.Kv(draw.document, draw.question, draw.before));
+  const TrainQuestion& question = set.question(draw.document, draw.question);
+  return ReadAnswers(Behind(model_, kv), no_gists_, {&question, 1}, lora);
+}
+
+absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
+  const Clock::time_point start = Clock::now();
+  const std::vector<Draw> draws = DrawsOf(step_);
+  parameters_.gradients.zero_();
+  double loss = 0;
+  for (const Draw& draw : draws) {
+    GIST_ASSIGN_OR_RETURN(const AnswerRows rows,
+                          Ask(*set_, draw, &parameters_.adapter()));
+    const Tensor part = AnswerLoss(rows) * (1.0 / double(draws.size()));
+    const double value = part.item<double>();
+    if (!std::isfinite(value)) {
+      return absl::InternalError(
+          fmt::format("the loss of step {} is {}: lower learning_rate and go "
+                      "on from the last checkpoint",
+                      step_ + 1, value));
+    }
+    part.backward();
+    loss += value;
+  }
+  const double norm = ClipGradients(parameters_, recipe().clip_norm);
+  const double factor = LearningRateFactor(recipe(), step_, total_steps());
+  AdamWStep(parameters_, recipe(), step_ + 1, factor);
+  smooth_loss_ =
+      step_ == 0 ? loss : kSmoothing * smooth_loss_ + (1 - kSmoothing) * loss;
+  ++step_;
+  const bool last = step_ == total_steps();
+  const auto due = [&](int every) {
+    return last || (every > 0 && step_ % every == 0);
+  };
+  checkpoint_due_ =
+      !spec_.folder.empty() && due(recipe().checkpoint_every_steps);
+  evaluating_ = dev_ != nullptr && due(recipe().evaluate_every_steps);
+  const double seconds =
+      std::chrono::duration<double>(Clock::now() - start).count();
+  smooth_seconds_ =
+      smooth_seconds_ == 0 ? seconds : 0.9 * smooth_seconds_ + 0.1 * seconds;
+  TrainEvent event = Event(TrainEvent::Kind::kStep);
+  event.loss = loss;
+  event.gradient_norm = norm;
+  event.learning_rate = recipe().learning_rate * factor;
+  return event;
+}
+
+absl::Status ReaderTrainer::Score(size_t document, const Adapter::Impl* lora,
+                                  std::map<std::string, Right>* scores) const {
+  const at::NoGradGuard no_grad;
+  for (const Before before : kAllBefore) {
+    for (size_t i = 0; i < dev_->questions(document); ++i) {
+      GIST_ASSIGN_OR_RETURN(const AnswerRows rows,
+                            Ask(*dev_, {document, i, before}, lora));
+      Right& score = (*scores)[fmt::format("{} {}", Name(before),
+                                           dev_->language(document))];
+      ++score.asked;
+      score.right += rows.logits.argmax(-1).equal(rows.targets);
+    }
+  }
+  return absl::OkStatus();
+}
+
+double Share(const std::map<std::string, Right>& scores) {
+  Right all;
+  for (const auto& [name, score] : scores) {
+    all.right += score.right;
+    all.asked += score.asked;
+  }
+  return double(all.right) / std::max(1, all.asked);
+}
+
+absl::StatusOr<TrainEvent> ReaderTrainer::EvaluateOne() {
+  GIST_RETURN_IF_ERROR(Score(dev_position_, &parameters_.adapter(), &scores_));
+  if (++dev_position_ < dev_->documents()) {
+    TrainEvent event = Event(TrainEvent::Kind::kPreparing);
+    event.message = fmt::format("scored {} of {} dev documents", dev_position_,
+                                dev_->documents());
+    return event;
+  }
+  TrainEvent event = Event(TrainEvent::Kind::kEvaluated);
+  for (const auto& [name, score] : scores_) {
+    event.message +=
+        fmt::format("{}{} {}/{}", event.message.empty() ? "" : ", ", name,
+                    score.right, score.asked);
+  }
+  accuracy_ = Share(scores_);
+  event.dev_accuracy = accuracy_;
+  evaluating_ = false;
+  dev_position_ = 0;
+  scores_.clear();
+  return event;
+}
+
+absl::StatusOr<double> ReaderTrainer::Evaluate(
+    const std::string& folder, const std::function<bool()>& go_on) {
+  if (!dev_) {
+    return absl::FailedPreconditionError("the training has no dev samples");
+  }
+  GIST_ASSIGN_OR_RETURN(
+      const auto reader,
+      TrainedReader::Load(folder, model_.config, base_.fingerprint,
+                          model_.frequencies.device().str()));
+  std::map<std::string, Right> scores;
+  for (size_t i = 0; i < dev_->documents(); ++i) {
+    if (!go_on()) return absl::CancelledError("the evaluation was stopped");
+    GIST_RETURN_IF_ERROR(Score(i, &reader->impl(), &scores));
+  }
+  return Share(scores);
+}
+
+absl::Status ReaderTrainer::Checkpoint() {
+  return SaveCheckpoint(CheckpointPath(), parameters_,
+                        {step_, recipe_hash_, smooth_loss_});
+}
+
+absl::Status ReaderTrainer::Export(const std::string& folder,
+                                   bool float32) const {
+  return ExportAdapterFolder(folder, parameters_, recipe().layout,
+                             {.model_name = model_.config.name,
+                              .model_fingerprint = base_.fingerprint,
+                              .recipe_name = recipe().name,
+                              .steps = step_,
+                              .float32 = float32});
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
+    const BaseModel& base, Embedder& embedder, const std::string& gist_adapter,
+    TrainSpec spec) {
+  GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
+  if (spec.records.empty()) {
+    return absl::InvalidArgumentError(
+        "nothing to learn from: give --records, of gist data niah");
+  }
+  GIST_ASSIGN_OR_RETURN(FrozenModel model,
+                        MakeFrozenModel(*base.transformer, base.chat.prefix()));
+  GIST_ASSIGN_OR_RETURN(
+      auto adapter, Adapter::Load(gist_adapter, model.config, base.fingerprint,
+                                  model.frequencies.device().str()));
+  auto trainer = std::make_unique<ReaderTrainer>(
+      base, std::move(spec), std::move(model), std::move(adapter));
+  GIST_RETURN_IF_ERROR(trainer->Start(embedder));
+  return trainer;
+}
+
+}  // namespace gist

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The experiment: gists, full context, passages and both, side by side, on documents that no
+# adapter and no reader saw, by the frozen and the trained reader. Started again with the same
+# --out it goes on where it was; stopped early, it has asked of each file alike.
+# usage: tests/bench/experiment.sh [OPTION...]
+#   --out DIR       default: tests/bench/experiment
+#   --parts LIST    of these, in this order; default: all
+#     costs         memory and times: 5 documents a language, one question at a time
+#     answers       every mode by both readers, 10 gists: 200 English and 200 Korean documents
+#                   of 2,000 to 8,000 tokens, the mission's question
+#     gists         25 and 50 gists, the same documents
+#     families      several facts, absent facts, overviews: 100 each a language, 1,024 tokens
+#   --minutes N     stop each part after so long; default: when it is done
+#   --passkeys N    documents of a language, default 200
+#   --weights HOW   of gistd, default float32
+# Makes PART.json and PART.html for each, and samples under DIR/data.
+# shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
+. "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
+
+out=tests/bench/experiment parts=costs,answers,gists,families minutes=0 passkeys=200
+weights=float32
+while [ $# -gt 0 ]; do
+  case $1 in
+    --out | --parts | --minutes | --passkeys | --weights)
+      [ $# -ge 2 ] || die "$1 wants a value"
+      declare "${1#--}=$2"
+      shift
+      ;;
+    *) die "unknown option $1; the head of $0 lists them" ;;
+  esac
+  shift
+done
+
+# samples NAME OPTION...: files of samples, made once. Sets `datasets`.
+samples() {
+  local folder=$out/data/$1 file
+  shift
+  datasets=()
+  if [ ! -e "$folder/whole" ]; then
+    build/release/gist data niah --filler debian --split test --force --out "$folder" "$@" >&2
+    touch "$folder/whole"
+  fi
+  for file in "$folder"/*.jsonl; do datasets+=(--dataset "$file"); done
+}
+
+# evaluate PART OPTION...: asks what is not in PART.json yet. Being stopped is no error.
+evaluate() {
+  local part=$1 status=0
+  shift
+  timeout --signal INT "$((minutes * 60))" build/release/gist eval "${datasets[@]}" "$@" \
+    --max-tokens 32 --out "$out/$part.json" --html "$out/$part.html" || status=$?
+  case $status in
+    0 | 124 | 130) ;;
+    *) return "$status" ;;
+  esac
+}
+
+deploy/build.sh release gistd gist gist-data >&2
+mkdir -p "$out"
+trap stop_server EXIT
+start_server "$out/db" "$out/gistd.log" --weights "$weights" --max-cached-kv-bytes 4000000000
+for part in ${parts//,/ }; do
+  samples passkey --count "$passkeys" --seed 1
+  case $part in
+    costs)
+      samples costs --count 5 --seed 2
+      evaluate costs --modes gist,full,rag,hybrid --gists 10
+      ;;
+    answers)
+      evaluate answers --modes gist,full,rag,hybrid --gists 10 --readers frozen,trained \
+        --concurrency 2
+      ;;
+    gists) evaluate gists --modes gist --gists 25,50 --readers frozen,trained --concurrency 2 ;;
+    families)
+      for family in keyed absent overview; do
+        samples "$family" --family "$family" --frames train --tokens 1024 --count 100 --seed 3
+        evaluate "$family" --modes gist,full,rag --gists 10 --readers frozen,trained \
+          --concurrency 2
+      done
+      ;;
+    *) die "--parts: unknown part $part" ;;
+  esac
+done

@@ -1,0 +1,204 @@
+// Training a reader on the tiny model, and serving what came of it.
+#include "core/train/reader_trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/torch_engine.h"
+#include "tests/core/train/tiny_training.h"
+#include "tests/support/fake_embedder.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kAdapter[] = "tests/data/tiny/adapter_blocks";
+constexpr int kSteps = 60;
+
+std::vector<Record> Records() {
+  std::vector<Record> records;
+  for (int i = 0; i < 4; ++i) {
+    Record record;
+    record.context = fmt::format("on and on. Key is {}. so it goes.", i);
+    for (const char* const question : {"Key?", "Which key?"}) {
+      record.question = question;
+      record.answer = fmt::format("{}", i);
+      record.language = i % 2 == 0 ? "en" : "ko";
+      records.push_back(record);
+    }
+  }
+  return records;
+}
+
+TrainSpec Spec(const std::string& folder = "") {
+  TrainSpec spec;
+  spec.recipe.name = "reader";
+  spec.recipe.layout.lora_r = 4;
+  spec.recipe.layout.lora_alpha = 8;
+  spec.recipe.layout.lora_mlp = true;
+  spec.recipe.gist_counts = {2, 4};
+  spec.recipe.stages = {{.name = "reader", .steps = kSteps}};
+  spec.recipe.documents_per_step = 2;
+  spec.recipe.learning_rate = 2e-2;
+  spec.recipe.warmup_steps = 2;
+  spec.recipe.evaluate_every_steps = kSteps;
+  spec.recipe.checkpoint_every_steps = 20;
+  spec.records = spec.dev_records = Records();
+  spec.folder = folder;
+  return spec;
+}
+
+class ReaderTrainerTest : public testing::Test {
+ protected:
+  std::unique_ptr<TorchTrainer> Make(const TrainSpec& spec) {
+    auto trainer = MakeReaderTrainer(base_, embedder_, kAdapter, spec);
+    EXPECT_THAT(trainer, IsOk());
+    return trainer.ok() ? *std::move(trainer) : nullptr;
+  }
+  // Until step `last`, or the end; with the evaluations' accuracies.
+  static std::vector<double> Losses(TorchTrainer& trainer, int last = kSteps,
+                                    std::vector<double>* accuracies = nullptr) {
+    std::vector<double> losses;
+    while (!trainer.done()) {
+      const auto event = trainer.Step();
+      EXPECT_THAT(event, IsOk());
+      if (!event.ok()) break;
+      if (event->kind == TrainEvent::Kind::kEvaluated && accuracies) {
+        accuracies->push_back(*event->dev_accuracy);
+      }
+      if (event->kind != TrainEvent::Kind::kStep) continue;
+      losses.push_back(event->loss);
+      if (event->step == last && last < kSteps) break;
+    }
+    return losses;
+  }
+  absl::StatusOr<std::unique_ptr<Engine>> EngineWith(
+      const std::string& reader) const {
+    return MakeTorchEngine({.model_path = kTinyModel,
+                            .adapter_path = kAdapter,
+                            .reader_path = reader});
+  }
+
+  const BaseModel base_ = LoadTinyModel();
+  FakeEmbedder embedder_;
+  TempDir folder_;
+};
+
+// The first token of each reader's answer to a question over the text itself.
+std::vector<int32_t> Answers(Engine& engine, const std::vector<bool>& trained) {
+  std::vector<std::unique_ptr<Sequence>> prompts;
+  std::vector<Sequence*> batch;
+  for (size_t i = 0; i < trained.size(); ++i) {
+    const Record record = Records()[2 * (i % 4)];
+    prompts.push_back(*engine.StartPrompt({}));
+    EXPECT_THAT(
+        engine.Prefill(*prompts.back(), *engine.Tokenize(record.context)),
+        IsOk());
+    if (trained[i]) EXPECT_THAT(engine.UseReader(*prompts.back()), IsOk());
+    EXPECT_THAT(engine.Prefill(*prompts.back(),
+                               *engine.TokenizeQuestion(record.question)),
+                IsOk());
+    batch.push_back(prompts.back().get());
+  }
+  std::vector<int32_t> ids;
+  for (int step = 0; step < 2; ++step) {
+    const auto tokens = engine.Decode(batch);
+    EXPECT_THAT(tokens, IsOk());
+    for (const DecodedToken& token : *tokens) ids.push_back(token.id);
+  }
+  return ids;
+}
+
+TEST_F(ReaderTrainerTest, LearnsAndTheEngineAnswersAsItWasScored) {
+  const TrainSpec spec = Spec(folder_.path());
+  const auto trainer = Make(spec);
+  ASSERT_NE(trainer, nullptr);
+  std::vector<double> accuracies;
+  const std::vector<double> losses = Losses(*trainer, kSteps, &accuracies);
+  ASSERT_EQ(losses.size(), size_t(kSteps));
+  EXPECT_LT(losses.back(), losses.front() / 2);
+  ASSERT_EQ(accuracies.size(), 2u);  // before the first step, and at the end
+  EXPECT_GT(accuracies[1], accuracies[0]);
+  const std::string reader = folder_.path() + "/adapter";
+  ASSERT_THAT(trainer->ExportFloat32(reader), IsOk());
+  const auto evaluated = trainer->Evaluate(reader, [] { return true; });
+  ASSERT_THAT(evaluated, IsOk());
+  EXPECT_EQ(*evaluated, accuracies[1]);
+
+  const auto engine = EngineWith(reader);
+  ASSERT_THAT(engine, IsOk());
+  EXPECT_EQ((*engine)->reader().name, "adapter");
+  EXPECT_EQ((*engine)->reader().fingerprint.size(), 64u);
+  // A batch of both readers answers as each alone.
+  const auto all = Answers(**engine, {true, true, false, true, false, false});
+  const auto trained = Answers(**engine, std::vector<bool>(4, true));
+  const auto frozen = Answers(**engine, std::vector<bool>(6, false));
+  EXPECT_NE(trained, std::vector(frozen.begin(), frozen.begin() + 4));
+  for (const size_t step : {0, 6}) {
+    EXPECT_EQ(all[step + 0], trained[step / 6 * 4 + 0]);
+    EXPECT_EQ(all[step + 1], trained[step / 6 * 4 + 1]);
+    EXPECT_EQ(all[step + 2], frozen[step + 2]);
+    EXPECT_EQ(all[step + 3], trained[step / 6 * 4 + 3]);
+    EXPECT_EQ(all[step + 4], frozen[step + 4]);
+    EXPECT_EQ(all[step + 5], frozen[step + 5]);
+  }
+}
+
+TEST_F(ReaderTrainerTest, ARewoundPromptIsTheFrozenModelsAgain) {
+  const auto trainer = Make(Spec());
+  ASSERT_NE(trainer, nullptr);
+  Losses(*trainer, 10);
+  const std::string reader = folder_.path() + "/adapter";
+  ASSERT_THAT(trainer->ExportFloat32(reader), IsOk());
+  const auto engine = EngineWith(reader);
+  ASSERT_THAT(engine, IsOk());
+  const auto question = *(*engine)->TokenizeQuestion("Key?");
+  const auto text = *(*engine)->Tokenize(Records()[0].context);
+  const auto first_token = [&](Sequence& prompt) {
+    EXPECT_THAT((*engine)->Prefill(prompt, question), IsOk());
+    Sequence* const batch[] = {&prompt};
+    return (*engine)->Decode(batch)->front().id;
+  };
+  const auto prompt = *(*engine)->StartPrompt({});
+  ASSERT_THAT((*engine)->Prefill(*prompt, text), IsOk());
+  const int held = prompt->tokens();
+  const int32_t frozen = first_token(*prompt);
+  ASSERT_THAT((*engine)->Rewind(*prompt, held, {}), IsOk());
+  ASSERT_THAT((*engine)->UseReader(*prompt), IsOk());
+  first_token(*prompt);
+  ASSERT_THAT((*engine)->Rewind(*prompt, held, {}), IsOk());
+  EXPECT_EQ(first_token(*prompt), frozen);
+}
+
+TEST_F(ReaderTrainerTest, GoesOnFromItsCheckpoint) {
+  const std::vector<double> whole = Losses(*Make(Spec()));
+  Losses(*Make(Spec(folder_.path())), 30);  // the checkpoint is of step 20
+  const std::vector<double> rest = Losses(*Make(Spec(folder_.path())));
+  ASSERT_EQ(rest.size(), 40u);
+  EXPECT_EQ(rest, std::vector(whole.begin() + 20, whole.end()));
+}
+
+TEST_F(ReaderTrainerTest, RefusesWhatIsNoReader) {
+  EXPECT_THAT(EngineWith(kAdapter),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("no \"reader\" object")));
+  const auto engine = EngineWith("");
+  ASSERT_THAT(engine, IsOk());
+  EXPECT_EQ((*engine)->reader().fingerprint, "");
+  EXPECT_THAT((*engine)->UseReader(**(*engine)->StartPrompt({})),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("")));
+  TrainSpec empty = Spec();
+  empty.records.clear();
+  EXPECT_THAT(MakeReaderTrainer(base_, embedder_, kAdapter, empty),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("nothing to learn from")));
+}
+
+}  // namespace
+}  // namespace gist
