@@ -17,7 +17,8 @@ extern char** environ;
 namespace gist {
 
 GistdProcess::GistdProcess(std::vector<std::string> arguments,
-                           std::string log_path)
+                           std::string log_path,
+                           std::vector<std::string> environment)
     : log_path_(std::move(log_path)) {
   arguments.insert(arguments.begin(), GISTD_PATH);
   if (std::ranges::find(arguments, "--listen") == arguments.end()) {
@@ -29,16 +30,21 @@ GistdProcess::GistdProcess(std::vector<std::string> arguments,
   if (std::ranges::find(arguments, "--drain-seconds") == arguments.end()) {
     arguments.insert(arguments.end(), {"--drain-seconds", "0"});
   }
-  std::vector<char*> argv;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    environment.emplace_back(*entry);  // of two with one name the first holds
+  }
+  std::vector<char*> argv, envp;
   for (std::string& argument : arguments) argv.push_back(argument.data());
+  for (std::string& entry : environment) envp.push_back(entry.data());
   argv.push_back(nullptr);
+  envp.push_back(nullptr);
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log_path_.c_str(),
                                    O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  const int error =
-      posix_spawn(&pid_, GISTD_PATH, &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawn(&pid_, GISTD_PATH, &actions, nullptr,
+                                argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::runtime_error("cannot start " GISTD_PATH);
 }
@@ -66,6 +72,12 @@ std::optional<std::string> GistdProcess::WaitUntilReady() {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return std::nullopt;
+}
+
+std::string GistdProcess::AdminAddress() const {
+  const std::string log = Log();
+  const size_t at = log.find(" admin=") + 7;
+  return log.substr(at, log.find(' ', at) - at);
 }
 
 void GistdProcess::Signal(int number) { kill(pid_, number); }

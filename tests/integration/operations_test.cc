@@ -28,15 +28,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-// The status line and the rest; empty: nobody answers.
-std::string HttpGet(const std::string& address, const std::string& path) {
-  const int fd = ConnectTo(address);
-  if (fd < 0) return "";
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
-  send(fd, request.data(), request.size(), MSG_NOSIGNAL);
-  return ReadAndClose(fd);
-}
-
 class OperationsTest : public testing::Test {
  protected:
   void Start(std::vector<std::string> arguments) {
@@ -45,9 +36,7 @@ class OperationsTest : public testing::Test {
     const auto address = gistd_->WaitUntilReady();
     ASSERT_TRUE(address) << gistd_->Log();
     address_ = *address;
-    const std::string log = gistd_->Log();
-    const size_t at = log.find(" admin=") + 7;
-    admin_ = log.substr(at, log.find(' ', at) - at);
+    admin_ = gistd_->AdminAddress();
   }
   client::ClientOptions Options() const {
     client::ClientOptions options;

@@ -35,4 +35,14 @@ inline std::string ReadAndClose(int fd) {
   return reply;
 }
 
+// The status line and the rest; empty: nobody answers.
+inline std::string HttpGet(const std::string& address,
+                           const std::string& path) {
+  const int fd = ConnectTo(address);
+  if (fd < 0) return "";
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+  return ReadAndClose(fd);
+}
+
 }  // namespace gist

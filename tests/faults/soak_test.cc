@@ -1,0 +1,257 @@
+// Hours of ordinary calls, or minutes, or seconds: what the server holds stays
+// as it is. GIST_SOAK_SECONDS says how long; the bars are those of half an
+// hour.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <numeric>
+#include <random>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "fmt/format.h"
+#include "tests/faults/load_server.h"
+#include "tests/faults/rounds.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist {
+namespace {
+
+using client::GistClient;
+using client::Mode;
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+constexpr int kClients = 4;
+constexpr size_t kDocuments = 25;  // that a client keeps
+constexpr double kShortest = 600;  // seconds; before that nothing is settled
+
+double SecondsSince(steady_clock::time_point start) {
+  return duration<double>(steady_clock::now() - start).count();
+}
+
+struct Sample {
+  double seconds = 0;
+  double resident_bytes = 0;
+  double open_files = 0, threads = 0, stored_files = 0, stored_bytes = 0;
+};
+struct Call {
+  double end_seconds = 0, seconds = 0;
+};
+
+double MeanOf(std::span<const Sample> samples, double Sample::*member) {
+  double sum = 0;
+  for (const Sample& sample : samples) sum += sample.*member;
+  return sum / double(samples.size());
+}
+
+// Least squares; of `member`, each second.
+double SlopeOf(std::span<const Sample> samples, double Sample::*member) {
+  const double x_mean = MeanOf(samples, &Sample::seconds);
+  const double y_mean = MeanOf(samples, member);
+  double xy = 0, xx = 0;
+  for (const Sample& sample : samples) {
+    const double x = sample.seconds - x_mean;
+    xy += x * (sample.*member - y_mean);
+    xx += x * x;
+  }
+  return xx > 0 ? xy / xx : 0;
+}
+
+// From the first tenth to the last one.
+double GrowthOf(std::span<const Sample> samples, double Sample::*member) {
+  const size_t tenth = std::max<size_t>(1, samples.size() / 10);
+  return MeanOf(samples.last(tenth), member) -
+         MeanOf(samples.first(tenth), member);
+}
+
+class Soak {
+ public:
+  Soak(uint64_t seed, double seconds)
+      : seed_(seed),
+        seconds_(seconds),
+        // Small enough to be full long before the warm-up ends.
+        server_(dir_.path(), std::chrono::microseconds(1000),
+                {"--max-cached-kv-bytes", "4000000"}) {}
+
+  void Run() {
+    const auto start = steady_clock::now();
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < kClients; ++i) {
+      clients.emplace_back([this, i, start] { Serve(i, start); });
+    }
+    for (int i = 1; SecondsSince(start) < seconds_; ++i) {
+      std::this_thread::sleep_until(start + std::chrono::seconds(i));
+      samples_.push_back(Look(SecondsSince(start)));
+      if (i % 60 == 0) Print(samples_.back());
+    }
+  }
+
+  // Those after the warm-up, a sixth of the time.
+  std::span<const Sample> samples() const {
+    const auto first = std::ranges::find_if(
+        samples_, [this](const Sample& s) { return s.seconds > seconds_ / 6; });
+    return {first, samples_.end()};
+  }
+  // The p99 of calls that ended in this part of the time after the warm-up.
+  double P99(double from, double to) const {
+    std::vector<double> values;
+    const double warm = seconds_ / 6, rest = seconds_ - warm;
+    for (const Call& call : calls_) {
+      const double at = (call.end_seconds - warm) / rest;
+      if (at >= from && at < to) values.push_back(call.seconds);
+    }
+    return values.empty() ? 0 : Quantile(values, 0.99);
+  }
+  size_t calls() const { return calls_.size(); }
+  int wrong() const { return wrong_; }
+
+ private:
+  struct Document {
+    uint64_t number = 0;
+    std::string context_id;
+  };
+
+  void Serve(int client_number, steady_clock::time_point start) {
+    std::mt19937_64 random(seed_ + uint64_t(client_number));
+    const GistClient client(server_.Options());
+    std::vector<Document> documents;
+    while (SecondsSince(start) < seconds_ && wrong_ < 10) {
+      const auto called = steady_clock::now();
+      const absl::Status status = CallOnce(client, random, documents);
+      const std::scoped_lock lock(mutex_);
+      calls_.push_back({SecondsSince(start), SecondsSince(called)});
+      if (status.ok()) continue;
+      ++wrong_;
+      ADD_FAILURE() << status;
+    }
+  }
+
+  absl::Status CallOnce(const GistClient& client, std::mt19937_64& random,
+                        std::vector<Document>& documents) {
+    const uint64_t dice = random() % 100;
+    if (documents.empty() || (dice < 25 && documents.size() < kDocuments)) {
+      const uint64_t number = random();
+      // Of 26 kB, so that the store's buffers and caches are full early.
+      const auto done = client.Compress(
+          TextOf(number, 100 + int(random() % 400), /*word_bytes=*/85), {});
+      if (done.ok()) documents.push_back({number, done->context.context_id});
+      return done.status();
+    }
+    const size_t place = random() % documents.size();
+    if (dice < 45) {
+      const absl::Status done =
+          client.DeleteContext(documents[place].context_id);
+      documents.erase(documents.begin() + std::ptrdiff_t(place));
+      return done;
+    }
+    if (dice < 50) {
+      return client.ListContexts(
+          [](const client::Context&) { return absl::OkStatus(); });
+    }
+    return Ask(client, documents[place], client::kModes[random() % 4]);
+  }
+  static absl::Status Ask(const GistClient& client, const Document& document,
+                          Mode mode) {
+    std::string answer;
+    const auto done = client.Ask({.context_ids = {document.context_id},
+                                  .text = "What is the secret passkey ?",
+                                  .mode = mode,
+                                  .retrieval = {}},
+                                 [&](std::string_view piece) {
+                                   answer += piece;
+                                   return absl::OkStatus();
+                                 });
+    if (!done.ok()) return done.status();
+    if (answer.starts_with("Found " + KeyOf(document.number)))
+      return absl::OkStatus();
+    return absl::DataLossError(fmt::format("{}: {}, want {}",
+                                           client::ModeName(mode), answer,
+                                           KeyOf(document.number)));
+  }
+
+  Sample Look(double seconds) {
+    const pid_t pid = server_.process().pid();
+    Sample sample{.seconds = seconds,
+                  .resident_bytes = double(ResidentBytes(pid)),
+                  .open_files = double(OpenFiles(pid)),
+                  .threads = double(Threads(pid))};
+    std::error_code gone;  // files come and go
+    for (const auto& file :
+         std::filesystem::directory_iterator(dir_ / "data", gone)) {
+      if (!file.is_regular_file(gone)) continue;
+      sample.stored_files += 1;
+      const auto bytes = file.file_size(gone);
+      if (!gone) sample.stored_bytes += double(bytes);
+    }
+    return sample;
+  }
+  void Print(const Sample& sample) {
+    const std::scoped_lock lock(mutex_);
+    std::printf(
+        "%6.0f s: %.1f MB, %.0f open files, %.0f threads, %.0f files of "
+        "%.1f MB, %zu calls\n",
+        sample.seconds, sample.resident_bytes / 1e6, sample.open_files,
+        sample.threads, sample.stored_files, sample.stored_bytes / 1e6,
+        calls_.size());
+    std::fflush(stdout);
+  }
+
+  const uint64_t seed_;
+  const double seconds_;
+  TempDir dir_;
+  LoadServer server_;
+  std::vector<Sample> samples_;
+  std::mutex mutex_;  // guards all below
+  std::vector<Call> calls_;
+  std::atomic<int> wrong_ = 0;
+};
+
+TEST(SoakTest, HoldsNoMoreAtTheEndThanAtTheBeginning) {
+  const char* const wanted = std::getenv("GIST_SOAK_SECONDS");
+  const double seconds = wanted == nullptr ? 5 : std::atof(wanted);
+  Soak soak(Seed(), seconds);
+  soak.Run();
+  EXPECT_EQ(soak.wrong(), 0);
+  EXPECT_GT(double(soak.calls()), seconds) << "the soak does something";
+  const auto samples = soak.samples();
+  ASSERT_FALSE(samples.empty());
+
+  const double mean = MeanOf(samples, &Sample::resident_bytes);
+  const double slope = SlopeOf(samples, &Sample::resident_bytes) * 3600;
+  const double grown = GrowthOf(samples, &Sample::resident_bytes);
+  const double open_files = GrowthOf(samples, &Sample::open_files);
+  const double threads = GrowthOf(samples, &Sample::threads);
+  const double stored_files = GrowthOf(samples, &Sample::stored_files);
+  const double first_p99 = soak.P99(0, 1. / 3), last_p99 = soak.P99(2. / 3, 2);
+  PrintFigure(fmt::format(
+      "soak: {:.0f} s, {} calls, {} wrong; after {:.0f} s: memory {:.1f} MB, "
+      "slope {:+.2f} MB/h ({:+.1f} %/h), first to last tenth {:+.2f} MB; open "
+      "files {:+.1f} of {:.0f}, threads {:+.1f} of {:.0f}, files stored "
+      "{:+.1f} of {:.0f}, {:+.1f} of {:.1f} MB; p99 of the first third {:.0f} "
+      "ms, of the last {:.0f} ms",
+      seconds, soak.calls(), soak.wrong(), seconds / 6, mean / 1e6, slope / 1e6,
+      100 * slope / mean, grown / 1e6, open_files,
+      MeanOf(samples, &Sample::open_files), threads,
+      MeanOf(samples, &Sample::threads), stored_files,
+      MeanOf(samples, &Sample::stored_files),
+      GrowthOf(samples, &Sample::stored_bytes) / 1e6,
+      MeanOf(samples, &Sample::stored_bytes) / 1e6, first_p99 * 1e3,
+      last_p99 * 1e3));
+  EXPECT_LE(grown, 32e6);
+  if (seconds < kShortest) return;
+  EXPECT_LE(slope / mean, 0.01) << "an hour";
+  EXPECT_LE(open_files, 8);
+  EXPECT_LE(threads, 2);
+  EXPECT_LE(stored_files, 8);
+}
+
+}  // namespace
+}  // namespace gist
