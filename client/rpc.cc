@@ -88,7 +88,12 @@ absl::Status FromGrpc(const grpc::Status& status,
     }
     return error;
   }
-  if (code != absl::StatusCode::kUnavailable) return error;
+  // gRPC 1.51 ends so, with these words, a call that arrives in the moment in
+  // which the server closes; its handler never saw it.
+  const bool came_too_late = code == absl::StatusCode::kCancelled &&
+                             status.error_message() == "CANCELLED" &&
+                             !options.stop.stop_requested();
+  if (code != absl::StatusCode::kUnavailable && !came_too_late) return error;
   return absl::UnavailableError(fmt::format(
       "{} (tried {}{}; is gistd running{})", status.error_message(),
       options.target, options.tls.enabled ? " with TLS" : "",

@@ -251,6 +251,14 @@ TEST_F(GistClientTest, KeepsCodesAndMessagesOfTheServer) {
   }
 }
 
+// As gRPC's server words it where it closes. Nobody here cancelled the call.
+TEST_F(GistClientTest, TakesACallThatTheServerDroppedForUnavailable) {
+  server_.script->errors["GetServerInfo"] = {grpc::StatusCode::CANCELLED,
+                                             "CANCELLED"};
+  EXPECT_THAT(client_.GetServerInfo(), StatusIs(absl::StatusCode::kUnavailable,
+                                                HasSubstr(server_.target())));
+}
+
 TEST_F(GistClientTest, NamesTheAddressWhereTheServerIsUnavailable) {
   server_.script->errors["GetServerInfo"] = {grpc::StatusCode::UNAVAILABLE,
                                              "shutting down"};
