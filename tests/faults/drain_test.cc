@@ -33,7 +33,7 @@ struct Late {
 client::Question QuestionTo(const std::string& context_id) {
   client::Question question;
   question.context_ids = {context_id};
-  for (int i = 0; i < 100; ++i) question.text += "word ";
+  for (int i = 0; i < 120; ++i) question.text += "word ";
   return question;
 }
 
@@ -58,7 +58,7 @@ void AskLate(const client::ClientOptions& options,
 
 TEST(DrainTest, AnswersWhoeverCameBeforeTheSignal) {
   const int rounds = Rounds(5);
-  int failed = 0, draining = 0;
+  int failed = 0, draining = 0, under_way = 0, queued = 0;
   std::vector<double> seconds;
   for (int round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
     TempDir dir;
@@ -69,6 +69,7 @@ TEST(DrainTest, AnswersWhoeverCameBeforeTheSignal) {
     ASSERT_THAT(compressed, IsOk());
     const auto question = QuestionTo(compressed->context.context_id);
     std::atomic<int> begun = 0, right = 0;
+    int waiting = 0;
     std::vector<std::jthread> callers;
     const auto ask = [&] {
       std::string answer;
@@ -87,8 +88,17 @@ TEST(DrainTest, AnswersWhoeverCameBeforeTheSignal) {
     for (int i = 0; i < kRunning; ++i) callers.emplace_back(ask);
     server.SecondsUntil([&] { return begun == kRunning; }, steady_clock::now());
     for (int i = 0; i < kWaiting; ++i) callers.emplace_back(ask);
-    server.SecondsUntil([&] { return server.Waiting() == kWaiting; },
-                        steady_clock::now());
+    // On a busy machine the first are answered before the last have come.
+    int there = 0;
+    server.SecondsUntil(
+        [&] {
+          waiting = server.Waiting();
+          there = server.Running() + waiting;
+          return there + server.Ended("Ask") >= kRunning + kWaiting;
+        },
+        steady_clock::now());
+    under_way += there;
+    queued += waiting;
 
     const auto start = steady_clock::now();
     server.process().Signal(SIGTERM);
@@ -102,16 +112,17 @@ TEST(DrainTest, AnswersWhoeverCameBeforeTheSignal) {
     callers.clear();  // waits for them
     latecomer.join();
     failed += kRunning + kWaiting - right;
-    EXPECT_GT(late.draining, 0);
     draining += late.draining;
   }
   ASSERT_FALSE(seconds.empty());
   PrintFigure(fmt::format(
-      "drain: {} times, {} answers begun and {} waiting: {} failed; {} late "
-      "calls refused; ended after {:.2f} to {:.2f} s",
-      seconds.size(), kRunning, kWaiting, failed, draining,
-      Quantile(seconds, 0), Quantile(seconds, 1)));
+      "drain: {} times, {} calls under way, {} of them waiting: {} failed; {} "
+      "late calls refused; ended after {:.2f} to {:.2f} s",
+      seconds.size(), under_way, queued, failed, draining, Quantile(seconds, 0),
+      Quantile(seconds, 1)));
   EXPECT_EQ(failed, 0);
+  EXPECT_GT(queued, 0);
+  EXPECT_GT(draining, 0);
 }
 
 }  // namespace

@@ -43,6 +43,11 @@ LoadServer::LoadServer(const std::string& folder,
   admin_ = gistd_.AdminAddress();
 }
 
+LoadServer::~LoadServer() {
+  const std::string log = gistd_.Log();
+  if (log.find("Sanitizer") != log.npos) ADD_FAILURE() << log;
+}
+
 client::ClientOptions LoadServer::Options(double timeout_seconds) const {
   client::ClientOptions options;
   options.target = address_;

@@ -24,6 +24,8 @@ class LoadServer {
   // when it serves; throws std::runtime_error if it ends before.
   LoadServer(const std::string& folder, std::chrono::microseconds step,
              std::vector<std::string> flags = {});
+  // What a sanitizer said in its log is a failed test.
+  ~LoadServer();
 
   GistdProcess& process() { return gistd_; }
   client::ClientOptions Options(double timeout_seconds = 60) const;
@@ -50,6 +52,13 @@ class LoadServer {
   GistdProcess gistd_;
   std::string address_, admin_;
 };
+
+// Time and memory under a sanitizer are its own: how much wider bars are there.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr double kWider = 10;
+#else
+inline constexpr double kWider = 1;
+#endif
 
 // What a process holds, as /proc says.
 int64_t ResidentBytes(pid_t pid);

