@@ -6,6 +6,12 @@
 #   power    100 power cuts that lose what was not synchronised
 #   disk     100 rounds each of failing writes, failing reads, a full disk
 #   wire     2,000 mutated calls, and all broken connections and messages
+#   overload 60 s of three times the calls that the server can carry
+#   slow-readers  120 s of readers that read one message a second
+#   cancel   100 callers who leave in each stage, 20 killed clients, 100 deadlines
+#   drain    50 times SIGTERM while 8 answers run and 8 calls wait
+#   soak     GIST_SOAK_SECONDS (1800) of 4 clients who do all that there is: memory, files, threads
+#   tsan     queue, scheduler, caches, drain and callers who leave under ThreadSanitizer
 #   fuzz     each fuzzer for GIST_FUZZ_SECONDS (60) under AddressSanitizer and UBSan; needs clang
 # Each prints a line "figure: ..." for what it found; docs/reliability.md holds them.
 # GIST_SEED=N repeats a run; GIST_PRESET (release) names the build; GIST_SOAK_ROUNDS overrides a
@@ -51,6 +57,27 @@ fuzz() {
   return "$status"
 }
 
+# What runs in threads, under ThreadSanitizer, a few rounds each. The load is left out: there
+# times are the point, and here they are not the server's.
+tsan() {
+  local each log reports=0 passed=0 status=0
+  local tests=(server_scheduler_test server_sequence_cache_test server_compress_test
+    server_ask_test server_jobs_test faults_load_test faults_drain_test)
+  [ -f build/tsan/build.ninja ] || cmake --preset tsan || return
+  cmake --build build/tsan --target "${tests[@]}" || return
+  log=$(mktemp)
+  for each in "${tests[@]}"; do
+    TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp history_size=4" \
+      GIST_SOAK_ROUNDS=${GIST_SOAK_ROUNDS:-5} "build/tsan/tests/${each%%_*}/$each" \
+      --gtest_filter=-OverloadTest.* >"$log" 2>&1 || { status=1 && cat "$log" >&2; }
+    passed=$((passed + $(grep -c '^\[       OK' "$log" || true)))
+    reports=$((reports + $(grep -c '^WARNING: ThreadSanitizer' "$log" || true)))
+  done
+  rm -f "$log"
+  printf 'figure: tsan: %s tests passed, %s reports\n' "$passed" "$reports"
+  return "$status"
+}
+
 run() {
   case $1 in
     kill) faults 300 kill_loop '*' ;;
@@ -58,6 +85,15 @@ run() {
     power) faults 100 file_system '*PowerCut*' ;;
     disk) faults 100 file_system 'Faults/*:*Space*:*FullDisk*' ;;
     wire) faults 2000 malformed_wire '*' ;;
+    overload) GIST_OVERLOAD_SECONDS=${GIST_OVERLOAD_SECONDS:-60} faults 1 load 'OverloadTest.*' ;;
+    slow-readers) faults 120 load '*SlowReaders*' ;;
+    cancel)
+      faults 100 load 'CancelTest.*:*Deadlines*' || return
+      faults 20 killed_clients '*'
+      ;;
+    drain) faults 50 drain '*' ;;
+    soak) GIST_SOAK_SECONDS=${GIST_SOAK_SECONDS:-1800} faults 1 soak '*' ;;
+    tsan) tsan ;;
     fuzz) fuzz ;;
     *)
       printf 'unknown: %s; see tests/soak.sh\n' "$1" >&2
