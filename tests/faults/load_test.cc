@@ -361,7 +361,7 @@ TEST_F(CancelTest, WhileTheyWait) {
   const auto compress = [&](uint64_t number, const std::stop_source& stop) {
     threads.emplace_back([&, number, options = Stoppable(stop)] {
       const auto done =
-          GistClient(options).Compress(TextOf(number, 20'000), {});
+          GistClient(options).Compress(TextOf(number, 10'000), {});
       EXPECT_TRUE(absl::IsCancelled(done.status())) << done.status();
     });
   };
