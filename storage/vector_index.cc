@@ -1,8 +1,8 @@
 #include "storage/vector_index.h"
 
 // Where it uses vector instructions, hnswlib also prefetches the link behind
-// the last one of a list, which is not the list's to read. Without them
-// distances are plain loops, the same on every processor.
+// the last one of a list, which is not the list's to read. Without them its
+// distances are plain loops; ours is below.
 #define NO_MANUAL_VECTORIZATION
 #include <hnswlib/hnswlib.h>
 #include <sys/mman.h>
@@ -23,6 +23,44 @@ constexpr std::string_view kSealKey = "vector index";
 constexpr size_t kFirstCapacity = 64;
 constexpr size_t kSeed = 100;  // of the nodes' levels
 constexpr float kLengthTolerance = 1e-3f;
+
+// 1 - the inner product; `size` points to a size_t. Sums side by side, which
+// every processor's vector instructions can add: the same sums on all of them.
+float Distance(const void* a, const void* b, const void* size) {
+  constexpr size_t kLanes = 16;
+  const auto* const x = static_cast<const float*>(a);
+  const auto* const y = static_cast<const float*>(b);
+  const size_t count = *static_cast<const size_t*>(size);
+  typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
+  Lanes sums = {};
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Lanes xs, ys;
+    std::memcpy(&xs, x + i, sizeof(xs));
+    std::memcpy(&ys, y + i, sizeof(ys));
+    sums += xs * ys;
+  }
+  float sum = 0;
+  for (size_t lane = 0; lane < kLanes; ++lane) sum += sums[lane];
+  for (; i < count; ++i) sum += x[i] * y[i];
+  return 1 - sum;
+}
+
+class Space final : public hnswlib::SpaceInterface<float> {
+ public:
+  explicit Space(size_t dimensions) : dimensions_(dimensions) {}
+  size_t get_data_size() override { return dimensions_ * sizeof(float); }
+  hnswlib::DISTFUNC<float> get_dist_func() override { return Distance; }
+  void* get_dist_func_param() override { return &dimensions_; }
+
+ private:
+  size_t dimensions_;
+};
+
+// The room to have when all of `places` are taken.
+size_t Grown(size_t places) {
+  return places + std::max(kFirstCapacity, places / 4);
+}
 
 // A file without a name, since hnswlib reads and writes files alone.
 class MemoryFile {
@@ -66,14 +104,42 @@ struct VectorIndex::Impl {
       : dimensions(its_dimensions), space(size_t(its_dimensions)) {}
 
   const int dimensions;
-  hnswlib::InnerProductSpace space;
+  Space space;
   std::unique_ptr<hnswlib::HierarchicalNSW<float>> graph;
+  int64_t removed = 0;  // nodes whose vector is zeros
 
   absl::Status CheckSize(std::span<const float> vector) const {
     if (int(vector.size()) == dimensions) return absl::OkStatus();
     return absl::InvalidArgumentError(
         fmt::format("vector index: a vector of {} numbers, want {}",
                     vector.size(), dimensions));
+  }
+  std::span<const float> Data(unsigned node) const {
+    return {reinterpret_cast<const float*>(graph->getDataByInternalId(node)),
+            size_t(dimensions)};
+  }
+  // Zeros are no vector of length 1. The library's own marks are not used: they
+  // leave the vector where it is, and where all that is near is marked, adding
+  // to the graph reads past an empty list (0.6).
+  bool IsRemoved(unsigned node) const {
+    return std::ranges::all_of(Data(node), [](float x) { return x == 0; });
+  }
+  absl::StatusOr<unsigned> NodeOf(uint64_t label) const {
+    const auto found = graph->label_lookup_.find(label);
+    if (found != graph->label_lookup_.end() && !IsRemoved(found->second)) {
+      return found->second;
+    }
+    return absl::NotFoundError(fmt::format("vector index: no label {}", label));
+  }
+  std::vector<Neighbour> LookAtAll(std::span<const float> vector) const {
+    std::vector<Neighbour> all;
+    for (const auto& [label, node] : graph->label_lookup_) {
+      if (IsRemoved(node)) continue;
+      const float distance = graph->fstdistfunc_(
+          vector.data(), Data(node).data(), graph->dist_func_param_);
+      all.push_back({label, 1 - distance});
+    }
+    return all;
   }
 };
 
@@ -92,8 +158,22 @@ VectorIndex& VectorIndex::operator=(VectorIndex&&) noexcept = default;
 int VectorIndex::dimensions() const { return impl_->dimensions; }
 
 int64_t VectorIndex::size() const {
-  return int64_t(impl_->graph->cur_element_count) -
-         int64_t(impl_->graph->num_deleted_);
+  return int64_t(impl_->graph->cur_element_count) - impl_->removed;
+}
+
+int64_t VectorIndex::removed() const { return impl_->removed; }
+
+int64_t VectorIndex::memory_bytes(int64_t more) const {
+  // Beside the vectors and the lowest layer's links: a lock, a level, a pointer
+  // and a mark for each place; for each vector its label and the upper layers'
+  // links.
+  constexpr size_t kPlaceBytes = 54, kVectorBytes = 56;
+  const auto& graph = *impl_->graph;
+  const size_t count = graph.cur_element_count + size_t(more);
+  size_t places = graph.max_elements_;
+  while (places < count) places = Grown(places);
+  return int64_t(places * (graph.size_data_per_element_ + kPlaceBytes) +
+                 count * kVectorBytes);
 }
 
 absl::Status VectorIndex::Add(uint64_t label, std::span<const float> vector) {
@@ -112,7 +192,7 @@ absl::Status VectorIndex::Add(uint64_t label, std::span<const float> vector) {
   }
   return Fence("vector index", [&] {
     if (graph.cur_element_count == graph.max_elements_) {
-      graph.resizeIndex(2 * graph.max_elements_);
+      graph.resizeIndex(Grown(graph.max_elements_));
     }
     graph.addPoint(vector.data(), label);
     return absl::OkStatus();
@@ -120,16 +200,17 @@ absl::Status VectorIndex::Add(uint64_t label, std::span<const float> vector) {
 }
 
 absl::Status VectorIndex::Remove(uint64_t label) {
-  auto& graph = *impl_->graph;
-  const auto found = graph.label_lookup_.find(label);
-  if (found == graph.label_lookup_.end() ||
-      graph.isMarkedDeleted(found->second)) {
-    return absl::NotFoundError(fmt::format("vector index: no label {}", label));
-  }
-  return Fence("vector index", [&] {
-    graph.markDelete(label);
-    return absl::OkStatus();
-  });
+  GIST_ASSIGN_OR_RETURN(const unsigned node, impl_->NodeOf(label));
+  std::memset(impl_->graph->getDataByInternalId(node), 0,
+              size_t(impl_->dimensions) * sizeof(float));
+  ++impl_->removed;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<float>> VectorIndex::Vector(uint64_t label) const {
+  GIST_ASSIGN_OR_RETURN(const unsigned node, impl_->NodeOf(label));
+  const std::span<const float> data = impl_->Data(node);
+  return std::vector<float>(data.begin(), data.end());
 }
 
 absl::StatusOr<std::vector<Neighbour>> VectorIndex::Search(
@@ -144,11 +225,17 @@ absl::StatusOr<std::vector<Neighbour>> VectorIndex::Search(
   return Fence("vector index", [&]() -> absl::StatusOr<std::vector<Neighbour>> {
     // hnswlib has one ef for all; with as many candidates as results wanted it
     // is max(ef, count) of this search alone.
-    const auto wanted = size_t(std::min<int64_t>(std::max(count, ef), size()));
+    const auto wanted =
+        std::min(size_t(std::max(count, ef)), impl_->graph->cur_element_count);
     auto found = impl_->graph->searchKnn(vector.data(), wanted);
     std::vector<Neighbour> neighbours;
     for (; !found.empty(); found.pop()) {
-      neighbours.push_back({found.top().second, 1 - found.top().first});
+      const uint64_t label = found.top().second;
+      if (!impl_->NodeOf(label).ok()) continue;  // removed
+      neighbours.push_back({label, 1 - found.top().first});
+    }
+    if (std::ssize(neighbours) < std::min<int64_t>(count, size())) {
+      neighbours = impl_->LookAtAll(vector);
     }
     std::ranges::sort(neighbours, [](const Neighbour& a, const Neighbour& b) {
       return std::pair(-a.similarity, a.label) <
@@ -186,11 +273,12 @@ absl::StatusOr<VectorIndex> VectorIndex::Parse(std::string_view bytes) {
     auto impl = std::make_unique<Impl>(int(dimensions));
     impl->graph = std::make_unique<hnswlib::HierarchicalNSW<float>>(
         &impl->space, file.path());
-    // The library adds them up without a start value.
     auto& graph = *impl->graph;
+    // The library's own marks, which are not used here, it adds up without a
+    // start value.
     graph.num_deleted_ = 0;
     for (unsigned node = 0; node < graph.cur_element_count; ++node) {
-      graph.num_deleted_ += graph.isMarkedDeleted(node) ? 1 : 0;
+      impl->removed += impl->IsRemoved(node) ? 1 : 0;
     }
     return VectorIndex(std::move(impl));
   });

@@ -38,15 +38,23 @@ class VectorIndex {
 
   int dimensions() const;
   int64_t size() const;  // vectors that can be found
+  // Places in the graph that vectors left, until the index is made anew.
+  int64_t removed() const;
+  // In memory, with the room that it has, and after `more` additions.
+  int64_t memory_bytes(int64_t more = 0) const;
 
   // kInvalidArgument: of another size, not of length 1, or a label that is
   // there.
   absl::Status Add(uint64_t label, std::span<const float> vector);
-  // kNotFound: no such label.
+  // The vector is overwritten: nothing of it is in memory, or in what Serialize
+  // gives. Its place in the graph stays. kNotFound: no such label.
   absl::Status Remove(uint64_t label);
+  // kNotFound: no such label.
+  absl::StatusOr<std::vector<float>> Vector(uint64_t label) const;
 
   // The `count` most similar, or as many as there are, best first; of equal
-  // ones the smaller label first. `ef`: candidates that are kept while
+  // ones the smaller label first. Where the graph leads to fewer, all are
+  // looked at. `ef`: candidates that are kept while
   // searching, more find more exactly; at least `count` are. kInvalidArgument:
   // of another size, or a count or ef below 1.
   absl::StatusOr<std::vector<Neighbour>> Search(std::span<const float> vector,
