@@ -120,7 +120,7 @@ struct Flags {
   std::optional<int> threads, max_queue;
   std::optional<double> drain_seconds;
   std::optional<int64_t> max_document_bytes, max_document_tokens;
-  std::optional<int64_t> max_cached_kv_bytes, max_kv_bytes;
+  std::optional<int64_t> max_cached_kv_bytes, max_index_bytes, max_kv_bytes;
   std::optional<int64_t> max_queued_tokens;
   std::optional<int64_t> max_store_bytes, max_contexts;
   std::optional<std::string> backup_dir, restore;
@@ -175,6 +175,9 @@ struct Flags {
     add("--max-cached-kv-bytes", max_cached_kv_bytes,
         "keys and values of texts read lately that stay in memory",
         defaults.limits.max_cached_kv_bytes);
+    add("--max-index-bytes", max_index_bytes,
+        "indexes over all documents of a tenant that stay in memory",
+        defaults.limits.max_index_bytes);
     add("--max-kv-bytes", max_kv_bytes,
         "keys and values of running requests, in memory; 0: no limit",
         defaults.limits.max_kv_bytes);
@@ -222,6 +225,7 @@ struct Flags {
     apply(max_document_bytes, config.limits.max_document_bytes);
     apply(max_document_tokens, config.limits.max_document_tokens);
     apply(max_cached_kv_bytes, config.limits.max_cached_kv_bytes);
+    apply(max_index_bytes, config.limits.max_index_bytes);
     apply(max_kv_bytes, config.limits.max_kv_bytes);
     apply(max_store_bytes, config.limits.max_store_bytes);
     apply(max_contexts, config.limits.max_contexts);
@@ -297,6 +301,8 @@ absl::Status CheckConfig(const Config& config) {
                                     double(limits.max_document_tokens), 1));
   GIST_RETURN_IF_ERROR(CheckAtLeast("max_cached_kv_bytes",
                                     double(limits.max_cached_kv_bytes), 0));
+  GIST_RETURN_IF_ERROR(
+      CheckAtLeast("max_index_bytes", double(limits.max_index_bytes), 0));
   GIST_RETURN_IF_ERROR(
       CheckAtLeast("max_kv_bytes", double(limits.max_kv_bytes), 0));
   GIST_RETURN_IF_ERROR(

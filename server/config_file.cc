@@ -32,6 +32,7 @@ std::vector<Key> LimitKeys(Config::Limits& limits) {
       MakeKey("max_document_bytes", "an integer", limits.max_document_bytes),
       MakeKey("max_document_tokens", "an integer", limits.max_document_tokens),
       MakeKey("max_cached_kv_bytes", "an integer", limits.max_cached_kv_bytes),
+      MakeKey("max_index_bytes", "an integer", limits.max_index_bytes),
       MakeKey("max_kv_bytes", "an integer", limits.max_kv_bytes),
       MakeKey("max_store_bytes", "an integer", limits.max_store_bytes),
       MakeKey("max_contexts", "an integer", limits.max_contexts),

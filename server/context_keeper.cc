@@ -56,6 +56,8 @@ void ContextKeeper::AddLocked(const StoredContext& context) {
   document.text_bytes = text;
   document.index_bytes = index;
   entries_[context.context_id] = {.document_id = context.document_id,
+                                  .tenant = context.tenant,
+                                  .document_tokens = context.document_tokens,
                                   .kv_bytes = context.kv_bytes,
                                   .used_unix_ms = context.used_unix_ms,
                                   .use_is_written = true,
@@ -218,15 +220,44 @@ absl::StatusOr<StoredContext> ContextKeeper::Find(
   const std::scoped_lock lock(mutex_);
   GIST_RETURN_IF_ERROR(CheckLocked(context_id));
   const Entry& entry = entries_.at(std::string(context_id));
+  return DescribeLocked(std::string(context_id), entry);
+}
+
+StoredContext ContextKeeper::DescribeLocked(const std::string& context_id,
+                                            const Entry& entry) const {
   const Document& document = documents_.at(entry.document_id);
-  return StoredContext{.context_id = std::string(context_id),
-                       .document_id = entry.document_id,
-                       .kv_bytes = entry.kv_bytes,
-                       .text_bytes = document.text_bytes,
-                       .index_bytes = document.index_bytes,
-                       .used_unix_ms = entry.used_unix_ms,
-                       .retention = entry.retention,
-                       .status = {}};
+  return {.context_id = context_id,
+          .document_id = entry.document_id,
+          .tenant = entry.tenant,
+          .document_tokens = entry.document_tokens,
+          .kv_bytes = entry.kv_bytes,
+          .text_bytes = document.text_bytes,
+          .index_bytes = document.index_bytes,
+          .used_unix_ms = entry.used_unix_ms,
+          .retention = entry.retention,
+          .status = entry.status};
+}
+
+absl::StatusOr<std::vector<TenantDocument>> ContextKeeper::TenantDocuments(
+    std::string_view tenant) const {
+  std::vector<StoredContext> contexts;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& [id, entry] : entries_) {
+    if (entry.tenant != tenant || IsExpiredLocked(entry)) continue;
+    contexts.push_back(DescribeLocked(id, entry));
+  }
+  return DocumentsOf(tenant, contexts);
+}
+
+absl::Status ContextKeeper::PutTenantIndex(
+    std::string_view tenant, std::span<const std::string> document_ids,
+    std::string_view bytes) {
+  return store_.PutTenantIndex(tenant, document_ids, bytes);
+}
+
+absl::StatusOr<std::string> ContextKeeper::GetTenantIndex(
+    std::string_view tenant) const {
+  return store_.GetTenantIndex(tenant);
 }
 
 absl::Status ContextKeeper::CheckRoom(const ContextRecord& record,
@@ -252,6 +283,8 @@ absl::Status ContextKeeper::Put(const ContextRecord& record,
   const std::scoped_lock lock(mutex_);
   AddLocked({.context_id = record.context_id,
              .document_id = record.document_id,
+             .tenant = record.tenant,
+             .document_tokens = record.document_tokens,
              .kv_bytes = sized.kv_bytes,
              .text_bytes = int64_t(text.size()),
              .index_bytes = 0,

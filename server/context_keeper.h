@@ -21,7 +21,8 @@ namespace gist {
 
 struct KeeperLimits {
   // Of keys and values, texts before compression and chunk indexes; RocksDB's
-  // own share and what is deleted but not erased come on top. 0: no bound.
+  // own share, what is deleted but not erased and the tenants' indexes, none
+  // larger than its documents' chunk indexes, come on top. 0: no bound.
   int64_t max_store_bytes = 0;
   int64_t max_contexts = 0;  // 0: no bound
 };
@@ -87,6 +88,13 @@ class ContextKeeper final : public GistStore {
                              std::string_view bytes) override;
   absl::StatusOr<std::string> GetChunkIndex(
       std::string_view document_id) const override;
+  absl::StatusOr<std::vector<TenantDocument>> TenantDocuments(
+      std::string_view tenant) const override;
+  absl::Status PutTenantIndex(std::string_view tenant,
+                              std::span<const std::string> document_ids,
+                              std::string_view bytes) override;
+  absl::StatusOr<std::string> GetTenantIndex(
+      std::string_view tenant) const override;
   absl::StatusOr<ContextPage> List(int page_size,
                                    std::string_view page_token) const override;
   absl::StatusOr<ContextPage> ListOf(
@@ -100,6 +108,8 @@ class ContextKeeper final : public GistStore {
  private:
   struct Entry {
     std::string document_id;
+    std::string tenant;
+    int64_t document_tokens = 0;
     int64_t kv_bytes = 0;
     int64_t used_unix_ms = 0;
     bool use_is_written = true;
@@ -133,6 +143,8 @@ class ContextKeeper final : public GistStore {
   absl::StatusOr<std::vector<std::string>> VictimsLocked(
       const Incoming& incoming) const;
   bool IsExpiredLocked(const Entry& entry) const;
+  StoredContext DescribeLocked(const std::string& context_id,
+                               const Entry& entry) const;
   ContextPage WithoutExpired(ContextPage page) const;  // takes mutex_
   absl::Status CheckLocked(std::string_view context_id) const;
   std::vector<ContextUse> TakeUnwrittenUsesLocked();

@@ -92,6 +92,23 @@ class CountedStore final : public GistStore {
     return Read("get_chunk_index",
                 [&] { return store_->GetChunkIndex(document_id); });
   }
+  absl::StatusOr<std::vector<TenantDocument>> TenantDocuments(
+      std::string_view tenant) const override {
+    return Read("tenant_documents",
+                [&] { return store_->TenantDocuments(tenant); });
+  }
+  absl::Status PutTenantIndex(std::string_view tenant,
+                              std::span<const std::string> document_ids,
+                              std::string_view bytes) override {
+    return Write("put_tenant_index", BytesOf(bytes), [&] {
+      return store_->PutTenantIndex(tenant, document_ids, bytes);
+    });
+  }
+  absl::StatusOr<std::string> GetTenantIndex(
+      std::string_view tenant) const override {
+    return Read("get_tenant_index",
+                [&] { return store_->GetTenantIndex(tenant); });
+  }
   absl::StatusOr<ContextPage> List(int page_size,
                                    std::string_view page_token) const override {
     return Read("list", [&] { return store_->List(page_size, page_token); });

@@ -357,7 +357,7 @@ class Service final : public v1::GistService::Service {
     };
     GIST_ASSIGN_OR_RETURN(const Accounting accounting,
                           pipeline_.Ask(input, caller, on_text));
-    RecordWork(accounting, input.context_ids.size(), *caller.record, metrics_);
+    RecordWork(accounting, *caller.record, metrics_);
     v1::AskResponse event;
     ToProto(accounting, event.mutable_accounting());
     return writer.Write(event) ? absl::OkStatus() : CallerLeft();

@@ -197,7 +197,8 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
   Pipeline pipeline(*engine, *store, scheduler,
                     {.max_document_bytes = config.limits.max_document_bytes,
                      .max_document_tokens = config.limits.max_document_tokens,
-                     .max_cached_kv_bytes = config.limits.max_cached_kv_bytes},
+                     .max_cached_kv_bytes = config.limits.max_cached_kv_bytes,
+                     .max_index_bytes = config.limits.max_index_bytes},
                     embedder.get(), &clock);
   const int64_t contexts = store->usage().contexts;
   metrics.AddContexts(contexts);

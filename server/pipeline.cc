@@ -38,7 +38,9 @@ Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
       scheduler_(scheduler),
       limits_(limits),
       cache_(limits.max_cached_kv_bytes) {
-  if (embedder != nullptr) retriever_.emplace(*embedder, store, scheduler);
+  if (embedder != nullptr) {
+    retriever_.emplace(*embedder, store, scheduler, limits.max_index_bytes);
+  }
   scheduler.OnOutOfMemory([this] { cache_.Clear(); });
 }
 
@@ -114,6 +116,7 @@ absl::Status Pipeline::Delete(std::string_view context_id,
 
 void Pipeline::ForgetDocument(std::string_view document_id) {
   cache_.Forget(document_id);
+  if (retriever_) retriever_->Forget(document_id);
 }
 
 absl::StatusOr<ContextInfo> Pipeline::Update(std::string_view context_id,

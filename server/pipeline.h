@@ -31,6 +31,8 @@ struct PipelineLimits {
   int max_contexts_per_ask = 64;
   // Of keys and values of texts read lately, kept in memory; 0: none.
   int64_t max_cached_kv_bytes = 0;
+  // Of indexes over all documents of a tenant, in memory.
+  int64_t max_index_bytes = int64_t{128} << 20;
 };
 
 struct ContextInfo {
@@ -79,6 +81,8 @@ enum class AskMode {
 
 struct AskInput {
   std::vector<std::string> context_ids;
+  bool all_documents =
+      false;  // of the tenant, in kRag, in place of context_ids
   std::string question;
   AskMode mode = AskMode::kGist;
   int max_tokens = 0;               // 0: 256, or what still fits
@@ -92,6 +96,7 @@ struct AskInput {
 // Fields as in gist.v1.Accounting.
 struct Accounting {
   AskMode mode = AskMode::kGist;
+  int documents = 0;
   int64_t document_tokens = 0;
   int prefix_tokens = 0;
   int gist_tokens = 0;
@@ -187,6 +192,10 @@ class Pipeline {
   const PipelineLimits& limits() const { return limits_; }
   const Scheduler& scheduler() const { return scheduler_; }
   const SequenceCache& cache() const { return cache_; }
+  // Null: no embedder.
+  const Retriever* retriever() const {
+    return retriever_ ? &*retriever_ : nullptr;
+  }
   StoreUsage usage() const { return store_.usage(); }
   // Of an imported file: the largest document and room for its gists.
   int64_t max_import_bytes() const;
@@ -226,6 +235,7 @@ class Pipeline {
   absl::StatusOr<std::string> JoinedText(Material& material) const;
   // Tokens of a text that has to be cut.
   int64_t TextRoom(const AskInput& input, const Accounting& accounting) const;
+  absl::Status CheckContextIds(const AskInput& input) const;
   absl::Status LoadPassages(const AskInput& input, const Caller& caller,
                             Material& material);
   absl::StatusOr<int> AnswerRoom(const AskInput& input,

@@ -105,13 +105,22 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
   return accounting;
 }
 
-absl::Status Pipeline::CheckAsk(const AskInput& input) const {
+absl::Status Pipeline::CheckContextIds(const AskInput& input) const {
   const int contexts = int(input.context_ids.size());
+  if (input.all_documents && contexts == 0 && input.mode == AskMode::kRag) {
+    return absl::OkStatus();
+  }
   if (contexts < 1 || contexts > limits_.max_contexts_per_ask) {
     return InvalidField("context_ids",
-                        fmt::format("{} context ids, want 1 to {}", contexts,
-                                    limits_.max_contexts_per_ask));
+                        fmt::format("{} context ids, want 1 to {}; MODE_RAG "
+                                    "with none asks all documents",
+                                    contexts, limits_.max_contexts_per_ask));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Pipeline::CheckAsk(const AskInput& input) const {
+  GIST_RETURN_IF_ERROR(CheckContextIds(input));
   if (input.question.empty()) {
     return InvalidField("question", "the question is empty");
   }
@@ -155,6 +164,7 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
     store_.NoteUse(id);
     material.records.push_back(std::move(record));
   }
+  accounting.documents = int(material.records.size());
   const AskMode mode = input.mode;
   if (mode == AskMode::kGist || mode == AskMode::kHybrid) {
     GIST_RETURN_IF_ERROR(LoadGists(material));
@@ -269,10 +279,20 @@ absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
         "this server has no embedder, so no passage can be found; start gistd "
         "with --embedder, or ask with MODE_GIST");
   }
-  GIST_ASSIGN_OR_RETURN(Retrieved retrieved,
-                        retriever_->Find(material.records, input.question,
-                                         input.retrieval, caller));
+  GIST_ASSIGN_OR_RETURN(
+      Retrieved retrieved,
+      input.all_documents
+          ? retriever_->FindAll(input.question, input.retrieval, caller)
+          : retriever_->Find(material.records, input.question, input.retrieval,
+                             caller));
   Accounting& accounting = material.accounting;
+  if (input.all_documents) {
+    accounting.documents = retrieved.documents;
+    accounting.document_tokens = retrieved.document_tokens;
+    for (const RetrievedChunk& chunk : retrieved.chunks) {
+      store_.NoteUse(chunk.context_id);
+    }
+  }
   accounting.index_seconds = retrieved.index_seconds;
   accounting.search_seconds = retrieved.search_seconds;
   accounting.indexed_documents = retrieved.indexed_documents;

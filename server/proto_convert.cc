@@ -115,6 +115,8 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
                            request.context_ids().end());
   input.question = request.question();
   GIST_ASSIGN_OR_RETURN(input.mode, FromProto(request.mode()));
+  input.all_documents =
+      input.mode == AskMode::kRag && input.context_ids.empty();
   input.max_tokens = request.max_tokens();
   input.sampling.temperature = request.temperature();
   input.sampling.top_k = request.top_k();
@@ -200,6 +202,7 @@ void ToProto(const RetrievedChunk& chunk, v1::RetrievedChunk* out) {
 
 void ToProto(const Accounting& accounting, v1::Accounting* out) {
   out->set_mode(ToProto(accounting.mode));
+  out->set_documents(accounting.documents);
   out->set_document_tokens(accounting.document_tokens);
   out->set_prefix_tokens(accounting.prefix_tokens);
   out->set_gist_tokens(accounting.gist_tokens);

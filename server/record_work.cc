@@ -3,8 +3,7 @@
 namespace gist {
 namespace {
 
-void Count(const Accounting& accounting, size_t contexts, const char* rpc,
-           Metrics& metrics) {
+void Count(const Accounting& accounting, const char* rpc, Metrics& metrics) {
   const char* const mode = NameOf(accounting.mode);
   metrics.CountStages(rpc, mode,
                       {.queue = accounting.queue_seconds,
@@ -21,7 +20,7 @@ void Count(const Accounting& accounting, size_t contexts, const char* rpc,
   const bool used_index = !accounting.embedder_fingerprint.empty();
   if (!used_index) return;
   const auto misses = int64_t(accounting.indexed_documents);
-  metrics.CountLookups("index", int64_t(contexts) - misses, misses);
+  metrics.CountLookups("index", accounting.documents - misses, misses);
 }
 
 }  // namespace
@@ -55,10 +54,10 @@ void RecordWork(const CompressResult& result, CallRecord& record,
   record.AddSeconds("queue_seconds", result.queue_seconds);
 }
 
-void RecordWork(const Accounting& accounting, size_t contexts,
-                CallRecord& record, Metrics& metrics) {
-  Count(accounting, contexts, record.rpc(), metrics);
-  record.Add("contexts", contexts);
+void RecordWork(const Accounting& accounting, CallRecord& record,
+                Metrics& metrics) {
+  Count(accounting, record.rpc(), metrics);
+  record.Add("contexts", accounting.documents);
   record.Add("prompt_tokens",
              accounting.prefix_tokens + accounting.gist_tokens +
                  accounting.context_tokens + accounting.question_tokens);
@@ -74,8 +73,7 @@ void RecordWork(const Comparison& comparison, CallRecord& record,
   for (const ModeAnswer& answer : comparison.answers) {
     if (!answer.status.ok()) continue;
     const Accounting& accounting = answer.accounting;
-    Count(accounting, accounting.adapter_fingerprints.size(), record.rpc(),
-          metrics);
+    Count(accounting, record.rpc(), metrics);
     ++answers;
     answer_tokens += accounting.answer_tokens;
     kv_bytes += accounting.kv_bytes;

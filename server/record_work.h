@@ -2,8 +2,6 @@
 // log.
 #pragma once
 
-#include <cstddef>
-
 #include "server/call_record.h"
 #include "server/compare.h"
 #include "server/metrics.h"
@@ -16,9 +14,8 @@ const char* NameOf(AskMode mode);
 
 void RecordWork(const CompressResult& result, CallRecord& record,
                 Metrics& metrics);
-// `contexts`: that were asked about.
-void RecordWork(const Accounting& accounting, size_t contexts,
-                CallRecord& record, Metrics& metrics);
+void RecordWork(const Accounting& accounting, CallRecord& record,
+                Metrics& metrics);
 void RecordWork(const Comparison& comparison, CallRecord& record,
                 Metrics& metrics);
 

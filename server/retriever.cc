@@ -14,8 +14,9 @@ namespace {
 
 constexpr int kMaxTopK = 64, kMaxEf = 4096;
 
-absl::Status CheckOptions(const RetrievalOptions& options,
-                          const EmbedderInfo& embedder) {
+}  // namespace
+
+absl::Status Retriever::CheckOptions(const RetrievalOptions& options) const {
   if (options.top_k < 1 || options.top_k > kMaxTopK) {
     return InvalidField("retrieval.top_k",
                         fmt::format("retrieval.top_k is {}, want 1 to {}",
@@ -28,12 +29,13 @@ absl::Status CheckOptions(const RetrievalOptions& options,
   }
   constexpr int kLeastChunk = 8;
   if (options.chunk_tokens < kLeastChunk ||
-      options.chunk_tokens > embedder.max_text_tokens) {
+      options.chunk_tokens > embedder_.info().max_text_tokens) {
     return InvalidField(
         "retrieval.chunk_tokens",
         fmt::format(
             "retrieval.chunk_tokens is {}, want {} to the embedder's {}",
-            options.chunk_tokens, kLeastChunk, embedder.max_text_tokens));
+            options.chunk_tokens, kLeastChunk,
+            embedder_.info().max_text_tokens));
   }
   if (options.overlap_tokens < 0 ||
       options.overlap_tokens > options.chunk_tokens / 2) {
@@ -46,7 +48,10 @@ absl::Status CheckOptions(const RetrievalOptions& options,
   return absl::OkStatus();
 }
 
-}  // namespace
+ChunkSettings Retriever::Settings(const RetrievalOptions& options) const {
+  return {embedder_.info().fingerprint, options.chunk_tokens,
+          options.overlap_tokens};
+}
 
 absl::StatusOr<std::vector<float>> Retriever::Embed(
     std::vector<std::string> texts, Job::Lane lane, const Caller& caller,
@@ -105,6 +110,22 @@ absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
   return index;
 }
 
+absl::StatusOr<std::optional<ChunkIndex>> Retriever::StoredIndex(
+    const std::string& document_id, int64_t text_bytes,
+    const ChunkSettings& settings) const {
+  const auto bytes = store_.GetChunkIndex(document_id);
+  if (absl::IsNotFound(bytes.status()) || absl::IsDataLoss(bytes.status())) {
+    return std::nullopt;
+  }
+  GIST_RETURN_IF_ERROR(bytes.status());
+  auto index = DecodeChunkIndex(*bytes);
+  if (!index.ok() || SettingsOf(*index) != settings) return std::nullopt;
+  const bool fits =
+      index->chunks.empty() || index->chunks.back().end <= text_bytes;
+  if (!fits) return std::nullopt;
+  return std::optional(*std::move(index));
+}
+
 absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
                                               std::string_view text,
                                               const RetrievalOptions& options,
@@ -112,21 +133,10 @@ absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
                                               Retrieved* retrieved) {
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         indexing_.Acquire(document_id, caller));
-  const auto bytes = store_.GetChunkIndex(document_id);
-  if (bytes.ok()) {
-    auto index = DecodeChunkIndex(*bytes);
-    if (index.ok() &&
-        index->embedder_fingerprint == embedder_.info().fingerprint &&
-        index->max_tokens == options.chunk_tokens &&
-        index->overlap_tokens == options.overlap_tokens &&
-        (index->chunks.empty() ||
-         index->chunks.back().end <= int64_t(text.size()))) {
-      return index;
-    }
-  } else if (!absl::IsNotFound(bytes.status()) &&
-             !absl::IsDataLoss(bytes.status())) {
-    return bytes.status();
-  }
+  GIST_ASSIGN_OR_RETURN(
+      auto stored,
+      StoredIndex(document_id, int64_t(text.size()), Settings(options)));
+  if (stored) return *std::move(stored);
   const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(ChunkIndex index,
                         MakeIndex(text, options, caller, retrieved));
@@ -146,7 +156,7 @@ absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
 absl::StatusOr<Retrieved> Retriever::Find(
     std::span<const ContextRecord> records, std::string_view question,
     const RetrievalOptions& options, const Caller& caller) {
-  GIST_RETURN_IF_ERROR(CheckOptions(options, embedder_.info()));
+  GIST_RETURN_IF_ERROR(CheckOptions(options));
   Retrieved retrieved;
   std::vector<std::string> texts;
   std::vector<ChunkIndex> indexes;
@@ -182,6 +192,7 @@ absl::StatusOr<Retrieved> Retriever::Find(
         size_t(chunk.begin), size_t(chunk.end - chunk.begin));
   }
   retrieved.search_seconds = SecondsSince(start);
+  retrieved.documents = int(records.size());
   return retrieved;
 }
 

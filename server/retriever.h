@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,8 +15,10 @@
 #include "server/caller.h"
 #include "server/keyed_lock.h"
 #include "server/scheduler.h"
+#include "server/tenant_index_cache.h"
 #include "storage/chunk_index.h"
 #include "storage/gist_store.h"
+#include "storage/tenant_index.h"
 
 namespace gist {
 
@@ -26,7 +31,7 @@ struct RetrievalOptions {
 
 struct RetrievedChunk {
   std::string context_id;
-  int document = 0;   // index of the records that were given
+  int document = 0;   // its place among the documents, as they are joined
   int64_t begin = 0;  // bytes [begin, end) of its text
   int64_t end = 0;
   float similarity = 0;  // cosine to the question
@@ -39,6 +44,8 @@ struct Retrieved {
   double index_seconds = 0;            // making those
   double search_seconds = 0;           // the question's vector, and the search
   bool alone = true;                   // no other job ran meanwhile
+  int documents = 0;                   // that were looked through
+  int64_t document_tokens = 0;         // of those, in FindAll
 };
 
 // A document is cut into chunks and embedded when it is first asked about; its
@@ -46,9 +53,14 @@ struct Retrieved {
 // same. Thread-safe; calls block.
 class Retriever {
  public:
-  // All three outlive it.
-  Retriever(Embedder& embedder, GistStore& store, Scheduler& scheduler)
-      : embedder_(embedder), store_(store), scheduler_(scheduler) {}
+  // All three outlive it. `max_index_bytes`: of the indexes over all documents,
+  // in memory.
+  Retriever(Embedder& embedder, GistStore& store, Scheduler& scheduler,
+            int64_t max_index_bytes)
+      : embedder_(embedder),
+        store_(store),
+        scheduler_(scheduler),
+        indexes_(max_index_bytes) {}
 
   // kFailedPrecondition: a document's text is not kept. kInvalidArgument:
   // options out of range. The store's, the embedder's and the scheduler's own
@@ -58,10 +70,29 @@ class Retriever {
                                  const RetrievalOptions& options,
                                  const Caller& caller);
 
+  // Of all documents of the caller's tenant whose text is kept, by one index
+  // over them, which is brought up to date first: documents without a chunk
+  // index are embedded, one after the other, and what is done stays done where
+  // the caller leaves. Chunks as by default. One question of a tenant at a
+  // time; the others wait. kFailedPrecondition: there is no such document.
+  // kResourceExhausted: the index is too large. Else as Find.
+  absl::StatusOr<Retrieved> FindAll(std::string_view question,
+                                    const RetrievalOptions& options,
+                                    const Caller& caller);
+  // Drops what memory holds of a document that is gone.
+  void Forget(std::string_view document_id) { indexes_.Forget(document_id); }
+
+  const TenantIndexCache& indexes() const { return indexes_; }
   const EmbedderInfo& embedder() const { return embedder_.info(); }
 
  private:
   absl::StatusOr<std::string> Text(const std::string& document_id) const;
+  absl::Status CheckOptions(const RetrievalOptions& options) const;
+  ChunkSettings Settings(const RetrievalOptions& options) const;
+  // No value: there is none that can be used.
+  absl::StatusOr<std::optional<ChunkIndex>> StoredIndex(
+      const std::string& document_id, int64_t text_bytes,
+      const ChunkSettings& settings) const;
   absl::StatusOr<ChunkIndex> IndexOf(const std::string& document_id,
                                      std::string_view text,
                                      const RetrievalOptions& options,
@@ -75,10 +106,28 @@ class Retriever {
                                            Job::Lane lane, const Caller& caller,
                                            Retrieved* retrieved);
 
+  using Documents = std::map<std::string, TenantDocument, std::less<>>;
+  // Brings the index up to date: it holds these documents.
+  absl::StatusOr<Documents> Update(const Caller& caller,
+                                   TenantIndexCache::Loan& loan,
+                                   Retrieved* retrieved);
+  absl::StatusOr<Documents> DropGone(std::string_view tenant,
+                                     TenantIndex& index) const;
+  absl::Status LoadIndex(std::string_view tenant,
+                         TenantIndexCache::Loan& loan) const;
+  absl::Status AddDocument(const TenantDocument& document, const Caller& caller,
+                           TenantIndexCache::Loan& loan, Retrieved* retrieved);
+  absl::Status StoreIndex(std::string_view tenant, TenantIndex& index) const;
+  TenantIndex NewIndex() const;
+  absl::Status FillText(RetrievedChunk& chunk,
+                        const std::string& document_id) const;
+
   Embedder& embedder_;
   GistStore& store_;
   Scheduler& scheduler_;
   KeyedLock indexing_;  // by document id: an index is made once
+  TenantIndexCache indexes_;
+  KeyedLock asking_all_;  // by tenant: an index has one user
 };
 
 }  // namespace gist

@@ -26,11 +26,12 @@ enum class Family {
   kChunkIndexes,
   kRetentions,
   kUses,
-  kErasures
+  kErasures,
+  kTenantIndexes
 };
-inline constexpr std::array<const char*, 9> kFamilyNames = {
+inline constexpr std::array<const char*, 10> kFamilyNames = {
     "default",       "documents",  "gists", "contexts", "document_index",
-    "chunk_indexes", "retentions", "uses",  "erasures"};
+    "chunk_indexes", "retentions", "uses",  "erasures", "tenant_indexes"};
 
 // kDataLoss (corruption), kResourceExhausted (no space), kUnavailable (other
 // input and output), kNotFound, kInternal. `what` stands in front.

@@ -34,6 +34,10 @@ std::string ContextKey(std::string_view document_id,
                        std::string_view context_id) {
   return fmt::format("{}/{}", document_id, context_id);
 }
+// A key is not empty; a tenant's name may be.
+std::string TenantKey(std::string_view tenant) {
+  return fmt::format("tenant/{}", tenant);
+}
 // Another one for each deletion: a context may be put and deleted again while
 // its first deletion is being erased.
 std::string ErasureKey(std::string_view context_id) {
@@ -170,6 +174,18 @@ class RocksGistStore : public GistStore {
     return Fence(kWhat, [&] { return ReadChunkIndex(document_id); });
   }
 
+  absl::Status PutTenantIndex(std::string_view tenant,
+                              std::span<const std::string> document_ids,
+                              std::string_view bytes) override {
+    return Fence(kWhat,
+                 [&] { return WriteTenantIndex(tenant, document_ids, bytes); });
+  }
+
+  absl::StatusOr<std::string> GetTenantIndex(
+      std::string_view tenant) const override {
+    return Fence(kWhat, [&] { return ReadTenantIndex(tenant); });
+  }
+
   absl::StatusOr<ContextPage> List(int page_size,
                                    std::string_view page_token) const override {
     return Fence(kWhat,
@@ -226,6 +242,12 @@ class RocksGistStore : public GistStore {
                                std::string_view bytes);
   absl::StatusOr<std::string> ReadChunkIndex(
       std::string_view document_id) const;
+  absl::Status CheckHasText(std::string_view document_id) const;
+  absl::Status WriteTenantIndex(std::string_view tenant,
+                                std::span<const std::string> document_ids,
+                                std::string_view bytes);
+  absl::StatusOr<std::string> ReadTenantIndex(std::string_view tenant) const;
+  absl::Status DropTenantIndex(std::string_view context_id, Changes& changes);
   // No tenant: of all.
   absl::StatusOr<ContextPage> ReadPage(std::optional<std::string_view> tenant,
                                        int page_size,
@@ -337,16 +359,19 @@ absl::StatusOr<std::string> RocksGistStore::ReadText(
                                   Message(text.status())));
 }
 
+absl::Status RocksGistStore::CheckHasText(std::string_view document_id) const {
+  GIST_ASSIGN_OR_RETURN(const auto text, database_->Get(Family::kDocumentIndex,
+                                                        TextKey(document_id)));
+  if (text) return absl::OkStatus();
+  return absl::NotFoundError(fmt::format(
+      "no text of document {:?} is kept: compress the document again",
+      document_id));
+}
+
 absl::Status RocksGistStore::WriteChunkIndex(std::string_view document_id,
                                              std::string_view bytes) {
   const std::shared_lock lock(delete_mutex_);  // the document stays
-  GIST_ASSIGN_OR_RETURN(const auto text, database_->Get(Family::kDocumentIndex,
-                                                        TextKey(document_id)));
-  if (!text) {
-    return absl::NotFoundError(fmt::format(
-        "no text of document {:?} is kept: compress the document again",
-        document_id));
-  }
+  GIST_RETURN_IF_ERROR(CheckHasText(document_id));
   const std::string sealed = Seal(document_id, bytes);
   Changes changes(*database_);
   changes.Put(Family::kChunkIndexes, document_id, sealed);
@@ -370,6 +395,49 @@ absl::StatusOr<std::string> RocksGistStore::ReadChunkIndex(
   return absl::Status(bytes.status().code(),
                       fmt::format("chunk index of document {}: {}", document_id,
                                   Message(bytes.status())));
+}
+
+absl::Status RocksGistStore::WriteTenantIndex(
+    std::string_view tenant, std::span<const std::string> document_ids,
+    std::string_view bytes) {
+  const std::shared_lock lock(delete_mutex_);  // the documents stay
+  for (const std::string& id : document_ids) {
+    GIST_RETURN_IF_ERROR(CheckHasText(id));
+  }
+  const std::string key = TenantKey(tenant);
+  Changes changes(*database_);
+  changes.Put(Family::kTenantIndexes, key, Seal(key, bytes));
+  return database_->Write(changes);
+}
+
+absl::StatusOr<std::string> RocksGistStore::ReadTenantIndex(
+    std::string_view tenant) const {
+  const std::string key = TenantKey(tenant);
+  GIST_ASSIGN_OR_RETURN(const auto value,
+                        database_->Get(Family::kTenantIndexes, key));
+  if (!value) {
+    return absl::NotFoundError(
+        "no index over all documents: one is made when it is first wanted");
+  }
+  const auto bytes = Unseal(key, *value);
+  if (bytes.ok()) return std::string(*bytes);
+  return Within("index over all documents", bytes.status());
+}
+
+// The one that may hold the context's document. Of a damaged record nobody
+// knows the tenant.
+absl::Status RocksGistStore::DropTenantIndex(std::string_view context_id,
+                                             Changes& changes) {
+  const auto record = ReadRecord(context_id);
+  if (record.ok()) {
+    changes.Delete(Family::kTenantIndexes, TenantKey(record->tenant));
+    return absl::OkStatus();
+  }
+  const auto it = database_->Scan(Family::kTenantIndexes);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    changes.Delete(Family::kTenantIndexes, View(it->key()));
+  }
+  return ToStatus("tenant indexes", it->status());
 }
 
 absl::StatusOr<ContextPage> RocksGistStore::ReadPage(
@@ -422,6 +490,7 @@ absl::Status RocksGistStore::DeleteAll(std::string_view context_id) {
     changes.Delete(Family::kChunkIndexes, document);
     changes.Delete(Family::kDocumentIndex, TextKey(document));
     changes.Delete(Family::kDocumentIndex, ChunksKey(document));
+    GIST_RETURN_IF_ERROR(DropTenantIndex(context_id, changes));
   }
   return database_->Write(changes);
 }
@@ -489,6 +558,8 @@ absl::StatusOr<StoredContext> RocksGistStore::Describe(
     return context;
   }
   context.document_id = record->document_id;
+  context.tenant = record->tenant;
+  context.document_tokens = record->document_tokens;
   context.kv_bytes = record->kv_bytes;
   context.used_unix_ms = record->created_unix_ms;
   const auto document = documents.find(record->document_id);
@@ -577,6 +648,8 @@ absl::Status RocksGistStore::CompactAround(const Erasures& erasures) {
                                    Family::kRetentions, Family::kUses};
   constexpr Family kByDocument[] = {Family::kDocuments, Family::kChunkIndexes,
                                     Family::kDocumentIndex};
+  // Any tenant's may hold what was deleted.
+  GIST_RETURN_IF_ERROR(database_->Compact(Family::kTenantIndexes, "", ""));
   if (erasures.size() > kMostRanges) {
     for (const auto& families : {std::span<const Family>(kByContext),
                                  std::span<const Family>(kByDocument)}) {
@@ -607,6 +680,30 @@ absl::StatusOr<std::unique_ptr<GistStore>> OpenWith(const std::string& folder,
 }
 
 }  // namespace
+
+std::vector<TenantDocument> DocumentsOf(
+    std::string_view tenant, std::span<const StoredContext> contexts) {
+  std::map<std::string_view, TenantDocument> documents;
+  for (const StoredContext& context : contexts) {
+    if (!context.status.ok() || context.tenant != tenant) continue;
+    if (context.text_bytes == 0) continue;
+    TenantDocument& document = documents[context.document_id];
+    if (document.context_id.empty() ||
+        context.context_id < document.context_id) {
+      document = {context.document_id, context.context_id, context.text_bytes,
+                  context.document_tokens};
+    }
+  }
+  std::vector<TenantDocument> list;
+  for (auto& [id, document] : documents) list.push_back(std::move(document));
+  return list;
+}
+
+absl::StatusOr<std::vector<TenantDocument>> GistStore::TenantDocuments(
+    std::string_view tenant) const {
+  GIST_ASSIGN_OR_RETURN(const auto contexts, Inventory());
+  return DocumentsOf(tenant, contexts);
+}
 
 absl::StatusOr<std::unique_ptr<GistStore>> OpenGistStore(
     const std::string& folder) {

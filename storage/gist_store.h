@@ -49,6 +49,8 @@ struct ContextUse {
 struct StoredContext {
   std::string context_id;
   std::string document_id;
+  std::string tenant = {};
+  int64_t document_tokens = 0;
   int64_t kv_bytes = 0;
   int64_t text_bytes = 0;    // of the document, before compression; 0: not kept
   int64_t index_bytes = 0;   // of the document's chunk index; 0: none
@@ -57,6 +59,19 @@ struct StoredContext {
   // Not OK: record or retention is damaged, and all but the ids may be 0.
   absl::Status status;
 };
+
+// A document whose text is kept.
+struct TenantDocument {
+  std::string document_id;
+  std::string context_id;  // the first of those that need it
+  int64_t text_bytes = 0;
+  int64_t document_tokens = 0;
+};
+
+// Those of `tenant` among `contexts`, by document id. What is damaged is left
+// out.
+std::vector<TenantDocument> DocumentsOf(
+    std::string_view tenant, std::span<const StoredContext> contexts);
 
 // As far as the books go; 0: no bound, or no books.
 struct StoreUsage {
@@ -124,6 +139,18 @@ class GistStore {
   // kNotFound: none was put.
   virtual absl::StatusOr<std::string> GetChunkIndex(
       std::string_view document_id) const = 0;
+  // The tenant's documents whose text is kept, by id.
+  virtual absl::StatusOr<std::vector<TenantDocument>> TenantDocuments(
+      std::string_view tenant) const;
+  // What finds the chunks of a tenant's documents: bytes of EncodeTenantIndex,
+  // in place of those that are there, made from `document_ids`. It is gone as
+  // soon as one of the tenant's documents is. kNotFound: one of them is gone.
+  virtual absl::Status PutTenantIndex(std::string_view tenant,
+                                      std::span<const std::string> document_ids,
+                                      std::string_view bytes) = 0;
+  // kNotFound: none was put, or a document was deleted since.
+  virtual absl::StatusOr<std::string> GetTenantIndex(
+      std::string_view tenant) const = 0;
   // `page_size`: 1 or more. `page_token`: empty or from the page before.
   // kInvalidArgument otherwise.
   virtual absl::StatusOr<ContextPage> List(
@@ -136,9 +163,10 @@ class GistStore {
   virtual StoreUsage usage() const { return {}; }
   // All contexts, in no order. Reads every record and no blob.
   virtual absl::StatusOr<std::vector<StoredContext>> Inventory() const = 0;
-  // Deletes the record, the blob and, with its last context, the document and
-  // its chunk index. Also deletes what GetRecord and GetGists call damaged. No
-  // call finds them any more; their bytes leave the files with EraseDeleted.
+  // Deletes the record, the blob and, with its last context, the document, its
+  // chunk index and its tenant's index. Also deletes what GetRecord and
+  // GetGists call damaged. No call finds them any more; their bytes leave the
+  // files with EraseDeleted.
   virtual absl::Status Delete(std::string_view context_id) = 0;
   // Rewrites the files that hold what was deleted: afterwards no file of the
   // database has any of it. Also of contexts deleted before a restart. How many

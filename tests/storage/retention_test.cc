@@ -175,13 +175,17 @@ TEST_F(RetentionTest, NothingOfADeletedContextIsLeftInTheFiles) {
   // Not compressible, so that files hold the text as it is.
   const std::string text = "kQ7xZ2pLw9Rv4TbNs8YhGd3Mf6Jc1Ae5UoXiPzBnCqWr";
   const std::string index = "index_Jq82hsYw7Lx0vPz3kTn5";
+  const std::string tenants = "tenants_Mw6cR1uEg9oAy4iXb2fZ";
   const ContextRecord record = SampleRecord(text);
   const ContextRecord kept = Put("what stays", 2, kShort);
   ASSERT_THAT(store_->Put(record, text, MarkedGists(), kShort), IsOk());
   ASSERT_THAT(store_->PutChunkIndex(record.document_id, index), IsOk());
+  ASSERT_THAT(store_->PutTenantIndex("", {&record.document_id, 1}, tenants),
+              IsOk());
   const ContextUse use{record.context_id, 1'750'000'000'000};
   ASSERT_THAT(store_->WriteUses({&use, 1}), IsOk());
-  const std::vector<std::string> contents = {text, index, kMarkedBytes};
+  const std::vector<std::string> contents = {text, index, tenants,
+                                             kMarkedBytes};
   Open();  // writes table files: the traces are in files of both kinds
   for (const std::string& trace : contents)
     EXPECT_THAT(FilesWith(folder(), trace), testing::Not(IsEmpty())) << trace;
@@ -225,6 +229,48 @@ TEST_F(RetentionTest, WhatWasDeletedBeforeARestartIsErasedAfterIt) {
     EXPECT_THAT(FilesWith(folder(), text), IsEmpty());
   EXPECT_THAT(RawDatabase(folder()).Keys(),
               ElementsAre("default: format_version"));
+}
+
+// Its own, and no other's; of a record that cannot be read, anyone's.
+TEST_F(RetentionTest, ATenantsIndexGoesWithEachOfItsDocuments) {
+  const ContextRecord first = Put(kSampleText, 2, {});
+  const ContextRecord second = Put(kSampleText, 1, {});
+  const ContextRecord other = Put("another", 2, {});
+  const std::vector<std::string> ids = {first.document_id, other.document_id};
+  const auto put_both = [&] {
+    ASSERT_THAT(store_->PutTenantIndex("", ids, "ours"), IsOk());
+    ASSERT_THAT(store_->PutTenantIndex("acme", {}, "acme's"), IsOk());
+  };
+  put_both();
+  ASSERT_THAT(store_->Delete(first.context_id), IsOk());
+  EXPECT_EQ(store_->GetTenantIndex("").value(), "ours") << "the text stays";
+  const auto none = StatusIs(StatusCode::kNotFound, testing::_);
+  ASSERT_THAT(store_->Delete(second.context_id), IsOk());
+  EXPECT_THAT(store_->GetTenantIndex(""), none);
+  EXPECT_EQ(store_->GetTenantIndex("acme").value(), "acme's");
+  EXPECT_THAT(store_->PutTenantIndex("", ids, "late"), none)
+      << "one of its documents is gone";
+  EXPECT_THAT(store_->GetTenantIndex(""), none);
+  const std::vector<TenantDocument> left = *store_->TenantDocuments("");
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].context_id, other.context_id);
+  EXPECT_EQ(left[0].document_id, other.document_id);
+  EXPECT_EQ(left[0].text_bytes, other.document_bytes);
+  EXPECT_THAT(*store_->TenantDocuments("acme"), IsEmpty());
+
+  ASSERT_THAT(store_->PutTenantIndex("", {&other.document_id, 1}, "ours"),
+              IsOk());
+  store_.reset();
+  {
+    RawDatabase raw(folder());
+    std::string value = raw.Get("contexts", other.context_id);
+    value.back() ^= 1;
+    raw.Put("contexts", other.context_id, value);
+  }
+  Open();
+  ASSERT_THAT(store_->Delete(other.context_id), IsOk());
+  EXPECT_THAT(store_->GetTenantIndex(""), none);
+  EXPECT_THAT(store_->GetTenantIndex("acme"), none);
 }
 
 TEST_F(RetentionTest, ACopyHoldsWhatWasThereWhenItWasMade) {
