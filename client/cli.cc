@@ -137,6 +137,18 @@ void SplitWords(std::vector<std::string> words, Question* question) {
   question->context_ids = std::move(words);
 }
 
+// All words are the question's: one, in quotes.
+void TakeQuestion(const std::vector<std::string>& words, Question* question) {
+  if (question->mode != Mode::kRag) {
+    throw CLI::ValidationError("--all", "wants --mode rag");
+  }
+  if (words.size() != 1 || words[0].starts_with("ctx_")) {
+    throw CLI::ValidationError("--all",
+                               "takes a question in quotes, and no context id");
+  }
+  question->text = words[0];
+}
+
 void AddTruncate(CLI::App* sub, Question* question) {
   sub->add_flag("--truncate", question->truncate,
                 "Of a text that is too long for the model, in mode full: read "
@@ -159,7 +171,8 @@ void AddReader(CLI::App* sub, Question* question) {
 void AddAsk(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
       app, "ask", "Ask one or more compressed documents",
-      "gist ask ctx_0123456789abcdef0123456789abcdef \"What is the code?\"");
+      "gist ask ctx_0123456789abcdef0123456789abcdef \"What is the code?\"\n"
+      "  gist ask --mode rag --all \"Which document names the code?\"");
   auto question = std::make_shared<Question>();
   auto words = std::make_shared<std::vector<std::string>>();
   const auto set_mode = [question](const std::string& mode) {
@@ -172,6 +185,10 @@ void AddAsk(CLI::App& app, Command* command) {
          "passages")
       ->check(CLI::IsMember(ModeNames()))
       ->type_name("MODE");
+  auto all = std::make_shared<bool>(false);
+  sub->add_flag("--all", *all,
+                "In rag: ask all of your documents that keep their text; give "
+                "no id");
   AddRetrieval(sub, &question->retrieval);
   AddTruncate(sub, question.get());
   AddReader(sub, question.get());
@@ -181,8 +198,13 @@ void AddAsk(CLI::App& app, Command* command) {
       ->required()
       ->type_name("");
   Choose(sub, command, question, RunAsk);
-  sub->parse_complete_callback(
-      [words, question] { SplitWords(*words, question.get()); });
+  sub->parse_complete_callback([words, question, all] {
+    if (*all) {
+      TakeQuestion(*words, question.get());
+    } else {
+      SplitWords(*words, question.get());
+    }
+  });
 }
 
 void AddCompare(CLI::App& app, Command* command) {

@@ -134,6 +134,7 @@ CompressResult FromProto(const v1::CompressResponse& proto) {
 Accounting FromProto(const v1::Accounting& proto) {
   Accounting accounting = {
       .mode = FromProto(proto.mode()),
+      .documents = proto.documents(),
       .document_tokens = proto.document_tokens(),
       .prefix_tokens = proto.prefix_tokens(),
       .gist_tokens = proto.gist_tokens(),

@@ -125,8 +125,10 @@ struct RetrievedChunk {
 };
 
 struct Question {
-  std::vector<std::string> context_ids;  // 1 or more, in the order of joining
-  std::string text;                      // UTF-8, not empty
+  // In the order of joining. In kRag also none: all of the caller's documents
+  // that keep their text.
+  std::vector<std::string> context_ids;
+  std::string text;  // UTF-8, not empty
   Mode mode = Mode::kGist;
   int max_tokens = 0;     // of the answer; 0: the server's default
   float temperature = 0;  // 0 (greedy) to 2
@@ -141,6 +143,7 @@ struct Question {
 // What an answer took.
 struct Accounting {
   Mode mode = Mode::kGist;
+  int documents = 0;             // that were asked
   int64_t document_tokens = 0;   // of all the documents asked
   int prefix_tokens = 0;         // the chat template's
   int gist_tokens = 0;           // stored gists that were used
@@ -160,7 +163,7 @@ struct Accounting {
   double total_seconds = 0;
   std::string finish_reason;  // "stop" (end of turn) or "length"
   std::string model_fingerprint;
-  std::vector<std::string> adapter_fingerprints;  // of each context, in order
+  std::vector<std::string> adapter_fingerprints;  // of each context named
   double index_seconds = 0;        // embedding documents that had no index yet
   double search_seconds = 0;       // the question's vector, and the search
   std::string reader_fingerprint;  // empty: the frozen model answered

@@ -102,6 +102,7 @@ Json ToJson(const RetrievedChunk& chunk) {
 Json ToJson(const Accounting& accounting) {
   Json json = {
       {"mode", ModeName(accounting.mode)},
+      {"documents", accounting.documents},
       {"document_tokens", accounting.document_tokens},
       {"prefix_tokens", accounting.prefix_tokens},
       {"gist_tokens", accounting.gist_tokens},
@@ -252,12 +253,16 @@ std::string Summary(const Accounting& accounting) {
   } else if (accounting.mode == Mode::kRag ||
              accounting.mode == Mode::kHybrid) {
     text = fmt::format(
-        "{}{} passage{} of {} tokens stand for {} ({}), {}",
+        "{}{} passage{} of {} tokens{} stand for {} ({}), {}",
         accounting.mode == Mode::kHybrid
             ? FormatCount(accounting.gist_tokens) + " gist tokens and "
             : "",
         accounting.chunks.size(), accounting.chunks.size() == 1 ? "" : "s",
         FormatCount(accounting.context_tokens),
+        accounting.documents > 1
+            ? fmt::format(", out of {} documents,",
+                          FormatCount(accounting.documents))
+            : "",
         FormatCount(accounting.document_tokens),
         FormatRatio(accounting.compression_ratio),
         Instead(accounting.kv_bytes, accounting.full_context_kv_bytes));

@@ -193,6 +193,16 @@ TEST_F(CliTest, PassesTheSamplingOn) {
   EXPECT_EQ(sent.seed(), UINT64_MAX);
 }
 
+TEST_F(CliTest, AsksAllDocumentsWithoutAnId) {
+  const auto result = Gist({"ask", "--mode", "rag", "--all", "Who?"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  ASSERT_THAT(server_.received->ask, SizeIs(1));
+  const v1::AskRequest& sent = server_.received->ask[0];
+  EXPECT_EQ(sent.mode(), v1::MODE_RAG);
+  EXPECT_EQ(sent.context_ids_size(), 0);
+  EXPECT_EQ(sent.question(), "Who?");
+}
+
 TEST_F(CliTest, PrintsAnAnswerAsOneJsonObject) {
   server_.script->answer = {"say \"hi\"\n", "\xea\xb8\xb0"};
   const auto result = Gist({"ask", kId, "Who?", "--json"});
@@ -360,6 +370,11 @@ TEST_F(CliTest, EndsWithTwoAfterWrongUsage) {
       {"ask", "Who?"},
       {"ask", kId, "Who", "is", "it?"},
       {"ask", kId, kId},
+      {"ask", "--all", "Who?"},
+      {"ask", "--mode", "hybrid", "--all", "Who?"},
+      {"ask", "--mode", "rag", "--all", kId, "Who?"},
+      {"ask", "--mode", "rag", "--all", kId},
+      {"ask", "--mode", "rag", "Who?"},
       {"ask", "--mode", "guess", kId, "Who?"},
       {"ask", "--max-tokens", "many", kId, "Who?"},
       {"--timeout", "0", "info"},

@@ -129,6 +129,37 @@ TEST_F(TenantsTest, AnothersContextIsNotFoundByAnyCall) {
   EXPECT_THAT(GistClient(As(acme_.token)).GetContext(id), IsOk());
 }
 
+TEST_F(TenantsTest, AQuestionOverAllDocumentsIsOverOnesOwn) {
+  const std::string a = IdOf(acme_, text_), b = IdOf(globex_, text_);
+  client::Question question;
+  question.text = "What is the passkey?";
+  question.mode = client::Mode::kRag;
+  const auto ignore = [](std::string_view) { return absl::OkStatus(); };
+  const auto contexts = [&](const TestToken& who) {
+    std::vector<std::string> ids;
+    const auto asked = GistClient(As(who.token)).Ask(question, ignore);
+    EXPECT_THAT(asked, IsOk());
+    if (!asked.ok()) return ids;
+    EXPECT_EQ(asked->documents, 1);
+    for (const auto& chunk : asked->chunks) ids.push_back(chunk.context_id);
+    return ids;
+  };
+  EXPECT_THAT(contexts(acme_), ElementsAre(a));
+  EXPECT_THAT(contexts(globex_), ElementsAre(b));
+  const auto nothing = GistClient(As(default_.token)).Ask(question, ignore);
+  EXPECT_EQ(ErrorInfoOf(nothing.status()).reason, "TEXT_NOT_KEPT");
+  for (const client::Mode mode : client::kModes) {
+    if (mode == client::Mode::kRag) continue;
+    question.mode = mode;
+    const auto refused = GistClient(As(acme_.token)).Ask(question, ignore);
+    EXPECT_TRUE(absl::IsInvalidArgument(refused.status())) << refused.status();
+  }
+  for (const auto& answer :
+       GistClient(As(acme_.token)).Compare(question, {})->answers) {
+    EXPECT_TRUE(absl::IsInvalidArgument(answer.status)) << answer.status;
+  }
+}
+
 TEST_F(TenantsTest, NothingInMemoryTellsWhatAnotherRead) {
   setup_.server.limits.max_cached_kv_bytes = 1 << 30;
   Serve();
