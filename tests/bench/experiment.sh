@@ -6,6 +6,8 @@
 #   --out DIR       default: tests/bench/experiment
 #   --parts LIST    of these, in this order; default: all
 #     costs         memory and times: 5 documents a language, one question at a time
+#     short         1,024 tokens, all frames that the adapter knows, 10, 25 and 50 gists, by both
+#                   readers: 100 documents a language
 #     answers       every mode by both readers, 10 gists: 200 English and 200 Korean documents
 #                   of 2,000 to 8,000 tokens, the mission's question
 #     gists         25 and 50 gists, the same documents
@@ -17,7 +19,7 @@
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
-out=tests/bench/experiment parts=costs,answers,gists,families minutes=0 passkeys=200
+out=tests/bench/experiment parts=costs,short,answers,gists,families minutes=0 passkeys=200
 weights=float32
 while [ $# -gt 0 ]; do
   case $1 in
@@ -65,6 +67,11 @@ for part in ${parts//,/ }; do
     costs)
       samples costs --count 5 --seed 2
       evaluate costs --modes gist,full,rag,hybrid --gists 10
+      ;;
+    short)
+      samples short --frames train --tokens 1024 --count 100 --seed 4
+      evaluate short --modes gist,full,rag --gists 10,25,50 --readers frozen,trained \
+        --concurrency 2
       ;;
     answers)
       evaluate answers --modes gist,full,rag,hybrid --gists 10 --readers frozen,trained \

@@ -291,7 +291,7 @@ TEST_F(GistStoreTest, CompressesDocumentsAlone) {
   const auto status = rocksdb::LoadLatestOptions(rocksdb::ConfigOptions(),
                                                  folder(), &options, &families);
   ASSERT_TRUE(status.ok()) << status.ToString();
-  EXPECT_EQ(families.size(), 9u);
+  EXPECT_EQ(families.size(), 10u);
   for (const auto& family : families) {
     EXPECT_EQ(family.options.compression, family.name == "documents"
                                               ? rocksdb::kZSTD
