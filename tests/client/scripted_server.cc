@@ -259,6 +259,7 @@ v1::Accounting FullAccounting() {
   accounting.set_search_seconds(0.05);
   accounting.set_embedder_fingerprint(std::string(64, 'e'));
   accounting.set_reader_fingerprint(std::string(64, 'f'));
+  accounting.set_documents(1);
   v1::RetrievedChunk& chunk = *accounting.add_chunks();
   chunk.set_context_id("ctx_00000000000000000000000000000001");
   chunk.set_begin(5);

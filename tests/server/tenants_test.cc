@@ -154,8 +154,9 @@ TEST_F(TenantsTest, AQuestionOverAllDocumentsIsOverOnesOwn) {
     const auto refused = GistClient(As(acme_.token)).Ask(question, ignore);
     EXPECT_TRUE(absl::IsInvalidArgument(refused.status())) << refused.status();
   }
-  for (const auto& answer :
-       GistClient(As(acme_.token)).Compare(question, {})->answers) {
+  const auto compared = GistClient(As(acme_.token)).Compare(question, {});
+  ASSERT_THAT(compared, IsOk());
+  for (const auto& answer : compared->answers) {
     EXPECT_TRUE(absl::IsInvalidArgument(answer.status)) << answer.status;
   }
 }
