@@ -55,7 +55,8 @@ std::vector<Trial> Trials() {
       trials.push_back(std::move(trial));
     }
   }
-  trials.push_back(MakeError(200, {.mode = Mode::kFullContext}, kHostile));
+  trials.push_back(MakeError(
+      200, {.mode = Mode::kFullContext, .reader = Reader::kTrained}, kHostile));
   trials.back().question = kHostile;
   trials.back().wanted = {kHostile};
   return trials;
