@@ -84,6 +84,10 @@ class AskJob : public Job {
   std::span<const int32_t> Context() const {
     return std::span(work_.tokens).first(size_t(work_.context_tokens));
   }
+  // Where the trained reader takes over; the end of work_.tokens: nowhere.
+  size_t TrainedFrom() const {
+    return work_.tokens.size() - size_t(work_.trained_tokens);
+  }
   void PostText(std::string text);
 
   const AskWork work_;
@@ -94,10 +98,6 @@ class AskJob : public Job {
   std::unique_ptr<Sequence> prompt_;
   size_t loaded_gists_ = 0;   // of work_.gists
   size_t loaded_tokens_ = 0;  // of work_.tokens
-  // Where the trained reader takes over; the end of work_.tokens: nowhere.
-  size_t TrainedFrom() const {
-    return work_.tokens.size() - size_t(work_.trained_tokens);
-  }
   int64_t tokens_read_ = 0;
   bool has_token_ = false;
   Utf8Stream utf8_;

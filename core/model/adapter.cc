@@ -17,8 +17,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr char kTensorFile[] = "/adapter_model.safetensors";
-
 struct Lora {
   int r = 0;
   float alpha = 0;
@@ -199,6 +197,24 @@ absl::StatusOr<Json> ReadConfig(const std::string& folder) {
   return absl::InvalidArgumentError("adapter_config.json: not a JSON object");
 }
 
+// What stands in the tensor file, all but the embeddings in `impl`.
+struct Opened {
+  MappedFile file;
+  SafeTensors tensors;  // views of `file`
+  Adapter::Impl impl;
+};
+
+absl::StatusOr<Opened> OpenTensors(const std::string& folder,
+                                   const ModelConfig& model, const Lora& lora,
+                                   const std::string& device) {
+  GIST_ASSIGN_OR_RETURN(
+      MappedFile file, MappedFile::Open(folder + "/adapter_model.safetensors"));
+  GIST_ASSIGN_OR_RETURN(SafeTensors tensors, ParseSafeTensors(file.bytes()));
+  GIST_ASSIGN_OR_RETURN(Adapter::Impl impl,
+                        TakeLora(tensors, model, lora, device));
+  return Opened{std::move(file), std::move(tensors), std::move(impl)};
+}
+
 absl::Status CheckModel(const std::string& trained_on,
                         const std::string& used_on) {
   if (trained_on == used_on) return absl::OkStatus();
@@ -219,19 +235,16 @@ absl::StatusOr<std::unique_ptr<Adapter>> Adapter::Load(
     GIST_ASSIGN_OR_RETURN(AdapterConfig config, ParseGist(json));
     GIST_RETURN_IF_ERROR(
         CheckModel(config.model_fingerprint, model_fingerprint));
-    GIST_ASSIGN_OR_RETURN(const MappedFile file,
-                          MappedFile::Open(folder + kTensorFile));
-    GIST_ASSIGN_OR_RETURN(const SafeTensors tensors,
-                          ParseSafeTensors(file.bytes()));
-    GIST_ASSIGN_OR_RETURN(Impl impl, TakeLora(tensors, model, lora, device));
+    GIST_ASSIGN_OR_RETURN(Opened opened,
+                          OpenTensors(folder, model, lora, device));
     GIST_ASSIGN_OR_RETURN(
-        impl.embeddings,
-        Take(tensors, "gist_embeddings",
+        opened.impl.embeddings,
+        Take(opened.tensors, "gist_embeddings",
              {config.gists_per_block, model.hidden_size}, device));
-    std::string fingerprint = FingerprintOf(config, lora, file.bytes());
+    std::string fingerprint = FingerprintOf(config, lora, opened.file.bytes());
     return std::unique_ptr<Adapter>(
         new Adapter(std::move(config), std::move(fingerprint),
-                    std::make_unique<const Impl>(std::move(impl))));
+                    std::make_unique<const Impl>(std::move(opened.impl))));
   });
 }
 
@@ -251,22 +264,19 @@ absl::StatusOr<std::unique_ptr<TrainedReader>> TrainedReader::Load(
     if (section == json.end() || !section->is_object()) {
       return absl::InvalidArgumentError(
           "adapter_config.json: no \"reader\" object: this is not an adapter "
-          "that was trained to answer; make one with gist-train-reader");
+          "that was trained to answer; make one with gist-train --reader-of");
     }
     GIST_ASSIGN_OR_RETURN(const std::string trained_on, ModelOf(*section));
     GIST_RETURN_IF_ERROR(CheckModel(trained_on, model_fingerprint));
-    GIST_ASSIGN_OR_RETURN(const MappedFile file,
-                          MappedFile::Open(folder + kTensorFile));
-    GIST_ASSIGN_OR_RETURN(const SafeTensors tensors,
-                          ParseSafeTensors(file.bytes()));
-    GIST_ASSIGN_OR_RETURN(Adapter::Impl impl,
-                          TakeLora(tensors, model, lora, device));
+    GIST_ASSIGN_OR_RETURN(Opened opened,
+                          OpenTensors(folder, model, lora, device));
     std::string fingerprint = Sha256Hex(fmt::format(
         "gist reader 1 r={} alpha={} targets={} model={} tensors={}", lora.r,
-        lora.alpha, Names(lora.targets), trained_on, Sha256Hex(file.bytes())));
+        lora.alpha, Names(lora.targets), trained_on,
+        Sha256Hex(opened.file.bytes())));
     return std::unique_ptr<TrainedReader>(new TrainedReader(
         std::move(fingerprint),
-        std::make_unique<const Adapter::Impl>(std::move(impl))));
+        std::make_unique<const Adapter::Impl>(std::move(opened.impl))));
   });
 }
 

@@ -100,6 +100,14 @@ absl::Status ExportAdapterFolder(const std::string& folder,
   return WriteWholeFile(folder + "/adapter_config.json", config.dump(2) + "\n");
 }
 
+GistLayout WithGistsOf(const AdapterConfig& config, GistLayout layout) {
+  layout.gist_tokens = config.gist_tokens;
+  layout.gists_per_block = config.gists_per_block;
+  layout.block_overlap_tokens = config.block_overlap_tokens;
+  layout.segment_tokens = config.segment_tokens;
+  return layout;
+}
+
 absl::Status ImportAdapterFolder(const std::string& folder,
                                  const ModelConfig& model,
                                  const std::string& model_fingerprint,

@@ -25,6 +25,9 @@ absl::Status ExportAdapterFolder(const std::string& folder,
                                  const GistLayout& layout,
                                  const AdapterOrigin& origin);
 
+// `layout`, with gists where the adapter lays them.
+GistLayout WithGistsOf(const AdapterConfig& config, GistLayout layout = {});
+
 // Starts from an adapter that is there. LoRA of projections that it lacks stays
 // as it is; of another number of gists a block, the last embeddings are taken,
 // or all repeated. kFailedPrecondition: another model, or LoRA of another rank.

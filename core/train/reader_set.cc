@@ -10,6 +10,7 @@
 #include "core/base/status.h"
 #include "core/embed/passages.h"
 #include "core/model/ops.h"
+#include "core/train/adapter_files.h"
 #include "core/train/gist_writer.h"
 
 namespace gist {
@@ -31,11 +32,7 @@ std::string_view Name(Before before) {
 namespace {
 
 GistLayout LayoutOf(const AdapterConfig& config) {
-  GistLayout layout;
-  layout.gist_tokens = config.gist_tokens;
-  layout.gists_per_block = config.gists_per_block;
-  layout.block_overlap_tokens = config.block_overlap_tokens;
-  layout.segment_tokens = config.segment_tokens;
+  GistLayout layout = WithGistsOf(config);
   layout.max_document_tokens = config.max_document_tokens;
   return layout;
 }

@@ -422,12 +422,9 @@ absl::StatusOr<double> TorchTrainerImpl::Evaluate(
   GIST_ASSIGN_OR_RETURN(const auto adapter,
                         Adapter::Load(folder, exact_.config, base_.fingerprint,
                                       exact_.frequencies.device().str()));
-  GistLayout layout = recipe().layout;
-  layout.gist_tokens = adapter->config().gist_tokens;
-  layout.gists_per_block = adapter->config().gists_per_block;
-  layout.block_overlap_tokens = adapter->config().block_overlap_tokens;
-  layout.segment_tokens = adapter->config().segment_tokens;
-  GIST_ASSIGN_OR_RETURN(const auto dev, MakeDevSet(layout));
+  GIST_ASSIGN_OR_RETURN(
+      const auto dev,
+      MakeDevSet(WithGistsOf(adapter->config(), recipe().layout)));
   const int tokens = recipe().stages.back().max_tokens;
   DevScore all;
   for (int begin = 0; begin < dev->documents();) {
