@@ -119,8 +119,7 @@ class Retriever {
                            TenantIndexCache::Loan& loan, Retrieved* retrieved);
   absl::Status StoreIndex(std::string_view tenant, TenantIndex& index) const;
   TenantIndex NewIndex() const;
-  absl::Status FillText(RetrievedChunk& chunk,
-                        const std::string& document_id) const;
+  absl::StatusOr<std::string> TextNow(const TenantDocument& document) const;
 
   Embedder& embedder_;
   GistStore& store_;

@@ -51,20 +51,24 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
     GIST_ASSIGN_OR_RETURN(
         found, loan.index->Search(vector, options.top_k, options.ef));
   }
-  std::vector<std::string> order;  // of documents, the best one first
+  // Documents and their texts, each read once; the best one first.
+  std::vector<std::pair<std::string, std::string>> texts;
   for (const FoundChunk& each : found) {
-    RetrievedChunk chunk{
-        documents.at(each.document_id).context_id,
-        int(std::ranges::find(order, each.document_id) - order.begin()),
-        each.chunk.begin,
-        each.chunk.end,
-        each.similarity,
-        /*text=*/{}};
-    const absl::Status filled = FillText(chunk, each.document_id);
-    if (absl::IsNotFound(filled)) continue;  // gone meanwhile
-    GIST_RETURN_IF_ERROR(filled);
-    if (chunk.document == int(order.size())) order.push_back(each.document_id);
-    retrieved.chunks.push_back(std::move(chunk));
+    const TenantDocument& document = documents.at(each.document_id);
+    const auto place = std::ranges::find(
+        texts, each.document_id, &std::pair<std::string, std::string>::first);
+    const int number = int(place - texts.begin());
+    if (place == texts.end()) {
+      auto text = TextNow(document);
+      if (absl::IsNotFound(text.status())) continue;  // gone meanwhile
+      GIST_RETURN_IF_ERROR(text.status());
+      texts.emplace_back(each.document_id, *std::move(text));
+    }
+    const auto [begin, end] = std::pair(each.chunk.begin, each.chunk.end);
+    retrieved.chunks.push_back({document.context_id, number, begin, end,
+                                each.similarity,
+                                texts[size_t(number)].second.substr(
+                                    size_t(begin), size_t(end - begin))});
   }
   retrieved.search_seconds += SecondsSince(start);
   retrieved.documents = int(documents.size());
@@ -175,14 +179,12 @@ absl::Status Retriever::StoreIndex(std::string_view tenant,
 }
 
 // kNotFound: context or text are gone.
-absl::Status Retriever::FillText(RetrievedChunk& chunk,
-                                 const std::string& document_id) const {
-  GIST_RETURN_IF_ERROR(store_.Find(chunk.context_id).status());
-  const auto text = store_.GetText(document_id);
-  if (!text.ok()) return Within(chunk.context_id, text.status());
-  chunk.text =
-      text->substr(size_t(chunk.begin), size_t(chunk.end - chunk.begin));
-  return absl::OkStatus();
+absl::StatusOr<std::string> Retriever::TextNow(
+    const TenantDocument& document) const {
+  GIST_RETURN_IF_ERROR(store_.Find(document.context_id).status());
+  auto text = store_.GetText(document.document_id);
+  if (!text.ok()) return Within(document.context_id, text.status());
+  return text;
 }
 
 }  // namespace gist
