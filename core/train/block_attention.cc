@@ -13,6 +13,7 @@
 #include <torch/csrc/autograd/functions/utils.h>
 
 #include <cmath>
+#include <type_traits>
 
 #include "core/gist/mask.h"
 
@@ -228,6 +229,17 @@ struct BlockAttentionNode final : torch::autograd::Node {
   std::vector<BlockMemory> memories;
 };
 
+// LibTorch counts a node's references in the node itself; 2.11 did so beside
+// it.
+template <typename Node>
+auto MakeNode() {
+  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
+    return c10::make_intrusive<Node>();
+  } else {
+    return std::make_shared<Node>();
+  }
+}
+
 // Parts of segments that tokens [begin, end) of a document lie in.
 std::vector<BlockTile> TilesOf(const TrainDocument& document, int begin,
                                int end, int segment_tokens,
@@ -276,33 +288,48 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
 
 }  // namespace
 
+WriteForm FormFor(at::Device device) {
+  return device.is_cpu() ? WriteForm::kBlocks : WriteForm::kDocuments;
+}
+
 std::shared_ptr<const WritePlan> MakeWritePlan(
     const FrozenModel& model, const GistLayout& layout,
-    std::span<const TrainDocument> documents) {
+    std::span<const TrainDocument> documents, WriteForm form) {
   const at::NoGradGuard no_grad;
   auto plan = std::make_shared<WritePlan>();
   plan->model = &model;
   for (const TrainDocument& document : documents) {
-    const MaskShape shape{.context_tokens = document.tokens,
-                          .gist_tokens = document.gist_tokens,
-                          .prefix_tokens = model.prefix_tokens,
-                          .gists_per_block = layout.gists_per_block,
-                          .block_overlap_tokens = layout.block_overlap_tokens,
-                          .segment_tokens = layout.segment_tokens};
+    const MaskShape shape = ShapeOf(document, layout, model.prefix_tokens);
+    int64_t row = plan->rows();
+    for (int i = 0; i < document.gist_tokens; ++i)
+      plan->slots.push_back(SlotOf(shape, i).slot);
+    if (form == WriteForm::kDocuments) continue;
     for (int i = 0; i < document.gist_tokens; i += layout.gists_per_block) {
       BlockPlan block = PlanBlock(model, layout, document, shape, i);
-      block.first_row = plan->rows();
-      for (int64_t slot = 0; slot < block.rows; ++slot)
-        plan->slots.push_back(slot);
+      block.first_row = row;
+      row += block.rows;
       plan->blocks.push_back(std::move(block));
     }
   }
+  if (form == WriteForm::kDocuments)
+    plan->documents = MakeDocumentsPlan(model, layout, documents);
   return plan;
+}
+
+std::shared_ptr<const WritePlan> MakeWritePlan(
+    const FrozenModel& model, const GistLayout& layout,
+    std::span<const TrainDocument> documents) {
+  return MakeWritePlan(model, layout, documents,
+                       FormFor(model.frequencies.device()));
 }
 
 Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
                       const Tensor& query, const Tensor& key,
                       const Tensor& value) {
+  if (plan->documents) {
+    return DocumentAttention(*plan->model, *plan->documents, layer, query, key,
+                             value);
+  }
   const Tensor q = query.detach(), k = key.detach(), v = value.detach();
   Tensor out = at::empty_like(q);
   std::vector<BlockMemory> memories(plan->blocks.size());
@@ -310,7 +337,7 @@ Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
     memories[i] = BlockPass(*plan, i, layer).Forward(q, k, v, &out);
   });
   if (torch::autograd::compute_requires_grad(query, key, value)) {
-    auto node = c10::make_intrusive<BlockAttentionNode>();
+    auto node = MakeNode<BlockAttentionNode>();
     node->plan = plan;
     node->layer = layer;
     node->memories = std::move(memories);

@@ -5,13 +5,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/model/ops.h"
-#include "core/train/document.h"
-#include "core/train/frozen_model.h"
-#include "core/trainer.h"
+#include "core/train/document_attention.h"
 
 namespace gist {
 
@@ -37,12 +36,22 @@ struct BlockPlan {
 // All gists of a batch of documents.
 struct WritePlan {
   const FrozenModel* model = nullptr;
-  std::vector<BlockPlan> blocks;
-  std::vector<int64_t> slots;  // of each row: which embedding
+  std::vector<BlockPlan> blocks;           // of WriteForm::kBlocks
+  std::optional<DocumentsPlan> documents;  // of WriteForm::kDocuments
+  std::vector<int64_t> slots;              // of each row: which embedding
   int64_t rows() const { return int64_t(slots.size()); }
 };
 
+// How the products of a batch are cut: by block and segment, small enough for a
+// processor's cache, or as one, which is what fills a GPU.
+enum class WriteForm { kBlocks, kDocuments };
+WriteForm FormFor(at::Device device);
+
 // Ranges and positions are SlotOf's. `model` outlives the plan.
+std::shared_ptr<const WritePlan> MakeWritePlan(
+    const FrozenModel& model, const GistLayout& layout,
+    std::span<const TrainDocument> documents, WriteForm form);
+// By the form for the model's device.
 std::shared_ptr<const WritePlan> MakeWritePlan(
     const FrozenModel& model, const GistLayout& layout,
     std::span<const TrainDocument> documents);

@@ -7,6 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/gist/mask.h"
+#include "core/trainer.h"
+
 namespace gist {
 
 // A document of `tokens` tokens. Nothing is copied: segment s, of the pool,
@@ -20,5 +23,16 @@ struct TrainDocument {
   std::vector<int32_t> ids;  // the `tokens` of them
   int gist_tokens = 0;       // to be written
 };
+
+// Who attends to whom when `document` is written as `layout` has it.
+inline MaskShape ShapeOf(const TrainDocument& document,
+                         const GistLayout& layout, int prefix_tokens) {
+  return {.context_tokens = document.tokens,
+          .gist_tokens = document.gist_tokens,
+          .prefix_tokens = prefix_tokens,
+          .gists_per_block = layout.gists_per_block,
+          .block_overlap_tokens = layout.block_overlap_tokens,
+          .segment_tokens = layout.segment_tokens};
+}
 
 }  // namespace gist

@@ -32,14 +32,8 @@ class WholePass {
         tokens_(document.tokens),
         segment_tokens_(layout.segment_tokens > 0 ? layout.segment_tokens
                                                   : document.tokens),
-        gists_(
-            MakeGistRows({.context_tokens = document.tokens,
-                          .gist_tokens = document.gist_tokens,
-                          .prefix_tokens = model.prefix_tokens,
-                          .gists_per_block = layout.gists_per_block,
-                          .block_overlap_tokens = layout.block_overlap_tokens,
-                          .segment_tokens = layout.segment_tokens},
-                         model.config, model.frequencies)),
+        gists_(MakeGistRows(ShapeOf(document, layout, model.prefix_tokens),
+                            model.config, model.frequencies)),
         positions_(
             RotationFrom(model.prefix_tokens, tokens_, model.frequencies)),
         text_(Rows(model.weights.embedding,
