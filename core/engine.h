@@ -81,6 +81,9 @@ struct DeviceMemory {
   int64_t kv_bytes = 0;         // of all sequences that live
   int64_t workspace_bytes = 0;  // activations, adapters, a training
   int64_t reserved_bytes = 0;   // free, and kept by the allocator for reuse
+  // The most that weights, kv and workspace were together since the last
+  // ForgetDevicePeak.
+  int64_t peak_bytes = 0;
 
   // The rest: the driver's, and other processes'.
   int64_t other_bytes() const {
@@ -120,6 +123,8 @@ class Engine {
   // The trained reader, which never changes while the process runs.
   virtual ReaderInfo reader() const { return {}; }
   // Now. Nothing on a CPU, or where the device does not tell.
+  // Starts DeviceMemory::peak_bytes anew. Any thread.
+  virtual void ForgetDevicePeak() const {}
   virtual std::optional<DeviceMemory> device_memory() const {
     return std::nullopt;
   }

@@ -101,6 +101,7 @@ class TorchEngine final : public Engine {
   }
   ReaderInfo reader() const override { return reader_info_; }
   std::optional<DeviceMemory> device_memory() const override;
+  void ForgetDevicePeak() const override { ForgetPeakOf(model_info_.device); }
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override {
     return base_.tokenizer->Encode(text);
@@ -206,6 +207,7 @@ std::optional<DeviceMemory> TorchEngine::device_memory() const {
       0, device->allocated_bytes - memory.weights_bytes - memory.kv_bytes);
   memory.reserved_bytes =
       std::max<int64_t>(0, device->reserved_bytes - device->allocated_bytes);
+  memory.peak_bytes = device->peak_bytes;
   return memory;
 }
 

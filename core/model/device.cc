@@ -12,9 +12,15 @@
 namespace gist {
 namespace {
 
-// Of libgist_cuda.so: {total, free, allocated, reserved}; 0: it failed.
-using CudaMemory = int (*)(int index, int64_t bytes[4]);
+// Of libgist_cuda.so: {total, free, allocated, reserved, peak}; 0: it failed.
+using CudaMemory = int (*)(int index, int64_t bytes[5]);
 std::atomic<CudaMemory> cuda_memory = nullptr;
+using CudaForgetPeak = void (*)(int index);
+std::atomic<CudaForgetPeak> cuda_forget_peak = nullptr;
+
+int IndexOf(const c10::Device& device) {
+  return device.has_index() ? device.index() : 0;
+}
 
 absl::Status LoadCuda(int index) {
   std::error_code error;
@@ -31,6 +37,8 @@ absl::Status LoadCuda(int index) {
   const auto count =
       reinterpret_cast<int (*)()>(dlsym(module, "gist_cuda_device_count"));
   cuda_memory = reinterpret_cast<CudaMemory>(dlsym(module, "gist_cuda_memory"));
+  cuda_forget_peak =
+      reinterpret_cast<CudaForgetPeak>(dlsym(module, "gist_cuda_forget_peak"));
   const int devices = count != nullptr ? count() : 0;
   if (index >= devices) {
     return absl::FailedPreconditionError(
@@ -48,7 +56,7 @@ absl::Status PrepareDevice(const std::string& device) {
   try {
     const c10::Device parsed(device);
     if (!parsed.is_cuda()) throw std::invalid_argument("not CUDA");
-    index = parsed.has_index() ? parsed.index() : 0;
+    index = IndexOf(parsed);
   } catch (const std::exception&) {
     return absl::InvalidArgumentError(
         fmt::format("device \"{}\", want cpu, cuda or cuda:N", device));
@@ -59,11 +67,15 @@ absl::Status PrepareDevice(const std::string& device) {
 std::optional<DeviceBytes> MemoryOf(const std::string& device) {
   const CudaMemory read = cuda_memory;
   if (device == "cpu" || read == nullptr) return std::nullopt;
-  const c10::Device parsed(device);
-  int64_t bytes[4] = {};
-  const int index = parsed.has_index() ? parsed.index() : 0;
-  if (read(index, bytes) == 0) return std::nullopt;
-  return DeviceBytes{bytes[0], bytes[1], bytes[2], bytes[3]};
+  int64_t bytes[5] = {};
+  if (read(IndexOf(c10::Device(device)), bytes) == 0) return std::nullopt;
+  return DeviceBytes{bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]};
+}
+
+void ForgetPeakOf(const std::string& device) {
+  const CudaForgetPeak forget = cuda_forget_peak;
+  if (device != "cpu" && forget != nullptr)
+    forget(IndexOf(c10::Device(device)));
 }
 
 bool HasFastBfloat16(const std::string& device) {

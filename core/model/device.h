@@ -13,7 +13,6 @@ namespace gist {
 // libgist_cuda.so, which brings LibTorch's kernels, from the executable's
 // folder. kInvalidArgument: not such a name. kFailedPrecondition: the module is
 // not there or there is no such GPU; the message says which.
-// No GPU has run this code yet.
 absl::Status PrepareDevice(const std::string& device);
 
 // Of a GPU, by the driver's and the allocator's count.
@@ -22,10 +21,13 @@ struct DeviceBytes {
   int64_t free_bytes = 0;       // for all processes
   int64_t allocated_bytes = 0;  // of tensors of this process
   int64_t reserved_bytes = 0;   // held for tensors, allocated_bytes included
+  int64_t peak_bytes = 0;       // the largest allocated_bytes of late
 };
 // Any thread, after PrepareDevice(device). Nothing on a CPU, or if the driver
-// does not tell. No GPU has run this code yet.
+// does not tell.
 std::optional<DeviceBytes> MemoryOf(const std::string& device);
+// Starts peak_bytes anew. Likewise; does nothing on a CPU.
+void ForgetPeakOf(const std::string& device);
 
 // Are products of bfloat16 faster than those of float32 on `device`? On a CPU:
 // with AVX-512 BF16. Without it they are emulated and take many times as long.

@@ -53,6 +53,24 @@ TEST_F(CompareTest, AnswersInEachModeInOrder) {
             comparison->answers[0].accounting.kv_bytes);
 }
 
+TEST_F(CompareTest, OnAGpuMemoryIsTheGpus) {
+  HarnessOptions options;
+  options.engine.device = "cuda:0";
+  Start(options);
+  const std::string id = server().IdOf(DocumentWith("ABC123", 60));
+  for (int i = 0; i < 2; ++i) {  // what an earlier mode took is forgotten
+    const auto comparison = Compare(id);
+    ASSERT_THAT(comparison, IsOk());
+    for (const ModeAnswer& answer : comparison->answers) {
+      ASSERT_TRUE(answer.peak_bytes);
+      EXPECT_GE(*answer.peak_bytes, answer.accounting.kv_bytes);
+      EXPECT_LT(*answer.peak_bytes, 2 * answer.accounting.kv_bytes + 100'000);
+    }
+    EXPECT_GT(*comparison->answers[1].peak_bytes,
+              *comparison->answers[0].peak_bytes);
+  }
+}
+
 TEST_F(CompareTest, FindsAndLeavesNothingInMemory) {
   HarnessOptions options;
   options.limits.max_cached_kv_bytes = 1 << 20;

@@ -108,6 +108,8 @@ class FakeSequence : public Sequence {
   int64_t kv_bytes() const override { return held_tokens * kKvBytes; }
   void Hold(int tokens) {
     counts_.live_kv_bytes += int64_t(tokens - held_tokens) * kKvBytes;
+    counts_.most_kv_bytes =
+        std::max(counts_.most_kv_bytes.load(), counts_.live_kv_bytes.load());
     held_tokens = tokens;
   }
 
@@ -217,6 +219,8 @@ std::optional<DeviceMemory> FakeEngine::device_memory() const {
                       .kv_bytes = counts_.live_kv_bytes,
                       .workspace_bytes = 300'000'000,
                       .reserved_bytes = 100'000'000};
+  memory.peak_bytes =
+      memory.weights_bytes + memory.workspace_bytes + counts_.most_kv_bytes;
   memory.used_bytes = 2'000'000'000 + memory.weights_bytes + memory.kv_bytes +
                       memory.workspace_bytes + memory.reserved_bytes;
   return memory;

@@ -64,6 +64,7 @@ struct FakeEngineCounts {
   std::atomic<int> largest_decode_batch{0};
   std::atomic<int> live_sequences{0};
   std::atomic<int64_t> live_kv_bytes{0};
+  std::atomic<int64_t> most_kv_bytes{0};  // since ForgetDevicePeak
   std::atomic<int> overlapping_calls{
       0};  // two threads at once: the caller's bug
 };
@@ -77,6 +78,9 @@ class FakeEngine : public Engine {
   AdapterInfo adapter() const override;
   ReaderInfo reader() const override;
   std::optional<DeviceMemory> device_memory() const override;
+  void ForgetDevicePeak() const override {
+    counts_.most_kv_bytes = counts_.live_kv_bytes.load();
+  }
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override;
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
@@ -114,7 +118,7 @@ class FakeEngine : public Engine {
 
   FakeEngineOptions options_;
   ModelInfo model_;
-  FakeEngineCounts counts_;
+  mutable FakeEngineCounts counts_;
   std::atomic<bool> in_call_{false};
   mutable std::mutex mutex_;  // guards all below
   AdapterInfo adapter_;
