@@ -75,8 +75,9 @@ jobs_for_machine() {
   echo "${GIST_JOBS:-$jobs}"
 }
 
-# start_server FOLDER LOG [FLAG...]: starts build/release/gistd on a free loopback port
-# with its data in FOLDER, and returns when it is ready; if it ends instead, shows why.
+# start_server FOLDER LOG [FLAG...]: starts gistd, of $build or build/release, on a free
+# loopback port with its data in FOLDER, and returns when it is ready; if it ends instead,
+# shows why.
 # Sets server_pid, and GIST_SERVER for gist.
 server_pid=
 server_log=
@@ -86,7 +87,7 @@ start_server() {
   server_log=$log
   mkdir -p "$folder" "$(dirname "$log")"
   : >"$log"
-  build/release/gistd --listen 127.0.0.1:0 --admin off --drain-seconds 0 --data-dir "$folder" "$@" \
+  "${build:-build/release}/gistd" --listen 127.0.0.1:0 --admin off --drain-seconds 0 --data-dir "$folder" "$@" \
     >"$log" 2>&1 &
   server_pid=$!
   until grep -q 'gistd ready' "$log"; do

@@ -131,6 +131,9 @@ inline constexpr MetricName kResident = {
 inline constexpr MetricName kPeak = {
     "gist_process_peak_memory_bytes", "gauge", "",
     "The most that was resident since the start"};
+inline constexpr MetricName kHeap = {
+    "gist_process_heap_bytes", "gauge", "",
+    "Memory that malloc has handed out and not got back"};
 inline constexpr MetricName kMemoryLimit = {
     "gist_process_memory_limit_bytes", "gauge", "",
     "What the process may have: of its control group, or of the machine"};
@@ -160,8 +163,9 @@ inline constexpr std::array kAll = {
     kCacheLookups,    kCacheBytes,     kCacheLimit,      kDataBytes,
     kDiskFree,        kDiskSize,       kTrainSteps,      kTrainLoss,
     kTrainSpeed,      kTrainingsEnded, kTrainingsQueued, kTrainingsRunning,
-    kResident,        kPeak,           kMemoryLimit,     kDeviceMemory,
-    kDeviceUsed,      kDeviceSize,     kReady,           kBuild};
+    kResident,        kPeak,           kHeap,            kMemoryLimit,
+    kDeviceMemory,    kDeviceUsed,     kDeviceSize,      kReady,
+    kBuild};
 
 }  // namespace metric
 }  // namespace gist

@@ -105,6 +105,7 @@ std::vector<MetricFamily> FamiliesOf(const Readings& readings) {
   page.Add(metric::kDiskSize, readings.disk_size_bytes);
   page.Add(metric::kResident, readings.resident_bytes);
   page.Add(metric::kPeak, readings.peak_bytes);
+  page.Add(metric::kHeap, readings.heap_bytes);
   page.Add(metric::kMemoryLimit, readings.memory_limit_bytes);
   if (readings.device_memory) {
     AddDevice(readings.device, *readings.device_memory, page);

@@ -55,6 +55,13 @@ std::optional<int64_t> PeakResidentBytes() {
   return std::max(*peak, forgotten_peak.load());
 }
 
+std::optional<int64_t> HeapBytes() {
+  const struct mallinfo2 info = mallinfo2();
+  const auto bytes = int64_t(info.uordblks + info.hblkhd);
+  if (bytes == 0) return std::nullopt;  // another malloc is in its place
+  return bytes;
+}
+
 std::optional<int64_t> MemoryLimitBytes() {
   auto limit = KilobytesIn("/proc/meminfo", "MemTotal");
   for (const char* const path :

@@ -13,6 +13,11 @@ std::optional<int64_t> ResidentBytes();
 // meanwhile.
 std::optional<int64_t> PeakResidentBytes();
 
+// What malloc has handed out and not got back, in bytes: grows without end
+// where memory is lost, which resident memory tells only after its caches are
+// full. Nothing where malloc does not tell. Source: mallinfo(3).
+std::optional<int64_t> HeapBytes();
+
 // What the process may have at most: the limit of its control group, or the
 // machine's memory. Source: cgroups(7), memory.max.
 std::optional<int64_t> MemoryLimitBytes();

@@ -52,6 +52,7 @@ Readings ReadServer(const Pipeline& pipeline, const std::string& data_dir) {
   readings.cache_limit_bytes = pipeline.cache().max_bytes();
   readings.resident_bytes = ResidentBytes();
   readings.peak_bytes = PeakResidentBytes();
+  readings.heap_bytes = HeapBytes();
   readings.memory_limit_bytes = MemoryLimitBytes();
   std::error_code error;
   const fs::space_info space = fs::space(data_dir, error);

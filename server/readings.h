@@ -26,7 +26,8 @@ struct Readings {
   int64_t cache_bytes = 0;
   int64_t cache_limit_bytes = 0;
   // Nothing where the system does not tell.
-  std::optional<int64_t> resident_bytes, peak_bytes, memory_limit_bytes;
+  std::optional<int64_t> resident_bytes, peak_bytes, heap_bytes,
+      memory_limit_bytes;
   std::optional<int64_t> disk_free_bytes, disk_size_bytes;
   std::vector<PartBytes> data;  // "store", "training", "datasets", "adapters"
   std::string device;           // "cpu", "cuda:0"

@@ -40,6 +40,7 @@ double SecondsSince(steady_clock::time_point start) {
 struct Sample {
   double seconds = 0;
   double resident_bytes = 0;
+  double heap_bytes = 0;  // what malloc has handed out
   double open_files = 0, threads = 0, stored_files = 0, stored_bytes = 0;
 };
 struct Call {
@@ -206,6 +207,7 @@ class Soak {
     const pid_t pid = server_.process().pid();
     Sample sample{.seconds = seconds,
                   .resident_bytes = double(ResidentBytes(pid)),
+                  .heap_bytes = server_.Metric("gist_process_heap_bytes"),
                   .open_files = double(OpenFiles(pid)),
                   .threads = double(Threads(pid))};
     std::error_code gone;  // files come and go
@@ -221,11 +223,11 @@ class Soak {
   void Print(const Sample& sample) {
     const std::scoped_lock lock(mutex_);
     std::printf(
-        "%6.0f s: %.1f MB, %.0f open files, %.0f threads, %.0f files of "
-        "%.1f MB, %zu calls\n",
-        sample.seconds, sample.resident_bytes / 1e6, sample.open_files,
-        sample.threads, sample.stored_files, sample.stored_bytes / 1e6,
-        calls_.size());
+        "%6.0f s: %.1f MB, heap %.1f MB, %.0f open files, %.0f threads, %.0f "
+        "files of %.1f MB, %zu calls\n",
+        sample.seconds, sample.resident_bytes / 1e6, sample.heap_bytes / 1e6,
+        sample.open_files, sample.threads, sample.stored_files,
+        sample.stored_bytes / 1e6, calls_.size());
     std::fflush(stdout);
   }
 
@@ -251,6 +253,7 @@ TEST(SoakTest, HoldsNoMoreAtTheEndThanAtTheBeginning) {
 
   const double mean = MeanOf(samples, &Sample::resident_bytes);
   const Slope slope = SlopeOf(samples, &Sample::resident_bytes);
+  const Slope heap = SlopeOf(samples, &Sample::heap_bytes);
   const double grown = GrowthOf(samples, &Sample::resident_bytes);
   const double open_files = MoreOf(samples, &Sample::open_files);
   const double threads = MoreOf(samples, &Sample::threads);
@@ -258,10 +261,13 @@ TEST(SoakTest, HoldsNoMoreAtTheEndThanAtTheBeginning) {
   PrintFigure(fmt::format(
       "soak: {:.0f} s, {} calls, {} wrong; after {:.0f} s: memory {:.1f} MB on "
       "average, {:.1f} at the most; slope {:+.1f} MB/h, standard error {:.1f}; "
-      "last tenth {:+.2f} MB over the first",
+      "last tenth {:+.2f} MB over the first; heap {:.1f} MB on average, slope "
+      "{:+.1f} MB/h, standard error {:.1f}",
       seconds, soak.calls(), soak.wrong(), seconds / 6, mean / 1e6,
       MostOf(samples, &Sample::resident_bytes) / 1e6,
-      slope.each_second * 3600 / 1e6, slope.error * 3600 / 1e6, grown / 1e6));
+      slope.each_second * 3600 / 1e6, slope.error * 3600 / 1e6, grown / 1e6,
+      MeanOf(samples, &Sample::heap_bytes) / 1e6, heap.each_second * 3600 / 1e6,
+      heap.error * 3600 / 1e6));
   PrintFigure(fmt::format(
       "soak: at the most {:.0f} open files, {:.0f} threads, {:.0f} files of "
       "{:.1f} MB stored; second half over first: {:+.0f}, {:+.0f}, {:+.0f}, "

@@ -86,6 +86,7 @@ Readings SomeReadings() {
   readings.cache_hits = 5;
   readings.resident_bytes = 100;
   readings.peak_bytes = 200;
+  readings.heap_bytes = 50;
   readings.memory_limit_bytes = 1000;
   readings.disk_free_bytes = 10;
   readings.disk_size_bytes = 20;
@@ -250,6 +251,16 @@ TEST(ProcessMemoryTest, ThePeakOutlivesItsReset) {
   const PeakMemory reset;
   EXPECT_GE(PeakResidentBytes().value(), peak);
   EXPECT_LT(reset.BytesOverStart().value(), kMuch / 2);
+}
+
+TEST(ProcessMemoryTest, TheHeapIsWhatIsHeld) {
+  constexpr int64_t kMuch = 8 << 20;
+  const auto before = HeapBytes();
+  if (!before) GTEST_SKIP() << "another malloc is in its place";
+  auto much = std::make_unique<std::vector<char>>(kMuch, 1);
+  EXPECT_GE(*HeapBytes(), *before + kMuch);
+  much.reset();
+  EXPECT_LT(*HeapBytes(), *before + kMuch / 2);
 }
 
 class ReadingsTest : public PipelineTest {};
