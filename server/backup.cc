@@ -26,7 +26,7 @@ constexpr char kListFile[] = "backup.json";
 constexpr char kPartial[] = ".partial";
 constexpr int kFormat = 1;
 // Of the data folder, beside the database.
-constexpr const char* kSideFolders[] = {"adapters", "datasets"};
+constexpr const char* kSideFolders[] = {"adapters", "datasets", "training"};
 constexpr int kPageSize = 1000;
 
 // The number in "backup-000007"; nothing: another name.

@@ -1,9 +1,10 @@
 // Backups of the data folder, made while the service runs.
 //
 // A backup is a data folder of its own, backup-NNNNNN: the database's files,
-// adapters/ and datasets/, and backup.json, which lists each file with its size
-// and SHA-256. Trainings are not in it. Files of the database never change; on
-// the same file system they are linked, not copied, so a backup that is to
+// adapters/, datasets/ and training/, and backup.json, which lists each file
+// with its size and SHA-256. A training that ran goes on from its last
+// checkpoint where the backup is restored. Files of the database never change;
+// on the same file system they are linked, not copied, so a backup that is to
 // outlive the disk goes to another one.
 #pragma once
 
@@ -27,7 +28,7 @@ struct Backup {
 
 struct BackupOptions {
   std::string folder;       // of the backups
-  std::string data_folder;  // with adapters/ and datasets/, if there are any
+  std::string data_folder;  // with adapters/, datasets/, training/, if any
   int max_backups = 3;      // older ones are deleted once a new one is whole
 };
 

@@ -92,14 +92,15 @@ TEST_F(BackupTest, MadeUnderLoadItHoldsAllThatWasAcknowledgedBefore) {
   for (std::thread& writer : writers) writer.join();
 }
 
-TEST_F(BackupTest, BringsPinsAdaptersAndDatasetsAlong) {
+TEST_F(BackupTest, BringsPinsAdaptersDatasetsAndTrainingsAlong) {
   const auto kept = server().pipeline.Compress(
       {.text = "one", .retention = {.pinned = true}}, Caller());
   WriteFile(folder() + "/adapters/a/a@1/adapter_config.json", "{}");
   WriteFile(folder() + "/adapters/a/a@1.json", "{\"name\": 1}");
   WriteFile(folder() + "/adapters/b.partial/half", "x");
   WriteFile(folder() + "/datasets/ds_1.jsonl", "lines");
-  WriteFile(folder() + "/training/job.json", "{}");
+  WriteFile(folder() + "/training/train_1.json", "{\"state\": \"running\"}");
+  WriteFile(folder() + "/training/train_1/tiny/checkpoint.safetensors", "c");
   const auto backup = Backups().Create();
   ASSERT_THAT(backup, IsOk());
   const std::string to = out_ / "restored";
@@ -107,8 +108,10 @@ TEST_F(BackupTest, BringsPinsAdaptersAndDatasetsAlong) {
   EXPECT_TRUE(fs::exists(to + "/adapters/a/a@1/adapter_config.json"));
   EXPECT_TRUE(fs::exists(to + "/adapters/a/a@1.json"));
   EXPECT_TRUE(fs::exists(to + "/datasets/ds_1.jsonl"));
+  EXPECT_TRUE(fs::exists(to + "/training/train_1.json"));
+  EXPECT_TRUE(
+      fs::exists(to + "/training/train_1/tiny/checkpoint.safetensors"));
   EXPECT_FALSE(fs::exists(to + "/adapters/b.partial"));
-  EXPECT_FALSE(fs::exists(to + "/training"));
   Harness elsewhere(to, {});
   EXPECT_TRUE(elsewhere.pipeline.Get(kept->context.record.context_id)
                   ->retention.pinned);
