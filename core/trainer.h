@@ -73,6 +73,12 @@ struct TrainRecipe {
   int epochs = 0;           // over given files; 0: `stages` say how long
   std::string next_recipe;  // name of the one to go on with after a missed
                             // gate; empty: none
+
+  int steps() const {  // of all stages
+    int sum = 0;
+    for (const TrainStage& stage : stages) sum += stage.steps;
+    return sum;
+  }
 };
 
 // A recipe, and what to learn from. Two trainings from equal specs take the

@@ -80,15 +80,9 @@ absl::Status CheckData(const TrainRequest& request) {
   return absl::OkStatus();
 }
 
-int TotalSteps(const TrainRecipe& recipe) {
-  int steps = 0;
-  for (const TrainStage& stage : recipe.stages) steps += stage.steps;
-  return steps;
-}
-
 // Shares `steps` out as the stages had theirs, at least one each.
 void SetSteps(int64_t steps, TrainRecipe& recipe) {
-  const double before = std::max(1, TotalSteps(recipe));
+  const double before = std::max(1, recipe.steps());
   double due = 0;
   int64_t given = 0;
   for (TrainStage& stage : recipe.stages) {

@@ -72,7 +72,6 @@ class ReaderTrainer final : public TorchTrainer {
     Before before = Before::kText;
   };
   const TrainRecipe& recipe() const { return spec_.recipe; }
-  int total_steps() const;
   std::vector<Draw> DrawsOf(int step) const;
   absl::StatusOr<AnswerRows> Ask(ReaderSet& set, const Draw& draw,
                                  const Adapter::Impl* lora) const;
@@ -170,19 +169,13 @@ absl::Status ReaderTrainer::Start(Embedder& embedder) {
   return absl::OkStatus();
 }
 
-int ReaderTrainer::total_steps() const {
-  int steps = 0;
-  for (const TrainStage& stage : recipe().stages) steps += stage.steps;
-  return steps;
-}
-
 TrainEvent ReaderTrainer::Event(TrainEvent::Kind kind) const {
   TrainEvent event;
   event.kind = kind;
   event.stage = recipe().stages.front().name;
   event.step = step_;
-  event.steps = total_steps();
-  event.seconds_left = smooth_seconds_ * (total_steps() - step_);
+  event.steps = recipe().steps();
+  event.seconds_left = smooth_seconds_ * (recipe().steps() - step_);
   return event;
 }
 
@@ -197,7 +190,7 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Next() {
     GIST_RETURN_IF_ERROR(Checkpoint());
     return Event(TrainEvent::Kind::kCheckpoint);
   }
-  if (step_ < total_steps()) return Train();
+  if (step_ < recipe().steps()) return Train();
   done_ = true;
   TrainEvent event = Event(TrainEvent::Kind::kDone);
   event.message =
@@ -252,12 +245,12 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
     loss += value;
   }
   const double norm = ClipGradients(parameters_, recipe().clip_norm);
-  const double factor = LearningRateFactor(recipe(), step_, total_steps());
+  const double factor = LearningRateFactor(recipe(), step_, recipe().steps());
   AdamWStep(parameters_, recipe(), step_ + 1, factor);
   smooth_loss_ =
       step_ == 0 ? loss : kSmoothing * smooth_loss_ + (1 - kSmoothing) * loss;
   ++step_;
-  const bool last = step_ == total_steps();
+  const bool last = step_ == recipe().steps();
   const auto due = [&](int every) {
     return last || (every > 0 && step_ % every == 0);
   };

@@ -62,7 +62,6 @@ class TorchTrainerImpl final : public TorchTrainer {
 
  private:
   const TrainRecipe& recipe() const { return spec_.recipe; }
-  int total_steps() const;
   size_t StageAt(int step) const;  // index; the last one at the end
   std::string CheckpointPath() const {
     return spec_.folder + "/" + kCheckpointName;
@@ -153,12 +152,6 @@ TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
       parameters_(MakeParameters(exact_, spec_.recipe)),
       recipe_hash_(HashOf(spec_, base.fingerprint)) {}
 
-int TorchTrainerImpl::total_steps() const {
-  int steps = 0;
-  for (const TrainStage& stage : recipe().stages) steps += stage.steps;
-  return steps;
-}
-
 size_t TorchTrainerImpl::StageAt(int step) const {
   size_t stage = 0;
   for (; stage + 1 < recipe().stages.size(); ++stage) {
@@ -240,14 +233,14 @@ TrainEvent TorchTrainerImpl::Event(TrainEvent::Kind kind) const {
   event.kind = kind;
   event.stage = recipe().stages[StageAt(std::max(0, step_ - 1))].name;
   event.step = step_;
-  event.steps = total_steps();
-  event.seconds_left = smooth_seconds_ * (total_steps() - step_);
+  event.steps = recipe().steps();
+  event.seconds_left = smooth_seconds_ * (recipe().steps() - step_);
   return event;
 }
 
 absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
   if (!chores_.empty()) return DoChore();
-  if (step_ >= total_steps()) {
+  if (step_ >= recipe().steps()) {
     done_ = true;
     TrainEvent event = Event(TrainEvent::Kind::kDone);
     event.message =
@@ -310,7 +303,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
                     "the last checkpoint",
                     step_ + 1, norm));
   }
-  const double factor = LearningRateFactor(recipe(), step_, total_steps());
+  const double factor = LearningRateFactor(recipe(), step_, recipe().steps());
   AdamWStep(parameters_, recipe(), step_ + 1, factor);
   smooth_loss_ =
       step_ == 0 ? loss : kSmoothing * smooth_loss_ + (1 - kSmoothing) * loss;
@@ -334,7 +327,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
 void TorchTrainerImpl::QueueChores(bool resumed) {
   const auto due = [&](int every) { return every > 0 && step_ % every == 0; };
   const bool stage_ends =
-      step_ == total_steps() || StageAt(step_) != StageAt(step_ - 1);
+      step_ == recipe().steps() || StageAt(step_) != StageAt(step_ - 1);
   const bool saves = due(recipe().checkpoint_every_steps) || stage_ends;
   if (saves && !resumed && !spec_.folder.empty()) {
     chores_.push_back(Chore::kCheckpoint);
