@@ -13,6 +13,8 @@
 #   --sets LIST      default: in-family,held-out,families
 #   --weights HOW    of gistd, default bfloat16 where the processor has products of it,
 #                    else float32
+#   --device NAME    of gistd, default cpu
+#   --build DIR      what was built elsewhere, say build/cuda; default: builds build/release
 #   --seed N         of the documents, default 7
 #   --filler WHERE   text around the needles, as gist data niah takes it: default debian,
 #                    the test part of texts that Debian packages carry
@@ -24,14 +26,14 @@
 command_line="tests/bench/adapter_table.sh $*"
 out=build/adapter_table adapter=adapters/default gists=10,25,50
 lengths=1024,2048,4096,8000 count=100 seed=7 sources=gists,full filler=debian
-controls=40 sets=in-family,held-out,families weights=float32
+controls=40 sets=in-family,held-out,families weights=float32 device=cpu build=
 ! grep -qw avx512_bf16 /proc/cpuinfo || weights=bfloat16
 data=()
 while [ $# -gt 0 ]; do
   case $1 in
     --quick) lengths=1024 gists=10 count=10 ;;
     --out | --adapter | --gists | --lengths | --count | --seed | --sources | \
-      --filler | --controls | --sets | --weights)
+      --filler | --controls | --sets | --weights | --device | --build)
       [ $# -ge 2 ] || die "$1 wants a value"
       declare "${1#--}=$2"
       shift
@@ -58,7 +60,7 @@ make_samples() {
     [ "$length" -lt 8000 ] || samples=$(((count + 1) / 2))
     folder=$out/data/$1-$3-$length-$samples-$seed
     if [ ! -e "$folder/whole" ]; then
-      build/release/gist data niah --language both --family "$3" --frames "$2" \
+      "$build/gist" data niah --language both --family "$3" --frames "$2" \
         --split test --tokens "$length" --depths fifths --count "$samples" \
         --seed "$seed" --filler "$filler" --force --out "$folder" >&2
       touch "$folder/whole"
@@ -71,16 +73,20 @@ make_samples() {
 ask() {
   local from=$1
   shift
-  build/release/adapter_table --out "$out" --lengths "$lengths" --gists "$gists" \
+  "$build/adapter_table" --out "$out" --lengths "$lengths" --gists "$gists" \
     --sources "$from" --controls "$controls" --command "$command_line" "$@"
 }
 
-targets=(gistd gist adapter_table)
-[ "${#data[@]}" -gt 0 ] || targets+=(gist-data)
-deploy/build.sh release "${targets[@]}" >&2
+if [ -z "$build" ]; then
+  build=build/release
+  targets=(gistd gist adapter_table)
+  [ "${#data[@]}" -gt 0 ] || targets+=(gist-data)
+  deploy/build.sh release "${targets[@]}" >&2
+fi
 mkdir -p "$out"
 trap stop_server EXIT
-start_server "$out/db" "$out/gistd.log" --adapter "$adapter" --weights "$weights"
+start_server "$out/db" "$out/gistd.log" --adapter "$adapter" --weights "$weights" \
+  --device "$device"
 
 if [ "${#data[@]}" -gt 0 ]; then
   ask "$sources" "${data[@]}"

@@ -15,15 +15,17 @@
 #   --minutes N     stop each part after so long; default: when it is done
 #   --passkeys N    documents of a language, default 200
 #   --weights HOW   of gistd, default float32
+#   --device NAME   of gistd, default cpu
+#   --build DIR     what was built elsewhere, say build/cuda; default: builds build/release
 # Makes PART.json and PART.html for each, and samples under DIR/data.
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
 out=tests/bench/experiment parts=costs,short,answers,gists,families minutes=0 passkeys=200
-weights=float32
+weights=float32 device=cpu build=
 while [ $# -gt 0 ]; do
   case $1 in
-    --out | --parts | --minutes | --passkeys | --weights)
+    --out | --parts | --minutes | --passkeys | --weights | --device | --build)
       [ $# -ge 2 ] || die "$1 wants a value"
       declare "${1#--}=$2"
       shift
@@ -39,7 +41,7 @@ samples() {
   shift
   datasets=()
   if [ ! -e "$folder/whole" ]; then
-    build/release/gist data niah --filler debian --split test --force --out "$folder" "$@" >&2
+    "$build/gist" data niah --filler debian --split test --force --out "$folder" "$@" >&2
     touch "$folder/whole"
   fi
   for file in "$folder"/*.jsonl; do datasets+=(--dataset "$file"); done
@@ -49,7 +51,7 @@ samples() {
 evaluate() {
   local part=$1 status=0
   shift
-  timeout --signal INT "$((minutes * 60))" build/release/gist eval "${datasets[@]}" "$@" \
+  timeout --signal INT "$((minutes * 60))" "$build/gist" eval "${datasets[@]}" "$@" \
     --max-tokens 32 --out "$out/$part.json" --html "$out/$part.html" || status=$?
   case $status in
     0 | 124 | 130) ;;
@@ -57,10 +59,14 @@ evaluate() {
   esac
 }
 
-deploy/build.sh release gistd gist gist-data >&2
+if [ -z "$build" ]; then
+  build=build/release
+  deploy/build.sh release gistd gist gist-data >&2
+fi
 mkdir -p "$out"
 trap stop_server EXIT
-start_server "$out/db" "$out/gistd.log" --weights "$weights" --max-cached-kv-bytes 4000000000
+start_server "$out/db" "$out/gistd.log" --weights "$weights" --device "$device" \
+  --max-cached-kv-bytes 4000000000
 for part in ${parts//,/ }; do
   samples passkey --count "$passkeys" --seed 1
   case $part in
