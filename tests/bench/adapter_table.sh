@@ -50,19 +50,19 @@ done
 
 [[ $command_line == *--weights* ]] || command_line+=" --weights $weights"
 
-# make_samples SET FRAMES FAMILY: documents in English and Korean, at each length;
-# those that are there already are kept. Sets `files`.
+# make_samples SET FRAMES FAMILY: documents in English and Korean, at each length, with
+# needles of its own; those that are there already are kept. Sets `files`.
 make_samples() {
   local length samples folder file
   files=()
   for length in ${lengths//,/ }; do
     samples=$count
     [ "$length" -lt 8000 ] || samples=$(((count + 1) / 2))
-    folder=$out/data/$1-$3-$length-$samples-$seed
+    folder=$out/data/$1-$3-$length-$samples-$((seed * 10000 + length))
     if [ ! -e "$folder/whole" ]; then
       "$build/gist" data niah --language both --family "$3" --frames "$2" \
         --split test --tokens "$length" --depths fifths --count "$samples" \
-        --seed "$seed" --filler "$filler" --force --out "$folder" >&2
+        --seed "$((seed * 10000 + length))" --filler "$filler" --force --out "$folder" >&2
       touch "$folder/whole"
     fi
     for file in "$folder"/*.jsonl; do files+=("$1=$file"); done
