@@ -43,6 +43,10 @@ Rotation RotationFrom(int begin, int rows, const Tensor& frequencies) {
   return RotationAt(at::arange(begin, begin + rows, options), frequencies);
 }
 
+Rotation ForRowsFirst(const Rotation& rotation) {
+  return {rotation.cos.unsqueeze(1), rotation.sin.unsqueeze(1)};
+}
+
 Tensor Rotate(const Tensor& x, const Rotation& rotation) {
   const int64_t half = x.size(-1) / 2;
   const Tensor a = x.narrow(-1, 0, half);
@@ -82,6 +86,21 @@ Tensor Attend(const Tensor& query, const Tensor& keys, const Tensor& values,
   return out.reshape({kv_heads * group, rows, head_dim})
       .transpose(0, 1)
       .reshape({rows, -1});
+}
+
+Tensor AttendBatch(const Tensor& query, const Tensor& keys,
+                   const Tensor& values, const Tensor& mask) {
+  const int64_t batch = query.size(0), rows = query.size(1);
+  const int64_t heads = query.size(2), head_dim = query.size(3);
+  const int64_t kv_heads = keys.size(1), group = heads / kv_heads;
+  const Tensor stacked =
+      query.view({batch, rows, kv_heads, group, head_dim})
+          .permute({0, 2, 3, 1, 4})
+          .reshape({batch, kv_heads, group * rows, head_dim});
+  return at::scaled_dot_product_attention(stacked, keys, values, mask)
+      .reshape({batch, kv_heads, group, rows, head_dim})
+      .permute({0, 3, 1, 2, 4})
+      .reshape({batch * rows, heads * head_dim});
 }
 
 Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {

@@ -23,6 +23,8 @@ at::Tensor RopeFrequencies(const ModelConfig& config, at::Device device);
 Rotation RotationAt(const at::Tensor& positions, const at::Tensor& frequencies);
 // Positions begin, begin + 1, ...
 Rotation RotationFrom(int begin, int rows, const at::Tensor& frequencies);
+// For tensors [..., rows, heads, head_dim]: [rows, 1, head_dim / 2].
+Rotation ForRowsFirst(const Rotation& rotation);
 // x: [..., rows, head_dim]; pairs (i, i + head_dim / 2) are turned.
 at::Tensor Rotate(const at::Tensor& x, const Rotation& rotation);
 
@@ -40,6 +42,11 @@ at::Tensor GroupMask(const at::Tensor& mask, const ModelConfig& config);
 // head_dim].
 at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
                   const at::Tensor& values, const at::Tensor& mask);
+// The same for a batch: query [batch, rows, heads, head_dim]; keys and values
+// [batch, kv_heads, tokens, head_dim]; mask additive [batch or 1, 1, group *
+// rows, tokens]. Returns [batch * rows, heads * head_dim].
+at::Tensor AttendBatch(const at::Tensor& query, const at::Tensor& keys,
+                       const at::Tensor& values, const at::Tensor& mask);
 
 // x: [rows, hidden].
 at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight,

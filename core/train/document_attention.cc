@@ -5,7 +5,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
@@ -127,8 +126,7 @@ DocumentsPlan MakeDocumentsPlan(const FrozenModel& model,
   }
   const at::Device device = model.frequencies.device();
   const auto rotation = [&](const std::vector<int64_t>& where) {
-    const Rotation flat = RotationAt(FromIds(where, device), model.frequencies);
-    return Rotation{flat.cos.unsqueeze(1), flat.sin.unsqueeze(1)};
+    return ForRowsFirst(RotationAt(FromIds(where, device), model.frequencies));
   };
   std::vector<int64_t> begins;
   for (size_t i = 0; i < segments; ++i)
@@ -147,25 +145,19 @@ Tensor DocumentAttention(const FrozenModel& model, const DocumentsPlan& plan,
                          int layer, const Tensor& query, const Tensor& key,
                          const Tensor& value) {
   const int64_t heads = model.config.heads, kv_heads = model.config.kv_heads;
-  const int64_t dim = model.config.head_dim, group = model.group();
+  const int64_t dim = model.config.head_dim;
   const auto split = [&](const Tensor& x, int64_t count) {
     return x.view({x.size(0), count, dim});
   };
-  const Tensor stacked =
-      Rotate(split(query, heads), plan.rotation)
-          .index_select(0, plan.padded_rows)
-          .view({plan.documents, plan.gists, kv_heads, group, dim})
-          .permute({0, 2, 3, 1, 4})
-          .reshape({plan.documents, kv_heads, group * plan.gists, dim});
+  const Tensor padded = Rotate(split(query, heads), plan.rotation)
+                            .index_select(0, plan.padded_rows)
+                            .view({plan.documents, plan.gists, heads, dim});
   const Tensor keys =
       AllRows(plan, model.prefix_keys[size_t(layer)], TextOf(plan, layer, 0),
               Rotate(split(key, kv_heads), plan.rotation));
   const Tensor values = AllRows(plan, model.prefix_values[size_t(layer)],
                                 TextOf(plan, layer, 1), split(value, kv_heads));
-  return at::scaled_dot_product_attention(stacked, keys, values, plan.mask)
-      .reshape({plan.documents, kv_heads, group, plan.gists, dim})
-      .permute({0, 3, 1, 2, 4})
-      .reshape({plan.documents * plan.gists, heads * dim})
+  return AttendBatch(padded, keys, values, plan.mask)
       .index_select(0, plan.packed_rows);
 }
 

@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/zeros.h>
 
 #include "core/base/status.h"
@@ -28,8 +27,6 @@ struct SegmentBatch {
   Tensor Split(const Tensor& x, int heads) const {
     return x.view({segments, tokens, heads, model.config.head_dim});
   }
-  Tensor Attend(const Tensor& query, const Tensor& keys,
-                const Tensor& values) const;
   Tensor WithPrefix(const Tensor& prefix, const Tensor& rows) const {
     return at::cat({prefix.unsqueeze(0).expand({segments, -1, -1, -1}), rows},
                    1)
@@ -37,29 +34,10 @@ struct SegmentBatch {
   }
 };
 
-// query [segments, tokens, heads, head_dim]; keys, values [segments, kv_heads,
-// prefix + tokens, head_dim]. Returns [segments * tokens, heads * head_dim].
-Tensor SegmentBatch::Attend(const Tensor& query, const Tensor& keys,
-                            const Tensor& values) const {
-  const ModelConfig& config = model.config;
-  const int64_t group = model.group();
-  const Tensor stacked =
-      query.view({segments, tokens, config.kv_heads, group, config.head_dim})
-          .permute({0, 2, 3, 1, 4})
-          .reshape(
-              {segments, config.kv_heads, group * tokens, config.head_dim});
-  return at::scaled_dot_product_attention(stacked, keys, values, mask)
-      .view({segments, config.kv_heads, group, tokens, config.head_dim})
-      .permute({0, 3, 1, 2, 4})
-      .reshape({segments * tokens, -1});
-}
-
 SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments,
                        int64_t tokens) {
-  Rotation rotation =
-      RotationFrom(model.prefix_tokens, int(tokens), model.frequencies);
-  rotation.cos = rotation.cos.unsqueeze(1);
-  rotation.sin = rotation.sin.unsqueeze(1);
+  const Rotation rotation = ForRowsFirst(
+      RotationFrom(model.prefix_tokens, int(tokens), model.frequencies));
   const Tensor mask = GroupMask(CausalMask(tokens, model.prefix_tokens + tokens,
                                            model.frequencies.device()),
                                 model.config);
@@ -142,9 +120,10 @@ Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
     if (layer + 1 == config.layers) break;  // nothing reads the last output
     const Tensor query =
         Rotate(batch.Split(Product(h, w.query), config.heads), batch.rotation);
-    const Tensor attended = batch.Attend(
+    const Tensor attended = AttendBatch(
         query, batch.WithPrefix(model.prefix_keys[size_t(layer)], key),
-        batch.WithPrefix(model.prefix_values[size_t(layer)], value));
+        batch.WithPrefix(model.prefix_values[size_t(layer)], value),
+        batch.mask);
     x = x + Product(attended, w.output);
     x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
   }

@@ -5,7 +5,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/scaled_dot_product_attention.h>
 
 #include <algorithm>
 #include <limits>
@@ -125,9 +124,8 @@ void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
 ReadPlan ReadPlanner::Finish() const {
   const at::Device device = model_.frequencies.device();
   const auto rotation = [&](const std::vector<int64_t>& positions) {
-    const Rotation flat =
-        RotationAt(FromIds(positions, device), model_.frequencies);
-    return Rotation{flat.cos.unsqueeze(1), flat.sin.unsqueeze(1)};
+    return ForRowsFirst(
+        RotationAt(FromIds(positions, device), model_.frequencies));
   };
   return {.questions = questions_,
           .tokens = tokens_,
@@ -175,19 +173,12 @@ Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
   const Tensor gist_key =
       Rotate(Split(gists.keys[at], config.kv_heads), plan.gist_rotation);
   const Tensor gist_value = Split(gists.values[at], config.kv_heads);
-  const int64_t group = model.group(), dim = config.head_dim;
-  const Tensor stacked =
+  const Tensor padded =
       query.index_select(0, plan.query_rows)
-          .view({plan.questions, plan.tokens, config.kv_heads, group, dim})
-          .permute({0, 2, 3, 1, 4})
-          .reshape({plan.questions, config.kv_heads, group * plan.tokens, dim});
-  return at::scaled_dot_product_attention(
-             stacked, Gather(plan, model.prefix_keys[at], gist_key, key),
-             Gather(plan, model.prefix_values[at], gist_value, value),
-             plan.mask)
-      .reshape({plan.questions, config.kv_heads, group, plan.tokens, dim})
-      .permute({0, 3, 1, 2, 4})
-      .reshape({plan.questions * plan.tokens, config.heads * dim})
+          .view({plan.questions, plan.tokens, config.heads, config.head_dim});
+  return AttendBatch(padded, Gather(plan, model.prefix_keys[at], gist_key, key),
+                     Gather(plan, model.prefix_values[at], gist_value, value),
+                     plan.mask)
       .index_select(0, plan.packed_rows);
 }
 
