@@ -122,9 +122,9 @@ class Engine {
   virtual AdapterInfo adapter() const = 0;
   // The trained reader, which never changes while the process runs.
   virtual ReaderInfo reader() const { return {}; }
-  // Now. Nothing on a CPU, or where the device does not tell.
   // Starts DeviceMemory::peak_bytes anew. Any thread.
   virtual void ForgetDevicePeak() const {}
+  // Now. Nothing on a CPU, or where the device does not tell.
   virtual std::optional<DeviceMemory> device_memory() const {
     return std::nullopt;
   }

@@ -12,6 +12,24 @@ die() {
   exit 1
 }
 
+# take_options "NAME..." --NAME VALUE...: sets the variables of these names.
+take_options() {
+  local known=" $1 "
+  shift
+  while [ $# -gt 0 ]; do
+    [[ $1 == --* && $known == *" ${1#--} "* ]] ||
+      die "unknown option $1; the head of $0 lists them"
+    [ $# -ge 2 ] || die "$1 wants a value"
+    declare -g "${1#--}=$2"
+    shift 2
+  done
+}
+
+# first_context FILE: the text of the first sample in a file of them.
+first_context() {
+  "$python" -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["context"])' "$1"
+}
+
 # step TITLE COMMAND...: runs it, prints the title and the seconds, returns its status.
 # As a part of a condition the command does not stop at its first error: a function
 # given here says `|| return` itself.

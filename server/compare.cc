@@ -18,20 +18,23 @@ class PeakOfMode {
  public:
   explicit PeakOfMode(const Engine& engine) : engine_(engine) {
     engine_.ForgetDevicePeak();
-    if (const auto device = engine_.device_memory())
+    if (const auto device = engine_.device_memory()) {
       device_start_ = device->peak_bytes;
+    } else {
+      process_.emplace();
+    }
   }
   std::optional<int64_t> BytesOverStart() const {
-    if (!device_start_) return process_.BytesOverStart();
+    if (process_) return process_->BytesOverStart();
     const auto device = engine_.device_memory();
     if (!device) return std::nullopt;
-    return std::max<int64_t>(0, device->peak_bytes - *device_start_);
+    return std::max<int64_t>(0, device->peak_bytes - device_start_);
   }
 
  private:
   const Engine& engine_;
-  const PeakMemory process_;
-  std::optional<int64_t> device_start_;
+  std::optional<PeakMemory> process_;  // where there is no GPU
+  int64_t device_start_ = 0;
 };
 
 ModeAnswer Answer(Pipeline& pipeline, const AskInput& input,

@@ -9,17 +9,7 @@
 . "$(dirname "$(readlink -f "$0")")/../deploy/lib.sh"
 
 build=build/cuda device=cuda:0
-while [ $# -gt 0 ]; do
-  case $1 in
-    --build | --device)
-      [ $# -ge 2 ] || die "$1 wants a value"
-      declare "${1#--}=$2"
-      shift
-      ;;
-    *) die "unknown option $1; the head of $0 lists them" ;;
-  esac
-  shift
-done
+take_options "build device" "$@"
 for program in gistd gist gist-train gist-data; do
   [ -x "$build/$program" ] || die "no $build/$program: deploy/setup.sh cuda, deploy/build.sh cuda"
 done
@@ -58,8 +48,7 @@ YAML
 "$build/gist" data niah --language en --tokens 1024 --count 10 --force --out "$out/samples" >/dev/null
 for length in 1024 4096 8000; do
   "$build/gist" data niah --language en --tokens "$length" --count 1 --force --out "$out/$length" >/dev/null
-  "$python" -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["context"])' \
-    "$out/$length/global_niah.jsonl" >"$out/$length.txt"
+  first_context "$out/$length/global_niah.jsonl" >"$out/$length.txt"
 done
 for on in processor gpu; do
   where=$device

@@ -25,7 +25,8 @@ struct Sights {
       : text_begin(rows), text_end(rows), first_own(rows), end_own(rows) {}
 };
 
-// [documents, gists, 1] true where position begin <= i < end, of [0, count).
+// [documents, gists, count]: is begin <= i < end? `begin` and `end`
+// [documents * gists], i the last index.
 Tensor Between(const std::vector<int64_t>& begin,
                const std::vector<int64_t>& end, int64_t documents,
                int64_t count, at::Device device) {

@@ -23,17 +23,7 @@
 
 out=tests/bench/experiment parts=costs,short,answers,gists,families minutes=0 passkeys=200
 weights=float32 device=cpu build=
-while [ $# -gt 0 ]; do
-  case $1 in
-    --out | --parts | --minutes | --passkeys | --weights | --device | --build)
-      [ $# -ge 2 ] || die "$1 wants a value"
-      declare "${1#--}=$2"
-      shift
-      ;;
-    *) die "unknown option $1; the head of $0 lists them" ;;
-  esac
-  shift
-done
+take_options "out parts minutes passkeys weights device build" "$@"
 
 # samples NAME OPTION...: files of samples, made once. Sets `datasets`.
 samples() {

@@ -11,8 +11,7 @@ deploy/build.sh release gistd gist gist-data gist_serving >&2
 mkdir -p "$out"
 if [ ! -e "$out/long/whole" ]; then
   build/release/gist data niah --language en --tokens 8000 --count 1 --force --out "$out/long" >&2
-  "$python" -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["context"])' \
-    "$out"/long/*.jsonl >"$out/long.txt"
+  first_context "$out"/long/*.jsonl >"$out/long.txt"
   touch "$out/long/whole"
 fi
 trap stop_server EXIT
