@@ -82,6 +82,18 @@ absl::Status CopyPair(const LoraPair& from, const LoraPair& to) {
   return absl::OkStatus();
 }
 
+absl::Status CopyLora(const std::string& folder, const Adapter::Impl& from,
+                      const Adapter::Impl& to) {
+  for (size_t layer = 0; layer < from.layers.size(); ++layer) {
+    for (size_t target = 0; target < kProjections; ++target) {
+      const absl::Status status =
+          CopyPair(from.layers[layer][target], to.layers[layer][target]);
+      if (!status.ok()) return Within(folder, status);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ExportAdapterFolder(const std::string& folder,
@@ -117,13 +129,7 @@ absl::Status ImportAdapterFolder(const std::string& folder,
   if (!adapter.ok()) return Within(folder, adapter.status());
   const Adapter::Impl& from = (*adapter)->impl();
   const Adapter::Impl& to = parameters->adapter();
-  for (size_t layer = 0; layer < from.layers.size(); ++layer) {
-    for (size_t target = 0; target < kProjections; ++target) {
-      const absl::Status status =
-          CopyPair(from.layers[layer][target], to.layers[layer][target]);
-      if (!status.ok()) return Within(folder, status);
-    }
-  }
+  GIST_RETURN_IF_ERROR(CopyLora(folder, from, to));
   std::vector<int64_t> rows;
   const int64_t have = from.embeddings.size(0), want = to.embeddings.size(0);
   for (int64_t i = 0; i < want; ++i) {
@@ -132,6 +138,16 @@ absl::Status ImportAdapterFolder(const std::string& folder,
   to.embeddings.detach().copy_(
       from.embeddings.index_select(0, FromIds(rows, from.embeddings.device())));
   return absl::OkStatus();
+}
+
+absl::Status ImportReaderFolder(const std::string& folder,
+                                const ModelConfig& model,
+                                const std::string& model_fingerprint,
+                                AdapterParameters* parameters) {
+  const at::NoGradGuard no_grad;
+  auto reader = TrainedReader::Load(folder, model, model_fingerprint, "cpu");
+  if (!reader.ok()) return Within(folder, reader.status());
+  return CopyLora(folder, (*reader)->impl(), parameters->adapter());
 }
 
 }  // namespace gist

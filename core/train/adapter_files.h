@@ -36,4 +36,10 @@ absl::Status ImportAdapterFolder(const std::string& folder,
                                  const std::string& model_fingerprint,
                                  AdapterParameters* parameters);
 
+// The same of a TrainedReader's folder, which has no embeddings.
+absl::Status ImportReaderFolder(const std::string& folder,
+                                const ModelConfig& model,
+                                const std::string& model_fingerprint,
+                                AdapterParameters* parameters);
+
 }  // namespace gist

@@ -43,7 +43,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--out", flags.out, "folder of checkpoint and adapter")
       ->required();
   app.add_option("--model", flags.model, "GGUF file");
-  app.add_option("--start", flags.start, "adapter folder to start from");
+  app.add_option("--start", flags.start, "folder of an adapter, or of a reader, to start from");
   app.add_option("--reader-of", flags.reader_of,
                  "train a reader instead, LoRA on question and answer, that "
                  "answers from full texts, passages and the gists of this "

@@ -143,6 +143,10 @@ ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
 }
 
 absl::Status ReaderTrainer::Start(Embedder& embedder) {
+  if (!spec_.start_adapter.empty()) {
+    GIST_RETURN_IF_ERROR(ImportReaderFolder(spec_.start_adapter, model_.config,
+                                            base_.fingerprint, &parameters_));
+  }
   const auto make = [&](std::vector<Record> records) {
     ReaderSetOptions options;
     options.gist_counts = recipe().gist_counts;

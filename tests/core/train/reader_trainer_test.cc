@@ -184,6 +184,23 @@ TEST_F(ReaderTrainerTest, GoesOnFromItsCheckpoint) {
   EXPECT_EQ(rest, std::vector(whole.begin() + 20, whole.end()));
 }
 
+TEST_F(ReaderTrainerTest, StartsFromAReaderThatIsThere) {
+  const auto first = Make(Spec());
+  std::vector<double> before, after;
+  Losses(*first, kSteps, &before);
+  const std::string reader = folder_.path() + "/adapter";
+  ASSERT_THAT(first->ExportFloat32(reader), IsOk());
+  TrainSpec spec = Spec();
+  spec.start_adapter = reader;
+  Losses(*Make(spec), kSteps, &after);
+  ASSERT_GE(after.size(), 1u);
+  EXPECT_EQ(after[0], before[1]);
+  spec.start_adapter = kAdapter;
+  EXPECT_THAT(MakeReaderTrainer(base_, embedder_, kAdapter, spec),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("no \"reader\" object")));
+}
+
 TEST_F(ReaderTrainerTest, RefusesWhatIsNoReader) {
   EXPECT_THAT(EngineWith(kAdapter),
               StatusIs(absl::StatusCode::kInvalidArgument,
