@@ -148,7 +148,9 @@ class Engine {
 
   // Tokens that one Prefill call takes at most.
   virtual int max_chunk_tokens() const = 0;
-  // Appends 1 to max_chunk_tokens() tokens.
+  // Appends 1 to max_chunk_tokens() tokens. Up to kLateTokens of a prompt may
+  // be read only by the next Decode, in one batch with other prompts'.
+  static constexpr int kLateTokens = 31;
   virtual absl::Status Prefill(Sequence& sequence,
                                std::span<const int32_t> chunk) = 0;
   // The gists of what a document sequence holds. `gist_tokens`: 1 or more.

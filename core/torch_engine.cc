@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "core/base/status.h"
 #include "core/base_model.h"
@@ -60,13 +61,14 @@ struct Document final : Counted {
 struct Prompt final : Counted {
   Prompt(KvCache prefix, const Sampling& sampling, std::atomic<int64_t>& total)
       : Counted(total), cache(std::move(prefix)), sampler(sampling) {}
-  int tokens() const override { return cache.tokens(); }
+  int tokens() const override { return cache.tokens() + int(unread.size()); }
   int64_t kv_bytes() const override { return cache.bytes(); }
 
   KvCache cache;
   Sampler sampler;
   std::vector<float> logits;              // of the last token read
-  std::optional<int32_t> pending;         // sampled, not yet read
+  std::vector<int32_t> unread;            // to be read by the next Decode
+  std::optional<int32_t> sampled;         // not wanted to be read yet
   const TrainedReader* reader = nullptr;  // null: the frozen model reads
 };
 
@@ -145,6 +147,8 @@ class TorchEngine final : public Engine {
   absl::Status PrefillDocument(Document& document,
                                std::span<const int32_t> chunk);
   absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
+  absl::Status Read(std::span<Prompt* const> prompts);
+  absl::Status ReadAll(Prompt& prompt);
   absl::Status ReadPending(std::span<Sequence* const> prompts);
 
   const BaseModel base_;
@@ -281,14 +285,37 @@ absl::Status TorchEngine::PrefillDocument(Document& document,
 absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
                                         std::span<const int32_t> chunk) {
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), chunk.size()));
-  const ForwardItem item{.cache = &prompt.cache,
-                         .ids = chunk,
-                         .logits = LogitRows::kLast,
-                         .reader = prompt.reader};
-  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward({&item, 1}));
-  prompt.logits = std::move(logits[0]);
-  prompt.pending.reset();
+  GIST_RETURN_IF_ERROR(ReadAll(prompt));
+  prompt.sampled.reset();
+  prompt.unread.assign(chunk.begin(), chunk.end());
+  if (chunk.size() <= kLateTokens) return absl::OkStatus();
+  const absl::Status status = ReadAll(prompt);
+  if (!status.ok()) prompt.unread.clear();  // as if it had not been called
+  return status;
+}
+
+// Reads what is unread of these, in one batch.
+absl::Status TorchEngine::Read(std::span<Prompt* const> prompts) {
+  std::vector<ForwardItem> items;
+  for (Prompt* prompt : prompts) {
+    items.push_back({.cache = &prompt->cache,
+                     .ids = prompt->unread,
+                     .logits = LogitRows::kLast,
+                     .reader = prompt->reader});
+  }
+  if (items.empty()) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    prompts[i]->logits = std::move(logits[i]);
+    prompts[i]->unread.clear();
+    prompts[i]->Tell();
+  }
   return absl::OkStatus();
+}
+
+absl::Status TorchEngine::ReadAll(Prompt& prompt) {
+  Prompt* const one[] = {&prompt};
+  return prompt.unread.empty() ? absl::OkStatus() : Read(one);
 }
 
 absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
@@ -308,6 +335,7 @@ absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
 absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
   auto& prompt = dynamic_cast<Prompt&>(sequence);
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
+  GIST_RETURN_IF_ERROR(ReadAll(prompt));
   const absl::Status status =
       base_.transformer->LoadGists(gists, &prompt.cache);
   prompt.Tell();
@@ -322,43 +350,37 @@ absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
         fmt::format("rewind: to {} tokens, want {} to {}", tokens,
                     prefix_.tokens(), prompt.tokens()));
   }
+  if (tokens > prompt.cache.tokens()) GIST_RETURN_IF_ERROR(ReadAll(prompt));
   prompt.cache.Truncate(tokens);
+  prompt.unread.clear();
   prompt.reader = nullptr;
   prompt.sampler = Sampler(sampling);
   prompt.logits.clear();
-  prompt.pending.reset();
+  prompt.sampled.reset();
   return absl::OkStatus();
 }
 
 absl::Status TorchEngine::UseReader(Sequence& sequence) {
   if (!reader_) return absl::FailedPreconditionError("no reader is loaded");
-  dynamic_cast<Prompt&>(sequence).reader = reader_.get();
+  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  GIST_RETURN_IF_ERROR(ReadAll(prompt));
+  prompt.reader = reader_.get();
   return absl::OkStatus();
 }
 
 // What was sampled last is read only when another token is wanted, so that the
 // last token of an answer costs no forward pass.
-absl::Status TorchEngine::ReadPending(std::span<Sequence* const> prompts) {
-  std::vector<ForwardItem> items;
-  std::vector<Prompt*> readers;
-  for (Sequence* sequence : prompts) {
+absl::Status TorchEngine::ReadPending(std::span<Sequence* const> sequences) {
+  std::vector<Prompt*> prompts;
+  for (Sequence* sequence : sequences) {
     auto& prompt = dynamic_cast<Prompt&>(*sequence);
-    if (!prompt.pending) continue;
-    GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), 1));
-    items.push_back({.cache = &prompt.cache,
-                     .ids = {&*prompt.pending, 1},
-                     .logits = LogitRows::kLast,
-                     .reader = prompt.reader});
-    readers.push_back(&prompt);
+    if (prompt.sampled) {
+      GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), 1));
+      prompt.unread = {*std::exchange(prompt.sampled, std::nullopt)};
+    }
+    if (!prompt.unread.empty()) prompts.push_back(&prompt);
   }
-  if (items.empty()) return absl::OkStatus();
-  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
-  for (size_t i = 0; i < readers.size(); ++i) {
-    readers[i]->logits = std::move(logits[i]);
-    readers[i]->Tell();
-    readers[i]->pending.reset();
-  }
-  return absl::OkStatus();
+  return Read(prompts);
 }
 
 absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
@@ -372,7 +394,7 @@ absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
           "decode: a prompt that was not prefilled");
     }
     const int32_t id = prompt.sampler.Next(prompt.logits);
-    prompt.pending = id;
+    prompt.sampled = id;
     tokens.push_back({.id = id,
                       .end_of_turn = id == base_.chat.end_of_turn(),
                       .bytes = std::string(base_.tokenizer->Bytes(id))});

@@ -60,6 +60,7 @@ absl::StatusOr<Job::Next> AskJob::Step(Engine& engine, int max_tokens) {
   const Clock::time_point start = Clock::now();
   GIST_RETURN_IF_ERROR(Feed(engine, max_tokens));
   outcome_->prefill_seconds += SecondsSince(start);
+  stepped_ = Clock::now();
   return loaded_tokens_ < work_.tokens.size() ? Next::kStep : Next::kDecode;
 }
 
@@ -101,6 +102,8 @@ absl::StatusOr<Job::Next> AskJob::Take(const DecodedToken& token) {
   if (!has_token_) {
     has_token_ = true;
     first_token_ = now;
+    // The engine may have left the question's end to the first Decode.
+    outcome_->prefill_seconds += SecondsSince(stepped_);
     outcome_->first_token_seconds = SecondsSince(work_.arrival);
   } else if (!token.end_of_turn) {
     outcome_->token_gaps_seconds.push_back(

@@ -52,7 +52,7 @@ struct AskOutcome {
   int cached_tokens = 0;      // of the context, that were not read again
   bool alone = true;          // no other job was there meanwhile
   double queue_seconds = 0;
-  double prefill_seconds = 0;      // in the engine
+  double prefill_seconds = 0;      // of its steps, and from the last to a token
   double first_token_seconds = 0;  // from the request's arrival
   double decode_seconds = 0;       // wall time after the first token
   // Wall time between each token and the one before; the end of turn is none.
@@ -94,7 +94,7 @@ class AskJob : public Job {
   const std::shared_ptr<AskOutcome> outcome_;
   SequenceCache& cache_;
   const Clock::time_point submitted_ = Clock::now();
-  Clock::time_point first_token_, last_token_;
+  Clock::time_point stepped_, first_token_, last_token_;  // last Step's end
   std::unique_ptr<Sequence> prompt_;
   size_t loaded_gists_ = 0;   // of work_.gists
   size_t loaded_tokens_ = 0;  // of work_.tokens

@@ -14,6 +14,7 @@ namespace gist {
 namespace {
 
 constexpr int kLeastStepTokens = 32;
+static_assert(kLeastStepTokens > Engine::kLateTokens);
 constexpr int kStepGranularity = 16;    // tokens; products like round numbers
 constexpr double kOldSpeedShare = 0.8;  // of the running mean
 constexpr double kDecodedTokenCost = 2;
@@ -328,7 +329,8 @@ void Scheduler::Count(Entry& entry, int64_t tokens_left, int64_t read,
   if (queued != queued_.end() && (queued->second -= done) <= 0) {
     queued_.erase(queued);
   }
-  // Fewer take nearly as long as these, and would say nothing of a long text.
+  // Fewer take nearly as long as these, or are not read yet, and would say
+  // nothing of a long text.
   if (read < std::min(kLeastStepTokens, engine_.max_chunk_tokens())) return;
   const double speed = double(read) / std::max(seconds, 1e-9);
   double& mean = load_.tokens_per_second;

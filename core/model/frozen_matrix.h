@@ -45,8 +45,9 @@ struct FrozenMatrix {
 };
 
 // x W^T in x's type; x is [rows, columns of W]. Computed in W's type, which may
-// be bfloat16. Carries gradients to x alone: a quantized matrix is dequantized
-// again in the backward pass, nothing of it is kept.
+// be bfloat16; on a CPU in float32 where that is faster. Carries gradients to x
+// alone: a quantized matrix is dequantized again in the backward pass, nothing
+// of it is kept.
 at::Tensor Product(const at::Tensor& x, const FrozenMatrix& matrix);
 // The rows `ids` as float32, without gradient.
 at::Tensor Rows(const FrozenMatrix& matrix, const at::Tensor& ids);

@@ -10,6 +10,8 @@
 #include "core/base/status.h"
 #include "core/embed/passages.h"
 #include "core/model/ops.h"
+#include "core/model/tensors.h"
+#include "core/model/transformer.h"
 #include "core/train/adapter_files.h"
 #include "core/train/gist_writer.h"
 
@@ -30,6 +32,8 @@ std::string_view Name(Before before) {
 }
 
 namespace {
+
+constexpr size_t kChunkTokens = 512;
 
 GistLayout LayoutOf(const AdapterConfig& config) {
   GistLayout layout = WithGistsOf(config);
@@ -86,7 +90,9 @@ absl::StatusOr<Tensor> ReaderSet::Kv(size_t index, size_t question,
   Document& document = documents_[index];
   switch (before) {
     case Before::kText:
-      if (!document.text.defined()) document.text = Read(document.ids);
+      if (!document.text.defined()) {
+        GIST_ASSIGN_OR_RETURN(document.text, Read(document.ids));
+      }
       return document.text;
     case Before::kGists:
       if (!document.gists.defined()) document.gists = Gists(index);
@@ -99,14 +105,46 @@ absl::StatusOr<Tensor> ReaderSet::Kv(size_t index, size_t question,
     GIST_ASSIGN_OR_RETURN(const std::string text,
                           Passages(document, document.asked[question]));
     GIST_ASSIGN_OR_RETURN(const auto ids, base_.tokenizer->Encode(text));
-    kv = Read(ids);
+    GIST_ASSIGN_OR_RETURN(kv, Read(ids));
   }
   return kv;
 }
 
-// As one segment: every token sees all before it.
-Tensor ReaderSet::Read(std::span<const int32_t> ids) const {
-  return ReadSegments(model_, ids, int(ids.size())).select(0, 0);
+// In chunks, as the service does: at once, attention to 8,000 tokens would take
+// 2.3 GB a layer.
+absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids) const {
+  const ModelConfig& config = model_.config;
+  const int prefix = model_.prefix_tokens, tokens = int(ids.size());
+  KvCache cache = base_.transformer->NewCache();
+  for (int layer = 0; layer < config.layers; ++layer) {
+    cache.impl().Write(layer,
+                       model_.prefix_keys[size_t(layer)].transpose(0, 1),
+                       model_.prefix_values[size_t(layer)].transpose(0, 1));
+  }
+  cache.impl().Commit(prefix);
+  for (size_t begin = 0; begin < ids.size(); begin += kChunkTokens) {
+    const ForwardItem item{
+        .cache = &cache,
+        .ids = ids.subspan(begin, std::min(kChunkTokens, ids.size() - begin))};
+    GIST_RETURN_IF_ERROR(base_.transformer->Forward({&item, 1}).status());
+  }
+  Tensor kv = EmptyKv(tokens);
+  for (int layer = 0; layer < config.layers; ++layer) {
+    const auto read = [&](const Tensor& all) {
+      return all.narrow(1, prefix, tokens);
+    };
+    const Tensor out = kv.select(0, layer);
+    out.select(0, 0).copy_(read(cache.impl().Keys(layer, prefix + tokens)));
+    out.select(0, 1).copy_(read(cache.impl().Values(layer, prefix + tokens)));
+  }
+  return kv;
+}
+
+Tensor ReaderSet::EmptyKv(int tokens) const {
+  const ModelConfig& config = model_.config;
+  return at::empty(
+      {config.layers, 2, config.kv_heads, tokens, config.head_dim},
+      at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
 }
 
 // The nearest ones, found by looking at all.
@@ -154,9 +192,7 @@ Tensor ReaderSet::Gists(size_t index) {
   const ModelConfig& config = model_.config;
   const Rotation rotation =
       RotationFrom(model_.prefix_tokens, count, model_.frequencies);
-  Tensor kv = at::empty(
-      {config.layers, 2, config.kv_heads, count, config.head_dim},
-      at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
+  const Tensor kv = EmptyKv(count);
   for (int layer = 0; layer < config.layers; ++layer) {
     const Tensor key = SplitHeads(gists.keys[size_t(layer)], config.kv_heads);
     kv.select(0, layer).select(0, 0).copy_(Rotate(key, rotation));

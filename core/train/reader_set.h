@@ -82,7 +82,8 @@ class ReaderSet {
   absl::Status Add(Record record);
   absl::StatusOr<std::string> Passages(Document& document,
                                        std::string_view question);
-  at::Tensor Read(std::span<const int32_t> ids) const;
+  absl::StatusOr<at::Tensor> Read(std::span<const int32_t> ids) const;
+  at::Tensor EmptyKv(int tokens) const;
   at::Tensor Gists(size_t document);
 
   const BaseModel& base_;

@@ -1,6 +1,7 @@
 if(GIST_TORCH)
   gist_test(core/model/transformer_test.cc LABELS model LINK gist::model)
   gist_test(core/model/quantized_test.cc LABELS model LINK gist::model LibTorch::cpu)
+  gist_test(core/model/few_rows_test.cc LABELS unit LINK gist::model)
   gist_test(core/model/gists_test.cc LABELS model LINK gist::model)
   gist_test(core/model/loading_test.cc LABELS model LINK gist::model nlohmann_json::nlohmann_json)
   gist_test(core/torch_engine_test.cc LABELS model LINK gist::torch_engine gist::format)

@@ -87,6 +87,28 @@ TEST_F(TorchEngineTest, AnswersABatchAsEachAlone) {
   EXPECT_EQ(joined_ids, golden.Ids("joined_answer_ids"));
 }
 
+// A short question waits for the next Decode, unless something else comes.
+TEST_F(TorchEngineTest, WhatIsReadLateAnswersAsWhatIsReadAtOnce) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const GistKv gists = Compress(golden.Ids("context_ids"), 16);
+  const Ids question = golden.Ids("question_ids");
+  ASSERT_LE(int(question.size()), Engine::kLateTokens);
+  const auto late = Prompt({gists}, question);
+  const auto parted = engine_->StartPrompt({});
+  ASSERT_TRUE(engine_->LoadGists(**parted, gists).ok());
+  for (const int32_t id : question)
+    ASSERT_TRUE(engine_->Prefill(**parted, {&id, 1}).ok());
+  EXPECT_EQ(late->tokens(), (*parted)->tokens());
+  const std::vector<Sequence*> batch = {late.get(), parted->get()};
+  for (const int32_t want : golden.Ids("answer_ids")) {
+    const auto tokens = engine_->Decode(batch);
+    ASSERT_TRUE(tokens.ok()) << tokens.status();
+    EXPECT_EQ((*tokens)[0].id, want);
+    EXPECT_EQ((*tokens)[1].id, want);
+  }
+}
+
 TEST_F(TorchEngineTest, ARewoundPromptAnswersAsANewOne) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
   const Golden golden("tiny/gists_blocks.safetensors");
