@@ -6,7 +6,7 @@
 namespace gist {
 
 // More rows than these are LibTorch's, which reuses what it has read.
-inline constexpr int64_t kFewRows = 24;
+inline constexpr int64_t kFewRows = 48;
 inline constexpr int64_t kFewRowsLanes = 8;  // `in` is a multiple of these
 
 // Columns `begin` to `end` of y = x W^T, added up in float32: x [rows, in];

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/train/lesson.h"
 #include "fmt/format.h"
 
 namespace gist {
@@ -85,6 +86,13 @@ AdapterParameters::AdapterParameters(const ModelConfig& model,
   }
   if (layout.gists_per_block > 0)
     adapter_.embeddings = MakeLeaf(slices_.back());
+}
+
+AdapterParameters InitialParameters(const ModelConfig& model,
+                                    const TrainRecipe& recipe,
+                                    at::Device device) {
+  Rng rng = DerivedRng(recipe.seed, /*stream=*/0, 0);
+  return AdapterParameters(model, recipe.layout, device, rng);
 }
 
 }  // namespace gist

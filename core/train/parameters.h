@@ -52,6 +52,11 @@ class AdapterParameters {
   Adapter::Impl adapter_;
 };
 
+// What a training of this recipe starts from: the same for the same seed.
+AdapterParameters InitialParameters(const ModelConfig& model,
+                                    const TrainRecipe& recipe,
+                                    at::Device device);
+
 // Name of the gist embeddings in files.
 inline constexpr char kEmbeddingsName[] = "gist_embeddings";
 

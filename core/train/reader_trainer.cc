@@ -25,8 +25,7 @@ namespace {
 using at::Tensor;
 using Clock = std::chrono::steady_clock;
 
-constexpr uint64_t kInitStream = 0, kDrawStream = 5;
-constexpr double kSmoothing = 0.97;
+constexpr uint64_t kQuestionStream = 5;  // and one for each of the three
 
 // The model after it has read more: `kv` of ReaderSet stands behind the shared
 // prefix, as if it belonged to that.
@@ -119,13 +118,6 @@ TrainSpec WithoutGists(TrainSpec spec) {
   return spec;
 }
 
-AdapterParameters MakeParameters(const FrozenModel& model,
-                                 const TrainRecipe& recipe) {
-  Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
-  return AdapterParameters(model.config, recipe.layout,
-                           model.frequencies.device(), rng);
-}
-
 ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
                              FrozenModel model,
                              std::unique_ptr<Adapter> adapter)
@@ -134,7 +126,8 @@ ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
       model_(std::move(model)),
       adapter_(std::move(adapter)),
       recipe_hash_(HashOf(spec_, base.fingerprint, adapter_->fingerprint())),
-      parameters_(MakeParameters(model_, spec_.recipe)) {
+      parameters_(InitialParameters(model_.config, spec_.recipe,
+                                    model_.frequencies.device())) {
   const Tensor none = at::zeros(
       {0, int64_t(model_.config.kv_heads) * model_.config.head_dim},
       at::TensorOptions(at::kFloat).device(model_.frequencies.device()));
@@ -213,7 +206,7 @@ std::vector<ReaderTrainer::Draw> ReaderTrainer::DrawsOf(int step) const {
       const uint64_t draw =
           uint64_t(step) * uint64_t(recipe().documents_per_step) + uint64_t(i);
       const size_t document = order.At(draw);
-      Rng rng = DerivedRng(recipe().seed, kDrawStream + kind, draw);
+      Rng rng = DerivedRng(recipe().seed, kQuestionStream + kind, draw);
       draws.push_back(
           {document, rng.Below(set_->questions(document)), kAllBefore[kind]});
     }
@@ -251,8 +244,7 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
   const double norm = ClipGradients(parameters_, recipe().clip_norm);
   const double factor = LearningRateFactor(recipe(), step_, recipe().steps());
   AdamWStep(parameters_, recipe(), step_ + 1, factor);
-  smooth_loss_ =
-      step_ == 0 ? loss : kSmoothing * smooth_loss_ + (1 - kSmoothing) * loss;
+  smooth_loss_ = step_ == 0 ? loss : SmoothLoss(smooth_loss_, loss);
   ++step_;
   const bool last = step_ == recipe().steps();
   const auto due = [&](int every) {

@@ -25,8 +25,6 @@
 namespace gist {
 namespace {
 
-constexpr uint64_t kInitStream = 0;
-constexpr double kSmoothing = 0.97;  // of the loss that is reported at the end
 constexpr char kCheckpointName[] = "checkpoint.safetensors";
 // What gist embeddings start as: the end of a plain instruction.
 constexpr char kInstruction[] =
@@ -109,13 +107,6 @@ class TorchTrainerImpl final : public TorchTrainer {
   double last_accuracy_ = 0;
 };
 
-AdapterParameters MakeParameters(const FrozenModel& model,
-                                 const TrainRecipe& recipe) {
-  Rng rng = DerivedRng(recipe.seed, kInitStream, 0);
-  return AdapterParameters(model.config, recipe.layout,
-                           model.frequencies.device(), rng);
-}
-
 // Over all that the losses depend on, but for what tasks are made from: what
 // comes after this recipe does not.
 std::string HashOf(TrainSpec spec, const std::string& model_fingerprint) {
@@ -149,7 +140,8 @@ TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
       spec_(WithEpochs(std::move(spec))),
       exact_(std::move(exact)),
       training_(std::move(training)),
-      parameters_(MakeParameters(exact_, spec_.recipe)),
+      parameters_(InitialParameters(exact_.config, spec_.recipe,
+                                    exact_.frequencies.device())),
       recipe_hash_(HashOf(spec_, base.fingerprint)) {}
 
 size_t TorchTrainerImpl::StageAt(int step) const {
@@ -305,8 +297,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
   }
   const double factor = LearningRateFactor(recipe(), step_, recipe().steps());
   AdamWStep(parameters_, recipe(), step_ + 1, factor);
-  smooth_loss_ =
-      step_ == 0 ? loss : kSmoothing * smooth_loss_ + (1 - kSmoothing) * loss;
+  smooth_loss_ = step_ == 0 ? loss : SmoothLoss(smooth_loss_, loss);
   ++step_;
   QueueChores(/*resumed=*/false);
 
