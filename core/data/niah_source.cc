@@ -68,6 +68,18 @@ absl::Status CheckFacts(const NiahOptions& options) {
                   options.min_facts, options.max_facts, kMostFacts));
 }
 
+absl::Status CheckCodeParts(const NiahOptions& options) {
+  for (const std::string& part : options.code_parts) {
+    if (part.empty() || part.size() > kCodeLetterCount ||
+        part.find_first_not_of(kCodeLetters) != part.npos) {
+      return absl::InvalidArgumentError(
+          fmt::format("code part \"{}\": want one to {} of {}", part,
+                      kCodeLetterCount, kCodeLetters));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const NiahSource>> NiahSource::Create(
@@ -75,6 +87,7 @@ absl::StatusOr<std::shared_ptr<const NiahSource>> NiahSource::Create(
   GIST_RETURN_IF_ERROR(CheckChoices("language", options.languages, kLanguages));
   GIST_RETURN_IF_ERROR(CheckChoices("family", options.families, kFamilies));
   GIST_RETURN_IF_ERROR(CheckFacts(options));
+  GIST_RETURN_IF_ERROR(CheckCodeParts(options));
   if (filler == nullptr) filler = FillerPool::Sample();
   for (const Weighted& language : options.languages) {
     if (language.weight == 0 || filler->Has(language.name, options.split))
@@ -89,7 +102,7 @@ absl::StatusOr<std::shared_ptr<const NiahSource>> NiahSource::Create(
 
 TaskSet NiahSource::NextTasks(Rng& rng) const {
   const TaskOptions options{Choose(options_.languages, rng), options_.split,
-                            options_.frames};
+                            options_.frames, options_.code_parts};
   TaskSet set{options.language, {}};
   const std::string& family = Choose(options_.families, rng);
   if (family == "keyed") {

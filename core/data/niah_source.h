@@ -30,13 +30,17 @@ struct NiahOptions {
   // Share of the passkey tasks that take the mission's own frame, the first of
   // the train frames; the others are drawn from all. Held-out frames: unused.
   double mission_frame_share = 0;
+  // RandomValue's: letters that are one token each, so that training sees rare
+  // ones as often as frequent ones. Empty: all codes are equally likely.
+  std::vector<std::string> code_parts;
 };
 
 class NiahSource final : public TaskSource {
  public:
   // `filler`: null is FillerPool::Sample(). kInvalidArgument: an unknown
   // language or family, no positive weight, a language that the filler has no
-  // text of in that split; the message names it and what there is.
+  // text of in that split, a code part that no code can hold; the message names
+  // it and what there is.
   static absl::StatusOr<std::shared_ptr<const NiahSource>> Create(
       NiahOptions options, std::shared_ptr<const FillerPool> filler);
 

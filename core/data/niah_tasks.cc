@@ -84,7 +84,8 @@ Task FactTask(const TaskOptions& options, const Fact& fact, Rng& rng) {
   Task task;
   task.family = "keyed";
   task.frame = FrameName(task.family, options, fact.frame);
-  task.answer = RandomValue(frame.kind, options.language, options.split, rng);
+  task.answer = RandomValue(frame.kind, options.language, options.split, rng,
+                            options.code_parts);
   task.needles = {Fill(frame.needle, {.value = task.answer, .key = fact.key})};
   task.question = Fill(PickQuestion(frame.questions, rng), {.key = fact.key});
   return task;
@@ -191,7 +192,8 @@ Task PasskeyTask(const TaskOptions& options, double mission_share, Rng& rng) {
   Task task;
   task.family = "passkey";
   task.frame = FrameName(task.family, options, index);
-  task.answer = RandomValue(frame.kind, options.language, options.split, rng);
+  task.answer = RandomValue(frame.kind, options.language, options.split, rng,
+                            options.code_parts);
   task.needles = {Fill(frame.needle, {.value = task.answer})};
   task.question = PickQuestion(frame.questions, rng);
   return task;

@@ -1,6 +1,7 @@
 // One document's questions of each family, with the sentences that answer them.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct TaskOptions {
   std::string language;  // "en", "ko"
   Split split = Split::kTrain;
   FrameSet frames = FrameSet::kTrain;
+  std::span<const std::string> code_parts = {};  // of RandomValue
 };
 
 // "Not mentioned." in `language`: the answer about what a text does not say.

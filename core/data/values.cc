@@ -8,7 +8,6 @@
 namespace gist {
 namespace {
 
-constexpr std::string_view kLetters = "ABCDEFGHJKLMNPQRSTUVWXYZ";
 constexpr std::string_view kMonths[] = {
     "January", "February", "March",     "April",   "May",      "June",
     "July",    "August",   "September", "October", "November", "December"};
@@ -26,9 +25,14 @@ std::string DrawFrom(Split split, Draw draw) {
   }
 }
 
-std::string Code(Rng& rng) {
+std::string Code(std::span<const std::string> parts, Rng& rng) {
   std::string code;
-  for (int i = 0; i < 3; ++i) code += kLetters[rng.Below(kLetters.size())];
+  if (!parts.empty() && rng.Below(2) == 0) code = rng.Pick(parts);
+  const bool at_end = !code.empty() && rng.Below(2) == 0;
+  while (code.size() < kCodeLetterCount) {
+    const char letter = kCodeLetters[rng.Below(kCodeLetters.size())];
+    code.insert(at_end ? code.begin() : code.end(), letter);
+  }
   for (int i = 0; i < 3; ++i) code += char('0' + rng.Below(10));
   return code;
 }
@@ -85,7 +89,7 @@ std::string_view Name(ValueKind kind) {
 }
 
 std::string RandomValue(ValueKind kind, std::string_view language, Split split,
-                        Rng& rng) {
+                        Rng& rng, std::span<const std::string> code_parts) {
   if (kind == ValueKind::kDate) return Date(language, split, rng);
   return DrawFrom(split, [&] {
     switch (kind) {
@@ -96,7 +100,7 @@ std::string RandomValue(ValueKind kind, std::string_view language, Split split,
       case ValueKind::kUuid:
         return Uuid(rng);
       default:
-        return Code(rng);
+        return Code(code_parts, rng);
     }
   });
 }

@@ -2,6 +2,7 @@
 // what is trained on is never asked for in a test.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,9 +22,14 @@ enum class ValueKind {
 // "code", "number", "name", "uuid", "date"
 std::string_view Name(ValueKind kind);
 
-// `language`: "en" or "ko".
+// The letters of a code.
+constexpr std::string_view kCodeLetters = "ABCDEFGHJKLMNPQRSTUVWXYZ";
+constexpr size_t kCodeLetterCount = 3;  // of one code
+
+// `language`: "en" or "ko". `code_parts`: one to three of kCodeLetters each;
+// every second code is made around one of them, drawn evenly.
 std::string RandomValue(ValueKind kind, std::string_view language, Split split,
-                        Rng& rng);
+                        Rng& rng, std::span<const std::string> code_parts = {});
 
 // What facts are told about: "Harbour archive", "항구 문서고".
 std::string RandomKey(std::string_view language, Split split, Rng& rng);

@@ -38,10 +38,14 @@ int64_t KvCache::bytes() const {
          impl_->head_dim * int64_t(sizeof(float));
 }
 
-KvCache KvCache::Clone() const {
+KvCache KvCache::Clone(int more) const {
   auto copy = std::make_unique<Impl>(*impl_);
-  for (at::Tensor& tensor : copy->keys) tensor = tensor.clone();
-  for (at::Tensor& tensor : copy->values) tensor = tensor.clone();
+  copy->capacity = std::max(impl_->capacity, impl_->tokens + more);
+  const auto clone = [&](at::Tensor& tensor) {
+    tensor = Grown(tensor, copy->tokens, copy->capacity);
+  };
+  std::ranges::for_each(copy->keys, clone);
+  std::ranges::for_each(copy->values, clone);
   return KvCache(std::move(copy));
 }
 

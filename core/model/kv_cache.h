@@ -15,7 +15,8 @@ class KvCache {
   KvCache& operator=(KvCache&& other) noexcept;
   ~KvCache();
 
-  KvCache Clone() const;
+  // With room for `more` tokens.
+  KvCache Clone(int more = 0) const;
   int tokens() const;
   // Forgets all but the first `tokens` (at most tokens()); keeps the memory.
   void Truncate(int tokens);

@@ -24,10 +24,15 @@ struct Plan {
   ForwardItem item;
   int64_t first_row = 0;
   int64_t rows = 0;
-  Tensor mask;  // of GroupMask; undefined for a single row
+  int64_t plain_rows = 0;  // from first_row on for item.plain; 0: written by an
+                           // earlier item's
+  Tensor mask;             // of GroupMask; undefined for a single row
 
   Tensor Rows(const Tensor& heads_rows_dim) const {
     return heads_rows_dim.narrow(1, first_row, rows);
+  }
+  Tensor PlainRows(const Tensor& heads_rows_dim) const {
+    return heads_rows_dim.narrow(1, first_row, plain_rows);
   }
 };
 
@@ -94,12 +99,20 @@ absl::StatusOr<std::vector<int64_t>> Transformer::Impl::CheckedIds(
 std::vector<Plan> Transformer::Impl::MakePlans(
     std::span<const ForwardItem> items) const {
   std::vector<Plan> plans;
+  size_t plain_writer = 0;
   int64_t row = 0;
   for (const ForwardItem& item : items) {
     Plan plan{.item = item,
               .first_row = row,
               .rows = int64_t(item.ids.size()),
+              .plain_rows = 0,
               .mask = {}};
+    if (item.plain != nullptr) {
+      const bool goes_on =
+          !plans.empty() && plans.back().item.plain == item.plain;
+      if (!goes_on) plain_writer = plans.size();
+      (goes_on ? plans[plain_writer] : plan).plain_rows += plan.rows;
+    }
     if (plan.rows > 1) {
       plan.mask = GroupMask(
           CausalMask(plan.rows, item.cache->tokens() + plan.rows, device),
@@ -159,9 +172,9 @@ Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
   for (const Plan& plan : plans) {
     KvCache::Impl& cache = plan.item.cache->impl();
     cache.Write(layer, plan.Rows(key), plan.Rows(value));
-    if (plan.item.plain != nullptr) {
-      plan.item.plain->impl().Write(layer, plan.Rows(plain_key),
-                                    plan.Rows(value));
+    if (plan.plain_rows > 0) {
+      plan.item.plain->impl().Write(layer, plan.PlainRows(plain_key),
+                                    plan.PlainRows(value));
     }
     const int tokens = cache.tokens + int(plan.rows);
     attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
@@ -224,8 +237,8 @@ absl::StatusOr<Logits> Transformer::Forward(
     Logits logits = impl_->LogitsOf(x, plans);
     for (const Plan& plan : plans) {
       plan.item.cache->impl().Commit(int(plan.rows));
-      if (plan.item.plain != nullptr)
-        plan.item.plain->impl().Commit(int(plan.rows));
+      if (plan.plain_rows > 0)
+        plan.item.plain->impl().Commit(int(plan.plain_rows));
     }
     return logits;
   });

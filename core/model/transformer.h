@@ -27,7 +27,9 @@ enum class LogitRows { kNone, kLast, kAll };
 struct ForwardItem {
   KvCache* cache = nullptr;      // rotated keys; read, then appended to
   std::span<const int32_t> ids;  // at least one, each in the vocabulary
-  KvCache* plain = nullptr;      // also gets these tokens, keys before RoPE
+  // Also gets these tokens, keys before RoPE. Items in a row may share one,
+  // which gets them in that order.
+  KvCache* plain = nullptr;
   LogitRows logits = LogitRows::kNone;
   const TrainedReader* reader = nullptr;  // its LoRA acts on these tokens; one
                                           // at most in a batch, or null

@@ -18,6 +18,7 @@
 #include "core/model/device.h"
 #include "core/recipe.h"
 #include "core/torch_embedder.h"
+#include "core/train/lesson.h"
 #include "core/train/reader_trainer.h"
 #include "core/train/trainer.h"
 
@@ -43,7 +44,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--out", flags.out, "folder of checkpoint and adapter")
       ->required();
   app.add_option("--model", flags.model, "GGUF file");
-  app.add_option("--start", flags.start, "folder of an adapter, or of a reader, to start from");
+  app.add_option("--start", flags.start,
+                 "folder of an adapter, or of a reader, to start from");
   app.add_option("--reader-of", flags.reader_of,
                  "train a reader instead, LoRA on question and answer, that "
                  "answers from full texts, passages and the gists of this "
@@ -108,7 +110,8 @@ absl::StatusOr<TrainRecipe> ReadRecipe(const Flags& flags) {
   return recipe;
 }
 
-absl::Status AddTasks(const Flags& flags, TrainSpec* spec) {
+absl::Status AddTasks(const Flags& flags, const Tokenizer& tokenizer,
+                      TrainSpec* spec) {
   const auto load = [](const std::vector<std::string>& paths)
       -> absl::StatusOr<std::shared_ptr<const FillerPool>> {
     if (paths.empty()) return FillerPool::Sample();
@@ -123,7 +126,9 @@ absl::Status AddTasks(const Flags& flags, TrainSpec* spec) {
   GIST_ASSIGN_OR_RETURN(options.languages, ParseWeights(flags.languages));
   GIST_ASSIGN_OR_RETURN(options.families, ParseWeights(flags.families));
   options.mission_frame_share = flags.mission_share;
+  options.code_parts = CodeParts(tokenizer);
   GIST_ASSIGN_OR_RETURN(spec->tasks, NiahSource::Create(options, filler));
+  options.code_parts.clear();
   options.split = Split::kDev;
   GIST_ASSIGN_OR_RETURN(spec->dev_tasks,
                         NiahSource::Create(options, dev_filler));
@@ -239,14 +244,14 @@ absl::Status Run(const Flags& flags) {
   GIST_ASSIGN_OR_RETURN(spec.recipe, ReadRecipe(flags));
   GIST_RETURN_IF_ERROR(AppendRecords(flags.records, &spec.records));
   GIST_RETURN_IF_ERROR(AppendRecords(flags.dev_records, &spec.dev_records));
-  if (spec.records.empty() && flags.reader_of.empty())
-    GIST_RETURN_IF_ERROR(AddTasks(flags, &spec));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
   GIST_ASSIGN_OR_RETURN(const BaseModel model,
                         LoadBaseModel(flags.model, flags.device,
                                       *ParseWeightStorage(flags.weights)));
   if (flags.reader_of.empty()) {
+    if (spec.records.empty())
+      GIST_RETURN_IF_ERROR(AddTasks(flags, *model.tokenizer, &spec));
     GIST_ASSIGN_OR_RETURN(const auto trainer,
                           MakeTorchTrainer(model, std::move(spec)));
     return Train(flags, *trainer);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "core/base/status.h"
+#include "core/data/values.h"
 
 namespace gist {
 namespace {
@@ -77,6 +78,18 @@ std::vector<std::vector<Ids>> Share(std::vector<Ids> needles,
 }
 
 }  // namespace
+
+std::vector<std::string> CodeParts(const Tokenizer& tokenizer) {
+  std::vector<std::string> parts;
+  for (int id = 0; id < tokenizer.vocab_size(); ++id) {
+    const std::string_view bytes = tokenizer.Bytes(id);
+    if (!bytes.empty() && bytes.size() <= kCodeLetterCount &&
+        bytes.find_first_not_of(kCodeLetters) == bytes.npos) {
+      parts.emplace_back(bytes);
+    }
+  }
+  return parts;
+}
 
 Rng DerivedRng(uint64_t seed, uint64_t stream, uint64_t index) {
   Rng first(seed);

@@ -27,6 +27,10 @@ struct Lesson {
   std::vector<NeedleUnit> units;
 };
 
+// NiahOptions::code_parts of a vocabulary: its tokens that are letters of a
+// code, without a space.
+std::vector<std::string> CodeParts(const Tokenizer& tokenizer);
+
 // Numbers for `index` of `stream`, independent of all others of the same seed.
 Rng DerivedRng(uint64_t seed, uint64_t stream, uint64_t index);
 

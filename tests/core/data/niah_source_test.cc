@@ -198,6 +198,11 @@ TEST(NiahSourceTest, RefusesOptionsThatMakeNoSense) {
   options = Only("keyed");
   options.max_facts = 0;
   EXPECT_THAT(refused(options), invalid("facts 1 to 0"));
+  for (const char* part : {"", "AB1", "ABCD", "OI"}) {
+    options = Only("passkey");
+    options.code_parts = {"AB", part};
+    EXPECT_THAT(refused(options), invalid("code part")) << part;
+  }
 }
 
 }  // namespace

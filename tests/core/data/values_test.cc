@@ -70,6 +70,25 @@ TEST(ValuesTest, PutADayInTheSameSplitInBothLanguages) {
   }
 }
 
+TEST(ValuesTest, HalfOfTheCodesAreMadeAroundAPartIfThereAreAny) {
+  const std::vector<std::string> parts = {"QXZ", "JV"};
+  constexpr int kDraws = 2000;
+  Rng rng(5);
+  int whole = 0, front = 0, back = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const std::string code =
+        RandomValue(ValueKind::kCode, "en", Split::kTrain, rng, parts);
+    ASSERT_EQ(code.size(), 6u);
+    EXPECT_EQ(SplitOf(code), Split::kTrain);
+    whole += code.starts_with("QXZ");
+    front += code.starts_with("JV");
+    back += code.substr(1, 2) == "JV";
+  }
+  EXPECT_NEAR(whole, kDraws / 4, 80);
+  EXPECT_NEAR(front, kDraws / 8, 60);
+  EXPECT_NEAR(back, kDraws / 8, 60);
+}
+
 // Three options of one kind must be found in every split.
 TEST(ValuesTest, LeaveEverySplitWordsToChooseFrom) {
   for (const Words* words : {&EnglishWords(), &KoreanWords()}) {
