@@ -52,10 +52,17 @@ void AddWhat(CLI::App* sub, Arguments* arguments) {
 
 void AddHow(CLI::App* sub, EvalArguments* eval) {
   sub->add_option("--concurrency", eval->run.concurrency,
-                  "Documents in flight (default: 1). With more, memory is not "
+                  "Documents in flight at each server (default: 1). With more, "
+                  "memory is not "
                   "measured, and times say what the others did to them")
       ->check(CLI::Range(1, 256))
       ->type_name("N");
+  sub->add_option("--replicas", eval->replicas,
+                  "HOST:PORT of further servers with the same model, adapter "
+                  "and reader: documents are dealt out to all")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("LIST");
   sub->add_option("--max-tokens", eval->run.max_tokens,
                   "Longest answer (default: LongBench's own, else 64)")
       ->check(CLI::Range(1, kMostTokens))

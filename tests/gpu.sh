@@ -54,8 +54,8 @@ for on in processor gpu; do
   where=$device
   [ "$on" = gpu ] || where=cpu
   step "train a tiny model on $where" losses "$on" "$where" tiny --preset "$out/small.yaml" --model tests/data/tiny/tiny.f32.gguf
-  step "train the default model on $where" losses "$on" "$where" default --preset "$out/small.yaml" --steps 3 --start adapters/running \
-    --set layout.lora_r=16 --set layout.lora_alpha=32 --set layout.gists_per_block=5 --set layout.segment_tokens=256
+  step "train the default model on $where" losses "$on" "$where" default --preset "$out/small.yaml" --steps 3 --start adapters/default \
+    --set layout.lora_r=24 --set layout.lora_alpha=48 --set layout.gists_per_block=5 --set layout.segment_tokens=256
   step "30 answers on $where" answers "$on" "$where"
 done
 "$python" - "$out" <<'PYTHON'

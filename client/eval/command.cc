@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -219,7 +220,8 @@ absl::Status WriteResults(const EvalArguments& arguments,
 // What is not in the journal. `results`: gets all that was asked, also where it
 // ends with an error.
 absl::Status AskAll(const SampleSet& set, const RunOptions& run,
-                    Session& session, Journal* journal, Results* results) {
+                    std::vector<const GistClient*> servers,
+                    std::stop_token stop, Journal* journal, Results* results) {
   std::set<std::string> done;
   for (const Trial& trial : journal->trials()) {
     done.insert(TrialKey(trial.sample, trial));
@@ -229,13 +231,35 @@ absl::Status AskAll(const SampleSet& set, const RunOptions& run,
   const Scorer scorer(set.samples);
   Watcher watcher(int64_t(done.size()), results->planned);
   const absl::Status asked =
-      Runner(session.client, scorer, run, journal)
-          .Run(documents, session.stop, [&] { watcher.Count(); });
+      Runner(std::move(servers), scorer, run, journal)
+          .Run(documents, stop, [&] { watcher.Count(); });
   results->started_unix_ms = journal->started_unix_ms();
   results->written_unix_ms = UnixMillis();
   results->trials = journal->trials();
   Sort(set.samples, run, &results->trials);
   return asked;
+}
+
+// Clients of all replicas. `settings`: what the first server says.
+absl::StatusOr<std::vector<std::unique_ptr<GistClient>>> Replicas(
+    const EvalArguments& arguments, const RunOptions& run, const SampleSet& set,
+    const Json& settings, const ClientOptions& options) {
+  std::vector<std::unique_ptr<GistClient>> replicas;
+  for (const std::string& target : arguments.replicas) {
+    ClientOptions its = options;
+    its.target = target;
+    replicas.push_back(std::make_unique<GistClient>(its));
+    GIST_ASSIGN_OR_RETURN(const ServerInfo info,
+                          replicas.back()->GetServerInfo());
+    const auto difference =
+        FirstDifference(settings, SettingsOf(arguments, run, set, info));
+    if (!difference) continue;
+    return Local(absl::FailedPreconditionError(
+        fmt::format("{} is no replica of {}: {}; one run's answers come from "
+                    "servers that are the same",
+                    target, options.target, *difference)));
+  }
+  return replicas;
 }
 
 }  // namespace
@@ -256,9 +280,16 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
                   .machine = DescribeMachine(),
                   .seed = run.seed};
   GIST_ASSIGN_OR_RETURN(
+      const auto replicas,
+      Replicas(arguments, run, set, results.settings, session.options));
+  std::vector<const GistClient*> servers = {&session.client};
+  for (const auto& replica : replicas) servers.push_back(replica.get());
+  if (servers.size() > 1) results.settings["servers"] = servers.size();
+  GIST_ASSIGN_OR_RETURN(
       Journal journal, OrLocal(Journal::Open(path, results.settings,
                                              UnixMillis(), arguments.restart)));
-  const absl::Status asked = AskAll(set, run, session, &journal, &results);
+  const absl::Status asked =
+      AskAll(set, run, std::move(servers), session.stop, &journal, &results);
   const absl::Status written = WriteResults(arguments, results, session);
   if (asked.ok()) return written;
   if (!written.ok()) PrintNote(Message(written));

@@ -13,16 +13,18 @@ namespace gist::client {
 
 struct EvalArguments {
   std::vector<std::string> datasets;
-  RunOptions run;        // no gists: the adapter's default number
-  std::string out;       // results.json
-  std::string html;      // the report; empty: none
+  RunOptions run;                     // no gists: the adapter's default number
+  std::string out;                    // results.json
+  std::string html;                   // the report; empty: none
+  std::vector<std::string> replicas;  // HOST:PORT of further servers
   int64_t limit = 0;     // of each dataset the first so many samples; 0: all
   bool restart = false;  // drop what an earlier run asked
   std::vector<std::string> command;  // to be told in the results
 };
 // Asks what is not in the journal, OUT.journal, writes the results and prints
-// a row for each mode. Also after Ctrl-C or an error the results hold what was
-// asked so far.
+// a row for each mode. kFailedPrecondition: a replica with another model,
+// adapter, reader or device. Also after Ctrl-C or an error the results hold
+// what was asked so far.
 absl::Status RunEval(const EvalArguments& arguments, Session& session);
 
 struct ReportArguments {

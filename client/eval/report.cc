@@ -217,6 +217,13 @@ std::string Notices(const Results& results, const EvalSummary& summary) {
                     "each other.",
                     concurrency.get<int64_t>()));
   }
+  const Json servers = results.settings.value("servers", Json());
+  if (servers.is_number_integer() && servers > 1) {
+    add(
+        fmt::format("{} servers shared the documents out: if they share a "
+                    "device, times hold what they did to each other.",
+                    servers.get<int64_t>()));
+  }
   int64_t not_alone = 0;
   for (const Group* group : Overall(summary)) not_alone += group->not_alone;
   if (not_alone > 0) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <thread>
 #include <utility>
@@ -161,12 +162,13 @@ absl::Status Runner::Run(const std::vector<DocumentSteps>& documents,
   std::mutex mutex;
   absl::Status first;
   std::atomic<size_t> next = 0;
-  const auto work = [&] {
+  const auto work = [&](const GistClient& server) {
     for (size_t i = next++; i < documents.size(); i = next++) {
       if (failed.stop_requested()) return;
-      absl::Status status = stop.stop_requested()
-                                ? absl::CancelledError("stopped")
-                                : AskDocument(documents[i], stop, on_trial);
+      absl::Status status =
+          stop.stop_requested()
+              ? absl::CancelledError("stopped")
+              : AskDocument(server, documents[i], stop, on_trial);
       if (status.ok()) continue;
       const std::scoped_lock lock(mutex);
       first.Update(std::move(status));
@@ -174,16 +176,19 @@ absl::Status Runner::Run(const std::vector<DocumentSteps>& documents,
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 1; i < options_.concurrency; ++i) threads.emplace_back(work);
-  work();
+  const size_t count = servers_.size() * size_t(options_.concurrency);
+  for (size_t i = 0; i < count; ++i) {
+    threads.emplace_back(work, std::cref(*servers_[i % servers_.size()]));
+  }
   for (std::thread& thread : threads) thread.join();
   return first;
 }
 
-absl::Status Runner::AskDocument(const DocumentSteps& steps,
+absl::Status Runner::AskDocument(const GistClient& server,
+                                 const DocumentSteps& steps,
                                  std::stop_token stop,
                                  const std::function<void()>& on_trial) {
-  Contexts contexts(client_, steps.front().sample->context);
+  Contexts contexts(server, steps.front().sample->context);
   for (const Step& step : steps) {
     Trial trial = TrialOf(step);
     // Text alone is asked of, but it came with gists: any number will do.
@@ -191,7 +196,7 @@ absl::Status Runner::AskDocument(const DocumentSteps& steps,
         step.source.gists > 0 ? step.source.gists : options_.gists.front());
     if (made.ok()) {
       TakeContext(*made, &trial);
-      GIST_RETURN_IF_ERROR(Ask(step, stop, &trial));
+      GIST_RETURN_IF_ERROR(Ask(server, step, stop, &trial));
     } else {
       if (EndsRun(made.status())) return made.status();
       trial.error = made.status();
@@ -203,7 +208,8 @@ absl::Status Runner::AskDocument(const DocumentSteps& steps,
   return options_.delete_contexts ? contexts.Delete() : absl::OkStatus();
 }
 
-absl::Status Runner::Ask(const Step& step, std::stop_token stop, Trial* trial) {
+absl::Status Runner::Ask(const GistClient& server, const Step& step,
+                         std::stop_token stop, Trial* trial) {
   const Sample& sample = *step.sample;
   const int wanted =
       options_.max_tokens > 0 ? options_.max_tokens : sample.answer_tokens;
@@ -214,13 +220,13 @@ absl::Status Runner::Ask(const Step& step, std::stop_token stop, Trial* trial) {
                              .seed = options_.seed,
                              .retrieval = options_.retrieval,
                              .reader = step.source.reader};
-  auto answer = AskOnce(question, &trial->alone);
+  auto answer = AskOnce(server, question, &trial->alone);
   auto patience = kFirstPatience;
   for (int i = 1; i < kTries && absl::IsResourceExhausted(answer.status());
        ++i) {
     if (!Sleep(patience, stop)) return absl::CancelledError("stopped");
     patience *= 2;
-    answer = AskOnce(question, &trial->alone);
+    answer = AskOnce(server, question, &trial->alone);
   }
   if (!answer.ok()) {
     if (EndsRun(answer.status())) return answer.status();
@@ -235,11 +241,12 @@ absl::Status Runner::Ask(const Step& step, std::stop_token stop, Trial* trial) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ModeAnswer> Runner::AskOnce(const Question& question,
+absl::StatusOr<ModeAnswer> Runner::AskOnce(const GistClient& server,
+                                           const Question& question,
                                            std::optional<bool>* alone) {
   if (options_.concurrency == 1) {
     GIST_ASSIGN_OR_RETURN(Comparison comparison,
-                          client_.Compare(question, {question.mode}));
+                          server.Compare(question, {question.mode}));
     if (comparison.answers.size() != 1) {
       return absl::InternalError(
           fmt::format("compare: {} answers to one mode came back",
@@ -256,7 +263,7 @@ absl::StatusOr<ModeAnswer> Runner::AskOnce(const Question& question,
     answer.answer += text;
     return absl::OkStatus();
   };
-  GIST_ASSIGN_OR_RETURN(answer.accounting, client_.Ask(question, take));
+  GIST_ASSIGN_OR_RETURN(answer.accounting, server.Ask(question, take));
   return answer;
 }
 

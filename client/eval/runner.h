@@ -21,9 +21,9 @@ struct RunOptions {
   std::vector<Mode> modes;  // at least one
   std::vector<int> gists;   // of modes with gists; at least one
   std::vector<Reader> readers = {Reader::kFrozen};  // at least one
-  // Documents in flight. 1: each question goes through Compare, which reads
-  // anew and measures memory. More: through Ask; memory is not measured, and
-  // times hold what the others did to them.
+  // Documents in flight at each server. 1: each question goes through Compare,
+  // which reads anew and measures memory. More: through Ask; memory is not
+  // measured, and times hold what the others did to them.
   int concurrency = 1;
   int max_tokens = 0;  // of an answer; 0: the sample's, else kAnswerTokens
   Retrieval retrieval;
@@ -55,9 +55,11 @@ std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
 // of the journal. `on_trial` is called by the threads that ask, one at a time.
 class Runner {
  public:
-  Runner(const GistClient& client, const Scorer& scorer,
+  // `servers`: at least one, all with the same model, adapter and reader. A
+  // document is asked of one of them.
+  Runner(std::vector<const GistClient*> servers, const Scorer& scorer,
          const RunOptions& options, Journal* journal)
-      : client_(client),
+      : servers_(std::move(servers)),
         scorer_(scorer),
         options_(options),
         journal_(*journal) {}
@@ -66,14 +68,17 @@ class Runner {
                    std::stop_token stop, const std::function<void()>& on_trial);
 
  private:
-  absl::Status AskDocument(const DocumentSteps& steps, std::stop_token stop,
+  absl::Status AskDocument(const GistClient& server, const DocumentSteps& steps,
+                           std::stop_token stop,
                            const std::function<void()>& on_trial);
   // Fills in the answer, or the error; returns what ends the run.
-  absl::Status Ask(const Step& step, std::stop_token stop, Trial* trial);
-  absl::StatusOr<ModeAnswer> AskOnce(const Question& question,
+  absl::Status Ask(const GistClient& server, const Step& step,
+                   std::stop_token stop, Trial* trial);
+  absl::StatusOr<ModeAnswer> AskOnce(const GistClient& server,
+                                     const Question& question,
                                      std::optional<bool>* alone);
 
-  const GistClient& client_;
+  const std::vector<const GistClient*> servers_;
   const Scorer& scorer_;
   const RunOptions& options_;
   Journal& journal_;

@@ -16,14 +16,16 @@
 #   --passkeys N    documents of a language, default 200
 #   --weights HOW   of gistd, default float32
 #   --device NAME   of gistd, default cpu
+#   --servers N     gistd's side by side that share the documents out, for a GPU that one leaves
+#                   idle (with NVIDIA's MPS; times then say little), default 1
 #   --build DIR     what was built elsewhere, say build/cuda; default: builds build/release
 # Makes PART.json and PART.html for each, and samples under DIR/data.
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
 out=tests/bench/experiment parts=costs,short,answers,gists,families minutes=0 passkeys=200
-weights=float32 device=cpu build=
-take_options "out parts minutes passkeys weights device build" "$@"
+weights=float32 device=cpu servers=1 build=
+take_options "out parts minutes passkeys weights device servers build" "$@"
 
 # samples NAME OPTION...: files of samples, made once. Sets `datasets`.
 samples() {
@@ -42,7 +44,7 @@ evaluate() {
   local part=$1 status=0
   shift
   timeout --signal INT "$((minutes * 60))" "$build/gist" eval "${datasets[@]}" "$@" \
-    --max-tokens 32 --out "$out/$part.json" --html "$out/$part.html" || status=$?
+    "${replicas[@]}" --max-tokens 32 --out "$out/$part.json" --html "$out/$part.html" || status=$?
   case $status in
     0 | 124 | 130) ;;
     *) return "$status" ;;
@@ -54,9 +56,15 @@ if [ -z "$build" ]; then
   deploy/build.sh release gistd gist gist-data >&2
 fi
 mkdir -p "$out"
-trap stop_server EXIT
-start_server "$out/db" "$out/gistd.log" --weights "$weights" --device "$device" \
-  --max-cached-kv-bytes 4000000000
+pids=() addresses=() replicas=()
+trap 'for server_pid in "${pids[@]}"; do stop_server; done' EXIT
+for ((i = 0; i < servers; ++i)); do
+  start_server "$out/db/$i" "$out/gistd-$i.log" --weights "$weights" --device "$device" \
+    --max-cached-kv-bytes $((4000000000 / servers))
+  pids+=("$server_pid") addresses+=("$GIST_SERVER")
+done
+export GIST_SERVER=${addresses[0]}
+[ "$servers" -eq 1 ] || replicas=(--replicas "$(IFS=, && echo "${addresses[*]:1}")")
 for part in ${parts//,/ }; do
   samples passkey --count "$passkeys" --seed 1
   case $part in

@@ -51,15 +51,19 @@ class EvalCliTest : public testing::Test {
                   .dump()
            << "\n";
     }
-    server_.script->info = FullServerInfo();
-    server_.script->on_compress = [](const v1::CompressRequest& request) {
+    Script(server_);
+  }
+
+  static void Script(ScriptedServer& server) {
+    server.script->info = FullServerInfo();
+    server.script->on_compress = [](const v1::CompressRequest& request) {
       v1::CompressResponse response;
       *response.mutable_context() = FullContext();
       response.mutable_context()->set_context_id(ContextIdOf(request.text()));
       response.mutable_context()->set_gist_tokens(request.gist_tokens());
       return response;
     };
-    server_.script->on_compare = Compare;
+    server.script->on_compare = Compare;
   }
 
   static v1::CompareResponse Compare(const v1::CompareRequest& request) {
@@ -280,6 +284,35 @@ TEST_F(EvalCliTest, AsksSeveralAtOnceThroughAskWithoutMeasuringMemory) {
   EXPECT_EQ(results->trials[0].answer_kind, "other_document");
   EXPECT_EQ(results->settings.at("concurrency"), 3);
   EXPECT_THAT(Text(html_), HasSubstr("3 documents were in flight"));
+}
+
+TEST_F(EvalCliTest, DealsDocumentsOutToReplicas) {
+  SlowDown(100);
+  ScriptedServer replica;
+  Script(replica);
+  const GistResult result = Eval({"--replicas", replica.target()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  const size_t there = replica.received->compare.size();
+  EXPECT_EQ(Asked() + there, 8u);
+  EXPECT_GE(Asked(), 2u);
+  EXPECT_GE(there, 2u);
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  EXPECT_TRUE(results->complete());
+  EXPECT_EQ(results->settings.at("servers"), 2);
+  EXPECT_THAT(Text(html_), HasSubstr("2 servers shared the documents out"));
+}
+
+TEST_F(EvalCliTest, RefusesAReplicaWithAnotherAdapter) {
+  ScriptedServer replica;
+  Script(replica);
+  replica.script->info.set_adapter_fingerprint("another");
+  const GistResult result = Eval({"--replicas", replica.target()});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr(replica.target()),
+                    HasSubstr("adapter_fingerprint"), HasSubstr("another")));
+  EXPECT_EQ(Asked(), 0u);
 }
 
 TEST_F(EvalCliTest, DeletesTheContextsThatItMadeAlone) {
