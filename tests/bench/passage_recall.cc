@@ -1,0 +1,103 @@
+// How often the passages that retrieval finds hold the answer, whoever reads
+// them: what an encoder is worth on a data set before any model is asked.
+//
+//   gist_passage_recall SAMPLES.jsonl...
+//
+// Chunks as the service cuts them, all compared (the service's graph finds the
+// same but for 1 %), a row for each file.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <numeric>
+
+#include "CLI/CLI.hpp"
+#include "client/terminal.h"
+#include "client/units.h"
+#include "core/base/status.h"
+#include "core/data/record_file.h"
+#include "core/model/device.h"
+#include "core/torch_embedder.h"
+
+namespace gist::bench {
+namespace {
+
+constexpr std::array<size_t, 4> kPassages = {1, 2, 4, 8};
+
+// 0: of the most similar chunk that holds the answer; chunks: none does.
+absl::StatusOr<size_t> RankOfAnswer(Embedder& embedder, const Record& record) {
+  const std::string_view text = record.context;
+  GIST_ASSIGN_OR_RETURN(const auto chunks, embedder.Chunks(text, {}));
+  std::vector<std::string_view> texts = {record.question};
+  for (const Chunk& chunk : chunks)
+    texts.push_back(text.substr(chunk.begin, chunk.end - chunk.begin));
+  GIST_ASSIGN_OR_RETURN(const auto vectors, embedder.Embed(texts));
+  const auto row = [&](size_t i) {
+    return vectors.begin() + std::ptrdiff_t(i * vectors.size() / texts.size());
+  };
+  std::vector<size_t> order(chunks.size());
+  std::iota(order.begin(), order.end(), size_t{1});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t i) {
+    return std::inner_product(row(0), row(1), row(i), 0.0f);
+  });
+  const auto found = std::ranges::find_if(order, [&](size_t i) {
+    return texts[i].find(record.answer) != texts[i].npos;
+  });
+  return size_t(found - order.begin());
+}
+
+absl::Status Measure(Embedder& embedder, const std::string& path, size_t most) {
+  GIST_ASSIGN_OR_RETURN(std::vector<Record> records, ReadRecords(path));
+  records.resize(std::min(most, records.size()));
+  std::array<size_t, kPassages.size()> found = {};
+  client::ProgressBar bar(path, client::Unit::kSamples);
+  for (size_t i = 0; i < records.size(); ++i) {
+    GIST_ASSIGN_OR_RETURN(const size_t rank,
+                          RankOfAnswer(embedder, records[i]));
+    for (size_t k = 0; k < found.size(); ++k) found[k] += rank < kPassages[k];
+    bar.Update(int64_t(i) + 1, int64_t(records.size()));
+  }
+  std::printf("%-24s %5zu",
+              std::filesystem::path(path).filename().string().c_str(),
+              records.size());
+  for (const size_t n : found)
+    std::printf(" %7.1f %%", 100.0 * double(n) / double(records.size()));
+  std::printf("\n");
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("How often passages hold the answer.", "gist_passage_recall");
+  std::vector<std::string> files;
+  std::string folder = "third_party/models/all-MiniLM-L6-v2", device = "cpu";
+  size_t limit = SIZE_MAX;
+  int threads = 0;
+  app.add_option("files", files, "JSON Lines of samples")->required();
+  app.add_option("--embedder", folder, "folder of the encoder");
+  app.add_option("--device", device, "cpu or cuda:N");
+  app.add_option("--limit", limit, "of each file the first so many");
+  app.add_option("--threads", threads, "0: one a core");
+  CLI11_PARSE(app, argc, argv);
+  const auto run = [&]() -> absl::Status {
+    GIST_RETURN_IF_ERROR(PrepareDevice(device));
+    SetThreads(threads);
+    GIST_ASSIGN_OR_RETURN(const auto embedder,
+                          MakeTorchEmbedder(folder, device));
+    std::printf("%-24s %5s %9s %9s %9s %9s\n", "the answer is among", "n",
+                "1 passage", "2", "4", "8");
+    for (const std::string& file : files)
+      GIST_RETURN_IF_ERROR(Measure(*embedder, file, limit));
+    return absl::OkStatus();
+  };
+  const absl::Status status = run();
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "gist_passage_recall: %s\n",
+               std::string(Message(status)).c_str());
+  return 1;
+}
+
+}  // namespace
+}  // namespace gist::bench
+
+int main(int argc, char** argv) { return gist::bench::Main(argc, argv); }

@@ -1,0 +1,155 @@
+// An adapter's life in the real server: trained on a user's file, promoted,
+// rolled back, while contexts keep the adapter that made them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "client/gist_client.h"
+#include "client/training_client.h"
+#include "tests/integration/gistd_process.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/temp_dir.h"
+
+namespace gist {
+namespace {
+
+using client::TrainingEvent;
+
+constexpr char kRecipe[] = R"(
+layout: {gist_tokens: 4, gists_per_block: 2, block_overlap_tokens: 4, segment_tokens: 96, max_document_tokens: 400, lora_r: 4, lora_alpha: 8}
+stages: [{name: all, steps: 2, min_tokens: 64, max_tokens: 96}]
+documents_per_step: 2
+evaluate_every_steps: 0
+checkpoint_every_steps: 1
+)";
+constexpr char kText[] =
+    "The mill by the river was repaired in spring. The secret passkey is "
+    "TRM418. After that the miller went back to his bees.";
+constexpr char kQuestion[] = "What is the secret passkey?";
+
+// JSON Lines of texts that hold one passkey each.
+client::ByteSource Samples(const std::vector<std::string>& keys) {
+  std::string lines;
+  for (const std::string& key : keys) {
+    const nlohmann::json sample = {
+        {"context", "It rained all day. The secret passkey is " + key +
+                        ". In the evening the road was dry again."},
+        {"question", kQuestion},
+        {"answer", key}};
+    lines += sample.dump() + "\n";
+  }
+  return [lines]() mutable -> absl::StatusOr<std::string> {
+    return std::exchange(lines, "");
+  };
+}
+
+class PromotionTest : public testing::Test {
+ protected:
+  PromotionTest() {
+    std::filesystem::create_directory(folder_ / "presets");
+    std::ofstream(folder_ / "presets/small.yaml") << kRecipe;
+  }
+
+  void Start() {
+    server_ = std::make_unique<GistdProcess>(
+        std::vector<std::string>{"--data-dir", folder_ / "data", "--presets",
+                                 folder_ / "presets", "--embedder", "off"},
+        folder_ / "log");
+    const auto address = server_->WaitUntilReady();
+    ASSERT_TRUE(address) << server_->Log();
+    options_ = {.target = *address, .timeout_seconds = 300};
+  }
+  client::TrainingClient Trainings() const {
+    return client::TrainingClient(options_);
+  }
+  void Train(const std::string& name) const {
+    const auto trainings = Trainings();
+    const auto train =
+        trainings.UploadDataset(Samples({"ABC123", "DEF456", "GHJ789"}));
+    const auto dev = trainings.UploadDataset(Samples({"KLM246"}));
+    ASSERT_THAT(train, IsOk());
+    ASSERT_THAT(dev, IsOk());
+    std::optional<client::Training> ended;
+    ASSERT_THAT(trainings.Train({.preset = "small",
+                                 .name = name,
+                                 .dataset_ids = {train->dataset_id},
+                                 .dev_dataset_ids = {dev->dataset_id}},
+                                [&](const TrainingEvent& event) {
+                                  if (event.training) ended = event.training;
+                                  return absl::OkStatus();
+                                }),
+                IsOk());
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->state, "SUCCEEDED") << ended->message;
+    EXPECT_EQ(ended->adapter, name + "@1");
+    EXPECT_FALSE(ended->promoted);
+  }
+  client::Context Compress() const {
+    const auto result = client::GistClient(options_).Compress(kText, {});
+    EXPECT_THAT(result, IsOk());
+    return result.ok() ? result->context : client::Context();
+  }
+  std::string Ask(const client::Context& context) const {
+    std::string answer;
+    EXPECT_THAT(client::GistClient(options_).Ask(
+                    {.context_ids = {context.context_id}, .text = kQuestion},
+                    [&](std::string_view piece) {
+                      answer += piece;
+                      return absl::OkStatus();
+                    }),
+                IsOk());
+    return answer;
+  }
+  std::string InUse() const {
+    const auto adapters = Trainings().ListAdapters();
+    EXPECT_THAT(adapters, IsOk());
+    if (!adapters.ok()) return "";
+    for (const client::Adapter& adapter : *adapters)
+      if (adapter.in_use) return adapter.adapter;
+    return "";
+  }
+
+  TempDir folder_;
+  std::unique_ptr<GistdProcess> server_;
+  client::ClientOptions options_;
+};
+
+TEST_F(PromotionTest, ContextsKeepTheAdapterThatMadeThem) {
+  ASSERT_NO_FATAL_FAILURE(Start());
+  const client::Context before = Compress();
+  const std::string answer_before = Ask(before);
+  EXPECT_EQ(answer_before, "TRM418");
+  ASSERT_NO_FATAL_FAILURE(Train("mine"));
+  EXPECT_EQ(InUse(), "");
+  EXPECT_EQ(Compress().context_id, before.context_id);
+
+  ASSERT_THAT(Trainings().PromoteAdapter("mine"), IsOk());
+  EXPECT_EQ(InUse(), "mine@1");
+  const client::Context after = Compress();
+  EXPECT_NE(after.context_id, before.context_id);
+  EXPECT_NE(after.adapter_fingerprint, before.adapter_fingerprint);
+  EXPECT_EQ(after.gist_tokens, 4);
+  const std::string answer_after = Ask(after);
+  EXPECT_EQ(Ask(before), answer_before);
+
+  server_->Signal(SIGKILL);
+  server_->Wait();
+  ASSERT_NO_FATAL_FAILURE(Start());
+  EXPECT_EQ(InUse(), "mine@1");
+  EXPECT_EQ(Ask(before), answer_before);
+  EXPECT_EQ(Ask(after), answer_after);
+
+  const auto rolled_back = Trainings().RollbackAdapter();
+  ASSERT_THAT(rolled_back, IsOk());
+  EXPECT_EQ(*rolled_back, "");
+  EXPECT_EQ(Compress().context_id, before.context_id);
+  EXPECT_EQ(Ask(after), answer_after);
+}
+
+}  // namespace
+}  // namespace gist
