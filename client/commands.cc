@@ -84,14 +84,16 @@ absl::Status RunCompare(const CompareArguments& arguments, Session& session) {
 absl::Status RunList(Session& session) {
   session.reply["contexts"] = Json::array();
   bool first = true;
-  return session.client.ListContexts([&](const Context& context) {
+  GIST_RETURN_IF_ERROR(session.client.ListContexts([&](const Context& context) {
     if (session.json) {
       session.reply["contexts"].push_back(ToJson(context));
       return absl::OkStatus();
     }
     const std::string header = std::exchange(first, false) ? TableHeader() : "";
     return WriteStdout(header + TableRow(context));
-  });
+  }));
+  if (first && !session.json) PrintNote("no contexts");
+  return absl::OkStatus();
 }
 
 absl::Status RunGet(const std::string& context_id, Session& session) {
@@ -141,7 +143,9 @@ absl::Status RunListBackups(Session& session) {
                          FormatTime(backup.created_unix_ms),
                          FormatBytes(backup.backup_bytes));
   }
-  return session.json ? absl::OkStatus() : WriteStdout(lines);
+  if (session.json) return absl::OkStatus();
+  if (backups.empty()) PrintNote("no backups");
+  return WriteStdout(lines);
 }
 
 absl::Status RunExport(const ExportArguments& arguments, Session& session) {

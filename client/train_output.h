@@ -10,7 +10,9 @@
 #include "client/commands.h"
 #include "client/files.h"
 #include "client/output.h"
+#include "client/terminal.h"
 #include "client/training_client.h"
+#include "fmt/format.h"
 
 namespace gist::client {
 
@@ -38,7 +40,11 @@ absl::Status PrintList(const char* name, const std::vector<Value>& values,
                        Session& session) {
   Json& list = session.reply[name] = Json::array();
   for (const Value& value : values) list.push_back(ToJson(value));
-  if (session.json || values.empty()) return absl::OkStatus();
+  if (session.json) return absl::OkStatus();
+  if (values.empty()) {
+    PrintNote(fmt::format("no {}", name));
+    return absl::OkStatus();
+  }
   std::string table = TableHeaderOf(values.front());
   for (const Value& value : values) table += TableRow(value);
   return WriteStdout(table);

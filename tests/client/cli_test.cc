@@ -255,7 +255,9 @@ TEST_F(CliTest, ListsContextsOverAllPages) {
 
 TEST_F(CliTest, ListsNothingAsNothing) {
   server_.script->contexts.clear();
-  EXPECT_EQ(Gist({"contexts", "list"}).out, "");
+  const GistResult result = Gist({"contexts", "list"});
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, "no contexts\n");
   EXPECT_EQ(Json::parse(Gist({"--json", "contexts", "list"}).out)["contexts"],
             Json::array());
 }
