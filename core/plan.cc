@@ -17,7 +17,6 @@ constexpr int64_t kProgramBytes = 190'000'000;
 // What LibTorch's matrix products and attention hold beside their arguments.
 // Measured: 29 to 73 MB beyond the other lines.
 constexpr int64_t kWorkspaceBytes = 50'000'000;
-constexpr int64_t kChunkTokens = 256;  // of one prefill call
 // Of the dev set (core/train/dev_set.cc), which reads three lessons for each
 // further segment of filler.
 constexpr int64_t kDevFillers = 32;
@@ -244,9 +243,10 @@ Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
   maker.Add("gist keys and values",
             "gists x layers x 2 x KV heads x head size x 4",
             KvValues(c, request.gist_tokens) * kFloat);
-  maker.Add("a chunk's activations",
-            "256 x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-            LayerValues(c, std::min(tokens, kChunkTokens)) * kFloat);
+  maker.Add(
+      "a chunk's activations",
+      "chunk x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+      LayerValues(c, std::min<int64_t>(tokens, request.chunk_tokens)) * kFloat);
   // Rotated in three steps, joined with prefix and gists, values joined too.
   maker.Add("one layer's keys and values, joined",
             "tokens x KV heads x head size x 5 x 4",
@@ -277,15 +277,15 @@ Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
   AddAdapter(model, request, &maker);
   const int64_t tokens = int64_t(request.prefix_tokens) +
                          request.document_tokens + request.question_tokens;
-  const int64_t rows = std::min(tokens, kChunkTokens);
+  const int64_t rows = std::min<int64_t>(tokens, request.chunk_tokens);
   maker.Add(
       "prompt's keys and values, float32",
       "(prefix + tokens + question) x layers x 2 x KV heads x head size x 4",
       KvValues(c, tokens) * kFloat);
   maker.Add("a chunk's activations",
-            "256 x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+            "chunk x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
             LayerValues(c, rows) * kFloat);
-  maker.Add("a chunk's mask", "256 x tokens x (1 + heads / KV heads) x 4",
+  maker.Add("a chunk's mask", "chunk x tokens x (1 + heads / KV heads) x 4",
             rows * tokens * (1 + c.heads / c.kv_heads) * kFloat);
   maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
   return maker.Take();

@@ -45,6 +45,7 @@ struct PlanRequest {
   int gists_per_block = 5;
   int block_overlap_tokens = 32;
   int segment_tokens = 256;
+  int chunk_tokens = 256;       // read at a time; 1,024 on a GPU
   int prefix_tokens = 32;       // of the chat template
   int max_group_tokens = 8192;  // a longer document is written in groups
   int question_tokens = 40;     // and answer

@@ -147,8 +147,11 @@ absl::Status Run(const Arguments& arguments) {
   }
   fmt::print(
       "\nBeside these gistd keeps texts that it read lately, up to "
-      "--max-cached-kv-bytes (512 MiB unless told\notherwise), and a sentence "
-      "encoder (91 MB with the default one; --embedder off).\n");
+      "--max-cached-kv-bytes (512 MiB unless told\notherwise), indexes over "
+      "all "
+      "documents, up to --max-index-bytes (128 MiB), a trained reader (20 MB\n"
+      "with the default one; --reader off), and a sentence encoder (91 MB; "
+      "--embedder off).\n");
   return absl::OkStatus();
 }
 
@@ -161,6 +164,8 @@ void AddSizes(CLI::App& app, PlanRequest* request) {
   };
   add("--tokens", &request->document_tokens, "Tokens of a document");
   add("--gists", &request->gist_tokens, "Gist tokens of a document");
+  add("--chunk-tokens", &request->chunk_tokens,
+      "Tokens read at a time: 256 on a processor, 1024 on a GPU");
   add("--documents", &request->documents_per_step,
       "Documents of a training step");
   add("--cached-segments", &request->cached_segments,

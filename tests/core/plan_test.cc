@@ -78,6 +78,16 @@ TEST(PlanTest, CountsEachPartOfTraining) {
   EXPECT_EQ(BytesOf(ledger, "logits"), 4 * 16 * 128'256LL * 12);
 }
 
+// As a GPU does.
+TEST(PlanTest, TakesMoreForMoreTokensAtATime) {
+  PlanRequest request{.document_tokens = 4096};
+  const Ledger fewer = PlanAskFull(Llama3(), request);
+  request.chunk_tokens = 1024;
+  const Ledger more = PlanAskFull(Llama3(), request);
+  for (const char* line : {"a chunk's mask", "a chunk's activations"})
+    EXPECT_EQ(BytesOf(more, line), 4 * BytesOf(fewer, line));
+}
+
 TEST(PlanTest, KeepsNoMoreOfALongDocumentThanAGroup) {
   const PlanModel model = Llama3();
   PlanRequest request{.document_tokens = 8192, .max_group_tokens = 8192};
