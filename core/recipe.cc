@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/base/yaml_scalar.h"
 #include "yaml-cpp/yaml.h"
 
 namespace gist {
@@ -73,7 +74,7 @@ Key MakeKey(const Reader& reader, const char* name, T& field) {
             return reader.Error(
                 node, fmt::format("{} is not {}", name, Wanted(field)));
           },
-          [&field](YAML::Emitter& out) { out << field; }};
+          [&field](YAML::Emitter& out) { WriteScalar(out, field); }};
 }
 
 void WriteMap(YAML::Emitter& out, const std::vector<Key>& keys) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/base/yaml_scalar.h"
 #include "server/config.h"
 #include "yaml-cpp/yaml.h"
 
@@ -24,7 +25,7 @@ Key MakeKey(const char* name, const char* wanted, T& field) {
           [&field](const YAML::Node& node) {
             return node.IsScalar() && YAML::convert<T>::decode(node, field);
           },
-          [&field](YAML::Emitter& out) { out << field; }};
+          [&field](YAML::Emitter& out) { WriteScalar(out, field); }};
 }
 
 std::vector<Key> LimitKeys(Config::Limits& limits) {

@@ -14,7 +14,7 @@ using testing::HasSubstr;
 
 TEST(RecipeTest, ComesBackFromItsOwnYaml) {
   TrainRecipe recipe;
-  recipe.name = "mine: 10";
+  recipe.name = "mine\r: 10";
   recipe.seed = 1ull << 60;
   recipe.layout.lora_mlp = true;
   recipe.gist_counts = {10, 25};

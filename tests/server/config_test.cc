@@ -241,6 +241,17 @@ TEST(ConfigTest, LeavingLoopbackTakesTlsAndAWayToTellCallers) {
   EXPECT_THAT(with({"--insecure-listen"}), IsOk());
 }
 
+// yaml-cpp by itself does not write a carriage return so that it comes back.
+TEST(ConfigTest, AnyNameComesBackFromItsOwnYaml) {
+  for (const std::string name :
+       {"a\rb", "a\r\nb", "a\tb", "\x01", " a: #", "~"}) {
+    Config config, again;
+    config.data_dir = name;
+    EXPECT_THAT(ApplyYaml(ToYaml(config), "gistd.yml", again), IsOk()) << name;
+    EXPECT_EQ(again.data_dir, name);
+  }
+}
+
 TEST(ConfigTest, SecurityFlagsThatDoNotGoTogetherAreRefused) {
   const std::vector<std::vector<const char*>> wrong = {
       {"--tls-cert", "c.pem"},
