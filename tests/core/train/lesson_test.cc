@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/core/train/tiny_tasks.h"
@@ -88,6 +89,25 @@ TEST_F(LessonTest, FillerIsOneSegmentAndFollowsTheLanguage) {
     ASSERT_THAT(ids, IsOk());
     EXPECT_EQ(ids->size(), size_t(kSegment));
     EXPECT_NE(Text(*ids).find(language), std::string::npos) << Text(*ids);
+  }
+}
+
+TEST_F(LessonTest, CodePartsAreTheVocabularysOwnTokensOfLetters) {
+  const std::vector<std::string> parts = CodeParts(*base_.tokenizer);
+  std::set<std::string> wanted;
+  for (int id = 0; id < base_.tokenizer->vocab_size(); ++id) {
+    const std::string bytes(base_.tokenizer->Bytes(id));
+    const bool letters = std::ranges::all_of(bytes, [](char c) {
+      return c >= 'A' && c <= 'Z' && c != 'I' && c != 'O';
+    });
+    if (letters && !bytes.empty() && bytes.size() <= 3) wanted.insert(bytes);
+  }
+  EXPECT_GE(wanted.size(), 24u);
+  EXPECT_EQ(std::set(parts.begin(), parts.end()), wanted);
+  for (const std::string& part : parts) {
+    const auto ids = base_.tokenizer->Encode(part);
+    ASSERT_THAT(ids, IsOk());
+    EXPECT_EQ(ids->size(), 1u) << part;
   }
 }
 
