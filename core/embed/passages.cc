@@ -1,6 +1,8 @@
 #include "core/embed/passages.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 namespace gist {
@@ -25,6 +27,18 @@ std::string JoinPassages(std::vector<Passage> passages) {
     document = passage.document;
   }
   return joined;
+}
+
+std::vector<size_t> BySimilarity(std::span<const float> query,
+                                 std::span<const float> rows) {
+  std::vector<size_t> order(rows.size() / query.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater(), [&](size_t row) {
+    return std::inner_product(query.begin(), query.end(),
+                              rows.begin() + std::ptrdiff_t(row * query.size()),
+                              0.0f);
+  });
+  return order;
 }
 
 }  // namespace gist

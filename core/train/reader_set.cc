@@ -5,7 +5,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/base/status.h"
 #include "core/embed/passages.h"
@@ -117,8 +116,7 @@ absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids) const {
   const int prefix = model_.prefix_tokens, tokens = int(ids.size());
   KvCache cache = base_.transformer->NewCache();
   for (int layer = 0; layer < config.layers; ++layer) {
-    cache.impl().Write(layer,
-                       model_.prefix_keys[size_t(layer)].transpose(0, 1),
+    cache.impl().Write(layer, model_.prefix_keys[size_t(layer)].transpose(0, 1),
                        model_.prefix_values[size_t(layer)].transpose(0, 1));
   }
   cache.impl().Commit(prefix);
@@ -163,14 +161,7 @@ absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
   }
   GIST_ASSIGN_OR_RETURN(const std::vector<float> wanted,
                         embedder_.Embed({&question, 1}));
-  const auto similarity = [&](size_t chunk) {
-    const auto begin =
-        document.vectors.begin() + std::ptrdiff_t(chunk * wanted.size());
-    return std::inner_product(wanted.begin(), wanted.end(), begin, 0.0f);
-  };
-  std::vector<size_t> order(document.chunks.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::greater(), similarity);
+  std::vector<size_t> order = BySimilarity(wanted, document.vectors);
   order.resize(std::min(order.size(), size_t(options_.passages)));
   std::vector<Passage> passages;
   for (const size_t chunk : order) {

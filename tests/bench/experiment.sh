@@ -57,11 +57,11 @@ if [ -z "$build" ]; then
 fi
 mkdir -p "$out"
 pids=() addresses=() replicas=()
-trap 'for server_pid in "${pids[@]}"; do stop_server; done' EXIT
+trap 'stop_server; for server_pid in "${pids[@]}"; do stop_server; done' EXIT
 for ((i = 0; i < servers; ++i)); do
   start_server "$out/db/$i" "$out/gistd-$i.log" --weights "$weights" --device "$device" \
     --max-cached-kv-bytes $((4000000000 / servers))
-  pids+=("$server_pid") addresses+=("$GIST_SERVER")
+  pids+=("$server_pid") addresses+=("$GIST_SERVER") server_pid=
 done
 export GIST_SERVER=${addresses[0]}
 [ "$servers" -eq 1 ] || replicas=(--replicas "$(IFS=, && echo "${addresses[*]:1}")")

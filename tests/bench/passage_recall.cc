@@ -9,14 +9,14 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
-#include <numeric>
+#include <span>
 
 #include "CLI/CLI.hpp"
 #include "client/terminal.h"
 #include "client/units.h"
 #include "core/base/status.h"
 #include "core/data/record_file.h"
+#include "core/embed/passages.h"
 #include "core/model/device.h"
 #include "core/torch_embedder.h"
 
@@ -33,16 +33,12 @@ absl::StatusOr<size_t> RankOfAnswer(Embedder& embedder, const Record& record) {
   for (const Chunk& chunk : chunks)
     texts.push_back(text.substr(chunk.begin, chunk.end - chunk.begin));
   GIST_ASSIGN_OR_RETURN(const auto vectors, embedder.Embed(texts));
-  const auto row = [&](size_t i) {
-    return vectors.begin() + std::ptrdiff_t(i * vectors.size() / texts.size());
-  };
-  std::vector<size_t> order(chunks.size());
-  std::iota(order.begin(), order.end(), size_t{1});
-  std::ranges::stable_sort(order, std::greater(), [&](size_t i) {
-    return std::inner_product(row(0), row(1), row(i), 0.0f);
-  });
-  const auto found = std::ranges::find_if(order, [&](size_t i) {
-    return texts[i].find(record.answer) != texts[i].npos;
+  const auto rows = std::span(vectors);
+  const size_t dimensions = rows.size() / texts.size();
+  const std::vector<size_t> order =
+      BySimilarity(rows.first(dimensions), rows.subspan(dimensions));
+  const auto found = std::ranges::find_if(order, [&](size_t chunk) {
+    return texts[1 + chunk].find(record.answer) != std::string_view::npos;
   });
   return size_t(found - order.begin());
 }
