@@ -44,6 +44,18 @@ void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
                   "Candidates of the search (default: 64)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
+  sub->add_option_function<std::string>(
+         "--ranking",
+         [retrieval](const std::string& name) {
+           for (const Ranking ranking : kRankings) {
+             if (RankingName(ranking) == name) retrieval->ranking = ranking;
+           }
+         },
+         "Which passages are the best: dense, those nearest to the question "
+         "as the embedder sees it; lexical, those that share its words; "
+         "fused, both (default)")
+      ->check(CLI::IsMember({"fused", "dense", "lexical"}))
+      ->type_name("RANKING");
 }
 
 namespace {

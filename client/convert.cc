@@ -21,6 +21,11 @@ Mode FromProto(v1::Mode proto) {
   return Mode::kGist;
 }
 
+// In the order of kRankings.
+constexpr v1::Ranking kProtoRankings[] = {v1::RANKING_FUSED, v1::RANKING_DENSE,
+                                          v1::RANKING_LEXICAL};
+constexpr std::string_view kRankingNames[] = {"fused", "dense", "lexical"};
+
 // With what ErrorInfoOf reads, as a call's own error has it.
 absl::Status StatusFrom(const v1::ModeAnswer& row) {
   absl::Status status(static_cast<absl::StatusCode>(row.error_code()),
@@ -42,6 +47,7 @@ void ToProto(const Retrieval& retrieval, v1::Retrieval* out) {
   if (retrieval.overlap_tokens) {
     out->set_overlap_tokens(*retrieval.overlap_tokens);
   }
+  out->set_ranking(kProtoRankings[size_t(retrieval.ranking)]);
 }
 
 v1::Reader ToProto(Reader reader) {
@@ -53,10 +59,15 @@ RetrievedChunk FromProto(const v1::RetrievedChunk& proto) {
           .begin = proto.begin(),
           .end = proto.end(),
           .similarity = proto.similarity(),
+          .bm25 = proto.bm25(),
           .text = proto.text()};
 }
 
 }  // namespace
+
+std::string_view RankingName(Ranking ranking) {
+  return kRankingNames[size_t(ranking)];
+}
 
 std::string_view ReaderName(Reader reader) {
   return reader == Reader::kTrained ? "trained" : "frozen";

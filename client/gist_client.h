@@ -108,12 +108,21 @@ enum class Reader { kFrozen, kTrained };
 // As the command line names it: "frozen", "trained".
 std::string_view ReaderName(Reader reader);
 
+// Which passages are the best: those nearest to the question as the embedder
+// sees it, those that share its words (BM25), or what both say.
+enum class Ranking { kFused, kDense, kLexical };
+inline constexpr Ranking kRankings[] = {Ranking::kFused, Ranking::kDense,
+                                        Ranking::kLexical};
+// As the command line names it: "fused", "dense", "lexical".
+std::string_view RankingName(Ranking ranking);
+
 // How passages are found; 0: the server's default.
 struct Retrieval {
   int top_k = 0;         // passages, of all documents together
   int ef = 0;            // candidates of the search
   int chunk_tokens = 0;  // by the embedder's count
   std::optional<int> overlap_tokens;
+  Ranking ranking = Ranking::kFused;
 };
 
 struct RetrievedChunk {
@@ -121,6 +130,7 @@ struct RetrievedChunk {
   int64_t begin = 0;  // bytes [begin, end) of the document's text
   int64_t end = 0;
   double similarity = 0;  // cosine to the question, -1 to 1
+  double bm25 = 0;        // of the question's words; 0: none in common
   std::string text;
 };
 
@@ -168,7 +178,7 @@ struct Accounting {
   double search_seconds = 0;       // the question's vector, and the search
   std::string reader_fingerprint;  // empty: the frozen model answered
   std::string embedder_fingerprint;    // in kRag and kHybrid
-  std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
+  std::vector<RetrievedChunk> chunks;  // likewise; the best first
 };
 
 struct ModeAnswer {

@@ -96,6 +96,7 @@ Json ToJson(const RetrievedChunk& chunk) {
           {"begin", chunk.begin},
           {"end", chunk.end},
           {"similarity", chunk.similarity},
+          {"bm25", chunk.bm25},
           {"text", chunk.text}};
 }
 

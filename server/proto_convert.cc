@@ -52,8 +52,27 @@ absl::StatusOr<AskMode> FromProto(v1::Mode mode) {
   }
 }
 
-RetrievalOptions FromProto(const v1::Retrieval& retrieval) {
+absl::StatusOr<Ranking> FromProto(v1::Ranking ranking) {
+  switch (ranking) {
+    case v1::RANKING_UNSPECIFIED:
+    case v1::RANKING_FUSED:
+      return Ranking::kFused;
+    case v1::RANKING_DENSE:
+      return Ranking::kDense;
+    case v1::RANKING_LEXICAL:
+      return Ranking::kLexical;
+    default:
+      return InvalidField(
+          "retrieval.ranking",
+          fmt::format("retrieval.ranking is {}, want RANKING_FUSED (1), "
+                      "RANKING_DENSE (2) or RANKING_LEXICAL (3)",
+                      int(ranking)));
+  }
+}
+
+absl::StatusOr<RetrievalOptions> FromProto(const v1::Retrieval& retrieval) {
   RetrievalOptions options;
+  GIST_ASSIGN_OR_RETURN(options.ranking, FromProto(retrieval.ranking()));
   const auto set = [](int32_t value, int* field) {
     if (value != 0) *field = value;
   };
@@ -94,7 +113,7 @@ absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
                            request.context_ids().end());
   input.question = request.question();
   input.max_tokens = request.max_tokens();
-  input.retrieval = FromProto(request.retrieval());
+  GIST_ASSIGN_OR_RETURN(input.retrieval, FromProto(request.retrieval()));
   input.truncate = request.truncate();
   GIST_ASSIGN_OR_RETURN(input.trained_reader, IsTrained(request.reader()));
   std::vector<AskMode> modes;
@@ -122,7 +141,7 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
   input.sampling.top_k = request.top_k();
   input.sampling.top_p = request.top_p() == 0 ? 1.0f : request.top_p();
   input.sampling.seed = request.seed();
-  input.retrieval = FromProto(request.retrieval());
+  GIST_ASSIGN_OR_RETURN(input.retrieval, FromProto(request.retrieval()));
   input.truncate = request.truncate();
   GIST_ASSIGN_OR_RETURN(input.trained_reader, IsTrained(request.reader()));
   return input;
@@ -195,6 +214,7 @@ void ToProto(const RetrievedChunk& chunk, v1::RetrievedChunk* out) {
   out->set_begin(chunk.begin);
   out->set_end(chunk.end);
   out->set_similarity(chunk.similarity);
+  out->set_bm25(chunk.bm25);
   out->set_text(chunk.text);
 }
 

@@ -1,11 +1,14 @@
 #include "server/retriever.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/embed/bm25.h"
 #include "server/embed_job.h"
 #include "server/errors.h"
 
@@ -172,24 +175,40 @@ absl::StatusOr<Retrieved> Retriever::Find(
   GIST_ASSIGN_OR_RETURN(
       const std::vector<float> vector,
       Embed({std::string(question)}, Job::Lane::kAsk, caller, &retrieved));
+  struct Place {
+    size_t document = 0;
+    size_t chunk = 0;
+  };
+  std::vector<Place> places;  // of all chunks
+  std::vector<std::string_view> pieces;
+  std::vector<NearPassage> nearest;
   for (size_t i = 0; i < indexes.size(); ++i) {
     GIST_ASSIGN_OR_RETURN(
         const auto neighbours,
-        indexes[i].vectors.Search(vector, options.top_k, options.ef));
-    for (const Neighbour& neighbour : neighbours) {
-      const IndexedChunk& chunk = indexes[i].chunks.at(neighbour.label);
-      retrieved.chunks.push_back({records[i].context_id, int(i), chunk.begin,
-                                  chunk.end, neighbour.similarity,
-                                  /*text=*/{}});
+        indexes[i].vectors.Search(vector, std::max(options.top_k, options.ef),
+                                  options.ef));
+    for (const auto& [label, similarity] : neighbours) {
+      nearest.push_back({places.size() + label, similarity});
+    }
+    for (size_t j = 0; j < indexes[i].chunks.size(); ++j) {
+      places.push_back({i, j});
+      pieces.push_back(indexes[i].chunks[j].TextIn(texts[i]));
     }
   }
-  std::ranges::stable_sort(retrieved.chunks, std::greater(),
-                           &RetrievedChunk::similarity);
-  retrieved.chunks.resize(
-      std::min(retrieved.chunks.size(), size_t(options.top_k)));
-  for (RetrievedChunk& chunk : retrieved.chunks) {
-    chunk.text = texts[size_t(chunk.document)].substr(
-        size_t(chunk.begin), size_t(chunk.end - chunk.begin));
+  std::ranges::stable_sort(nearest, std::greater(), &NearPassage::similarity);
+  const std::vector<double> bm25 = Bm25Scores(question, pieces);
+  std::vector<size_t> order = RankPassages(options.ranking, nearest, bm25);
+  order.resize(std::min(order.size(), size_t(options.top_k)));
+  for (const size_t place : order) {
+    const auto [document, chunk] = places[place];
+    const auto [begin, end, tokens] = indexes[document].chunks[chunk];
+    GIST_ASSIGN_OR_RETURN(const auto its_vector,
+                          indexes[document].vectors.Vector(chunk));
+    retrieved.chunks.push_back({records[document].context_id, int(document),
+                                begin, end,
+                                std::inner_product(vector.begin(), vector.end(),
+                                                   its_vector.begin(), 0.0f),
+                                bm25[place], std::string(pieces[place])});
   }
   retrieved.search_seconds = SecondsSince(start);
   retrieved.documents = int(records.size());

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/embed/passages.h"
 #include "core/embedder.h"
 #include "server/caller.h"
 #include "server/keyed_lock.h"
@@ -27,6 +28,7 @@ struct RetrievalOptions {
   int ef = 64;             // candidates of the search: more find more exactly
   int chunk_tokens = 200;  // by the embedder's count
   int overlap_tokens = 40;
+  Ranking ranking = Ranking::kFused;
 };
 
 struct RetrievedChunk {
@@ -35,11 +37,12 @@ struct RetrievedChunk {
   int64_t begin = 0;  // bytes [begin, end) of its text
   int64_t end = 0;
   float similarity = 0;  // cosine to the question
+  double bm25 = 0;  // among the chunks that were looked at; 0: no common word
   std::string text;
 };
 
 struct Retrieved {
-  std::vector<RetrievedChunk> chunks;  // the most similar first
+  std::vector<RetrievedChunk> chunks;  // the best first
   int indexed_documents = 0;           // that had no index that could be used
   double index_seconds = 0;            // making those
   double search_seconds = 0;           // the question's vector, and the search
@@ -64,17 +67,22 @@ class Retriever {
 
   // kFailedPrecondition: a document's text is not kept. kInvalidArgument:
   // options out of range. The store's, the embedder's and the scheduler's own
-  // errors pass through; a damaged index is made anew.
+  // errors pass through; a damaged index is made anew. `ef` chunks of each
+  // document are candidates for what they mean, all for their words.
   absl::StatusOr<Retrieved> Find(std::span<const ContextRecord> records,
                                  std::string_view question,
                                  const RetrievalOptions& options,
                                  const Caller& caller);
 
+  // Chunks that FindAll looks at for their words.
+  static constexpr int kCandidates = 256;
+
   // Of all documents of the caller's tenant whose text is kept, by one index
   // over them, which is brought up to date first: documents without a chunk
   // index are embedded, one after the other, and what is done stays done where
-  // the caller leaves. Chunks as by default. One question of a tenant at a
-  // time; the others wait. kFailedPrecondition: there is no such document.
+  // the caller leaves. Chunks as by default. For their words those are looked
+  // at that are nearest, kCandidates of them. One question of a tenant
+  // at a time; the others wait. kFailedPrecondition: there is no such document.
   // kResourceExhausted: the index is too large. Else as Find.
   absl::StatusOr<Retrieved> FindAll(std::string_view question,
                                     const RetrievalOptions& options,
@@ -120,6 +128,9 @@ class Retriever {
   absl::Status StoreIndex(std::string_view tenant, TenantIndex& index) const;
   TenantIndex NewIndex() const;
   absl::StatusOr<std::string> TextNow(const TenantDocument& document) const;
+  // Of each chunk; empty: gone. A document is read once and not kept.
+  absl::StatusOr<std::vector<std::string>> TextsNow(
+      std::span<const FoundChunk> found, const Documents& documents) const;
 
   Embedder& embedder_;
   GistStore& store_;

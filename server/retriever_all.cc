@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/embed/bm25.h"
 #include "server/errors.h"
 #include "server/retriever.h"
 
@@ -48,27 +49,29 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
     GIST_ASSIGN_OR_RETURN(documents, Update(caller, loan, &retrieved));
     retrieved.index_seconds = SecondsSince(start);
     start = Clock::now();
-    GIST_ASSIGN_OR_RETURN(
-        found, loan.index->Search(vector, options.top_k, options.ef));
+    const int count =
+        options.ranking == Ranking::kDense ? options.top_k : kCandidates;
+    GIST_ASSIGN_OR_RETURN(found, loan.index->Search(vector, count, options.ef));
   }
-  // Documents and their texts, each read once; the best one first.
-  std::vector<std::pair<std::string, std::string>> texts;
-  for (const FoundChunk& each : found) {
-    const TenantDocument& document = documents.at(each.document_id);
-    const auto place = std::ranges::find(
-        texts, each.document_id, &std::pair<std::string, std::string>::first);
-    const int number = int(place - texts.begin());
-    if (place == texts.end()) {
-      auto text = TextNow(document);
-      if (absl::IsNotFound(text.status())) continue;  // gone meanwhile
-      GIST_RETURN_IF_ERROR(text.status());
-      texts.emplace_back(each.document_id, *std::move(text));
-    }
-    const auto [begin, end] = std::pair(each.chunk.begin, each.chunk.end);
-    retrieved.chunks.push_back({document.context_id, number, begin, end,
-                                each.similarity,
-                                texts[size_t(number)].second.substr(
-                                    size_t(begin), size_t(end - begin))});
+  GIST_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
+                        TextsNow(found, documents));
+  std::vector<NearPassage> nearest;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (!texts[i].empty()) nearest.push_back({i, found[i].similarity});
+  }
+  const std::vector<double> bm25 = Bm25Scores(
+      question, std::vector<std::string_view>(texts.begin(), texts.end()));
+  std::vector<size_t> order = RankPassages(options.ranking, nearest, bm25);
+  order.resize(std::min(order.size(), size_t(options.top_k)));
+  std::map<std::string_view, int> numbers;  // the best document's is 0
+  for (const size_t place : order) {
+    const FoundChunk& each = found[place];
+    const int number =
+        numbers.try_emplace(each.document_id, int(numbers.size()))
+            .first->second;
+    retrieved.chunks.push_back({documents.at(each.document_id).context_id,
+                                number, each.chunk.begin, each.chunk.end,
+                                each.similarity, bm25[place], texts[place]});
   }
   retrieved.search_seconds += SecondsSince(start);
   retrieved.documents = int(documents.size());
@@ -176,6 +179,22 @@ absl::Status Retriever::StoreIndex(std::string_view tenant,
   const bool passes = absl::IsNotFound(put) || absl::IsUnavailable(put) ||
                       absl::IsResourceExhausted(put);
   return passes ? absl::OkStatus() : put;
+}
+
+absl::StatusOr<std::vector<std::string>> Retriever::TextsNow(
+    std::span<const FoundChunk> found, const Documents& documents) const {
+  std::map<std::string_view, std::vector<size_t>> by_document;
+  for (size_t i = 0; i < found.size(); ++i) {
+    by_document[found[i].document_id].push_back(i);
+  }
+  std::vector<std::string> texts(found.size());
+  for (const auto& [id, chunks] : by_document) {
+    const auto text = TextNow(documents.find(id)->second);
+    if (absl::IsNotFound(text.status())) continue;
+    GIST_RETURN_IF_ERROR(text.status());
+    for (const size_t i : chunks) texts[i] = found[i].chunk.TextIn(*text);
+  }
+  return texts;
 }
 
 // kNotFound: context or text are gone.

@@ -17,6 +17,9 @@ struct IndexedChunk {
   int64_t end = 0;
   int tokens = 0;  // by the embedder's count
 
+  std::string_view TextIn(std::string_view document) const {
+    return document.substr(size_t(begin), size_t(end - begin));
+  }
   bool operator==(const IndexedChunk&) const = default;
 };
 

@@ -34,7 +34,8 @@ Json RetrievalJson(const Retrieval& retrieval) {
           {"overlap_tokens", retrieval.overlap_tokens
                                  ? Json(*retrieval.overlap_tokens)
                                  : Json("server's default")},
-          {"ef", number(retrieval.ef)}};
+          {"ef", number(retrieval.ef)},
+          {"ranking", RankingName(retrieval.ranking)}};
 }
 
 // What a run that goes on must have in common with the one that began.

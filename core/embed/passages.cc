@@ -3,9 +3,25 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <set>
 #include <utility>
 
 namespace gist {
+namespace {
+
+// Adds the nearest's similarities, the least as 0, the greatest as 1.
+void AddSimilarities(std::span<const NearPassage> nearest,
+                     std::vector<double>* scores) {
+  if (nearest.empty()) return;
+  const double most = nearest.front().similarity;
+  const double least = nearest.back().similarity;
+  for (const auto& [passage, similarity] : nearest) {
+    scores->at(passage) +=
+        most > least ? (similarity - least) / (most - least) : 1;
+  }
+}
+
+}  // namespace
 
 std::string JoinPassages(std::vector<Passage> passages) {
   std::ranges::sort(passages, [](const Passage& a, const Passage& b) {
@@ -29,15 +45,39 @@ std::string JoinPassages(std::vector<Passage> passages) {
   return joined;
 }
 
-std::vector<size_t> BySimilarity(std::span<const float> query,
-                                 std::span<const float> rows) {
-  std::vector<size_t> order(rows.size() / query.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::greater(), [&](size_t row) {
-    return std::inner_product(query.begin(), query.end(),
-                              rows.begin() + std::ptrdiff_t(row * query.size()),
-                              0.0f);
-  });
+std::vector<NearPassage> BySimilarity(std::span<const float> query,
+                                      std::span<const float> rows) {
+  std::vector<NearPassage> order;
+  for (size_t row = 0; row < rows.size(); row += query.size()) {
+    order.push_back(
+        {order.size(),
+         std::inner_product(query.begin(), query.end(),
+                            rows.begin() + std::ptrdiff_t(row), 0.0f)});
+  }
+  std::ranges::stable_sort(order, std::greater(), &NearPassage::similarity);
+  return order;
+}
+
+std::vector<size_t> RankPassages(Ranking ranking,
+                                 std::span<const NearPassage> nearest,
+                                 std::span<const double> bm25) {
+  std::vector<size_t> order;
+  for (const NearPassage& each : nearest) order.push_back(each.passage);
+  if (ranking == Ranking::kDense) return order;
+  if (ranking == Ranking::kLexical) order.clear();
+  const std::set<size_t> near(order.begin(), order.end());
+  for (size_t i = 0; i < bm25.size(); ++i) {
+    if (bm25[i] > 0 && !near.contains(i)) order.push_back(i);
+  }
+  std::vector<double> scores(bm25.begin(), bm25.end());
+  if (ranking == Ranking::kFused) {
+    double most = 0;
+    for (const double score : scores) most = std::max(most, score);
+    for (double& score : scores) score /= most > 0 ? most : 1;
+    AddSimilarities(nearest, &scores);
+  }
+  std::ranges::stable_sort(order, std::greater(),
+                           [&](size_t i) { return scores[i]; });
   return order;
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/base/status.h"
+#include "core/embed/bm25.h"
 #include "core/embed/passages.h"
 #include "core/model/ops.h"
 #include "core/model/tensors.h"
@@ -145,28 +146,31 @@ Tensor ReaderSet::EmptyKv(int tokens) const {
       at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
 }
 
-// The nearest ones, found by looking at all.
+// As the service ranks them by default, all looked at.
 absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
                                                 std::string_view question) {
   const std::string_view text = document.context;
-  const auto piece = [&](const Chunk& chunk) {
-    return text.substr(chunk.begin, chunk.end - chunk.begin);
-  };
-  if (document.chunks.empty()) {
+  const bool is_new = document.chunks.empty();
+  if (is_new) {
     GIST_ASSIGN_OR_RETURN(document.chunks,
                           embedder_.Chunks(text, options_.chunks));
-    std::vector<std::string_view> texts;
-    for (const Chunk& chunk : document.chunks) texts.push_back(piece(chunk));
-    GIST_ASSIGN_OR_RETURN(document.vectors, embedder_.Embed(texts));
+  }
+  std::vector<std::string_view> pieces;
+  for (const auto& [begin, end, tokens] : document.chunks) {
+    pieces.push_back(text.substr(begin, end - begin));
+  }
+  if (is_new) {
+    GIST_ASSIGN_OR_RETURN(document.vectors, embedder_.Embed(pieces));
   }
   GIST_ASSIGN_OR_RETURN(const std::vector<float> wanted,
                         embedder_.Embed({&question, 1}));
-  std::vector<size_t> order = BySimilarity(wanted, document.vectors);
+  std::vector<size_t> order =
+      RankPassages(Ranking::kFused, BySimilarity(wanted, document.vectors),
+                   Bm25Scores(question, pieces));
   order.resize(std::min(order.size(), size_t(options_.passages)));
   std::vector<Passage> passages;
   for (const size_t chunk : order) {
-    passages.push_back(
-        {0, document.chunks[chunk].begin, piece(document.chunks[chunk])});
+    passages.push_back({0, document.chunks[chunk].begin, pieces[chunk]});
   }
   return JoinPassages(std::move(passages));
 }

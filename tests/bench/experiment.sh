@@ -11,6 +11,8 @@
 #     answers       every mode by both readers, 10 gists: 200 English and 200 Korean documents
 #                   of 2,000 to 8,000 tokens, the mission's question
 #     gists         25 and 50 gists, the same documents
+#     words         passages that the question's words help to find, alone and behind 10 gists, the
+#                   same documents; in the parts above the encoder alone ranks them
 #     families      several facts, absent facts, overviews: 100 each a language, 1,024 tokens
 #   --minutes N     stop each part after so long; default: when it is done
 #   --passkeys N    documents of a language, default 200
@@ -23,8 +25,8 @@
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
-out=tests/bench/experiment parts=costs,short,answers,gists,families minutes=0 passkeys=200
-weights=float32 device=cpu servers=1 build=
+out=tests/bench/experiment parts=costs,short,answers,gists,words,families minutes=0 passkeys=200
+weights=float32 device=cpu servers=1 build= ranking=dense
 take_options "out parts minutes passkeys weights device servers build" "$@"
 
 # samples NAME OPTION...: files of samples, made once. Sets `datasets`.
@@ -44,7 +46,8 @@ evaluate() {
   local part=$1 status=0
   shift
   timeout --signal INT "$((minutes * 60))" "$build/gist" eval "${datasets[@]}" "$@" \
-    "${replicas[@]}" --max-tokens 32 --out "$out/$part.json" --html "$out/$part.html" || status=$?
+    "${replicas[@]}" --ranking "$ranking" --max-tokens 32 --out "$out/$part.json" \
+    --html "$out/$part.html" || status=$?
   case $status in
     0 | 124 | 130) ;;
     *) return "$status" ;;
@@ -79,6 +82,10 @@ for part in ${parts//,/ }; do
       ;;
     answers)
       evaluate answers --modes gist,full,rag,hybrid --gists 10 --readers frozen,trained \
+        --concurrency 2
+      ;;
+    words)
+      ranking=fused evaluate words --modes rag,hybrid --gists 10 --readers frozen,trained \
         --concurrency 2
       ;;
     gists) evaluate gists --modes gist --gists 25,50 --readers frozen,trained --concurrency 2 ;;

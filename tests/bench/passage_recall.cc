@@ -1,10 +1,11 @@
 // How often the passages that retrieval finds hold the answer, whoever reads
-// them: what an encoder is worth on a data set before any model is asked.
+// them: what an encoder, and what common words are worth on a data set before
+// any model is asked.
 //
 //   gist_passage_recall SAMPLES.jsonl...
 //
 // Chunks as the service cuts them, all compared (the service's graph finds the
-// same but for 1 %), a row for each file.
+// same but for 1 %), a row for each file and ranking.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "client/units.h"
 #include "core/base/status.h"
 #include "core/data/record_file.h"
+#include "core/embed/bm25.h"
 #include "core/embed/passages.h"
 #include "core/model/device.h"
 #include "core/torch_embedder.h"
@@ -24,42 +26,56 @@ namespace gist::bench {
 namespace {
 
 constexpr std::array<size_t, 4> kPassages = {1, 2, 4, 8};
+constexpr std::array kRankings = {Ranking::kDense, Ranking::kLexical,
+                                  Ranking::kFused};
+constexpr std::array kNames = {"dense", "lexical", "fused"};
+using Ranks = std::array<size_t, kRankings.size()>;
 
-// 0: of the most similar chunk that holds the answer; chunks: none does.
-absl::StatusOr<size_t> RankOfAnswer(Embedder& embedder, const Record& record) {
-  const std::string_view text = record.context;
+// By each ranking, 0: the best chunk holds the answer; chunks: none does.
+absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record) {
+  const std::string_view text = record.context, question = record.question;
   GIST_ASSIGN_OR_RETURN(const auto chunks, embedder.Chunks(text, {}));
-  std::vector<std::string_view> texts = {record.question};
+  std::vector<std::string_view> texts;
   for (const Chunk& chunk : chunks)
     texts.push_back(text.substr(chunk.begin, chunk.end - chunk.begin));
   GIST_ASSIGN_OR_RETURN(const auto vectors, embedder.Embed(texts));
-  const auto rows = std::span(vectors);
-  const size_t dimensions = rows.size() / texts.size();
-  const std::vector<size_t> order =
-      BySimilarity(rows.first(dimensions), rows.subspan(dimensions));
-  const auto found = std::ranges::find_if(order, [&](size_t chunk) {
-    return texts[1 + chunk].find(record.answer) != std::string_view::npos;
-  });
-  return size_t(found - order.begin());
+  GIST_ASSIGN_OR_RETURN(const auto wanted, embedder.Embed({&question, 1}));
+  const auto nearest = BySimilarity(wanted, vectors);
+  const auto bm25 = Bm25Scores(question, texts);
+  Ranks ranks = {};
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    const auto order = RankPassages(kRankings[i], nearest, bm25);
+    const auto found = std::ranges::find_if(order, [&](size_t chunk) {
+      return texts[chunk].find(record.answer) != std::string_view::npos;
+    });
+    ranks[i] =
+        found == order.end() ? texts.size() : size_t(found - order.begin());
+  }
+  return ranks;
 }
 
 absl::Status Measure(Embedder& embedder, const std::string& path, size_t most) {
   GIST_ASSIGN_OR_RETURN(std::vector<Record> records, ReadRecords(path));
   records.resize(std::min(most, records.size()));
-  std::array<size_t, kPassages.size()> found = {};
+  std::array<std::array<size_t, kPassages.size()>, kRankings.size()> found = {};
   client::ProgressBar bar(path, client::Unit::kSamples);
   for (size_t i = 0; i < records.size(); ++i) {
-    GIST_ASSIGN_OR_RETURN(const size_t rank,
-                          RankOfAnswer(embedder, records[i]));
-    for (size_t k = 0; k < found.size(); ++k) found[k] += rank < kPassages[k];
+    GIST_ASSIGN_OR_RETURN(const Ranks ranks,
+                          RanksOfAnswer(embedder, records[i]));
+    for (size_t r = 0; r < ranks.size(); ++r) {
+      for (size_t k = 0; k < kPassages.size(); ++k)
+        found[r][k] += ranks[r] < kPassages[k];
+    }
     bar.Update(int64_t(i) + 1, int64_t(records.size()));
   }
-  std::printf("%-24s %5zu",
-              std::filesystem::path(path).filename().string().c_str(),
-              records.size());
-  for (const size_t n : found)
-    std::printf(" %7.1f %%", 100.0 * double(n) / double(records.size()));
-  std::printf("\n");
+  for (size_t r = 0; r < kRankings.size(); ++r) {
+    std::printf("%-24s %-7s %5zu",
+                std::filesystem::path(path).filename().string().c_str(),
+                kNames[r], records.size());
+    for (const size_t n : found[r])
+      std::printf(" %7.1f %%", 100.0 * double(n) / double(records.size()));
+    std::printf("\n");
+  }
   return absl::OkStatus();
 }
 
@@ -80,8 +96,8 @@ int Main(int argc, char** argv) {
     SetThreads(threads);
     GIST_ASSIGN_OR_RETURN(const auto embedder,
                           MakeTorchEmbedder(folder, device));
-    std::printf("%-24s %5s %9s %9s %9s %9s\n", "the answer is among", "n",
-                "1 passage", "2", "4", "8");
+    std::printf("%-24s %-7s %5s %9s %9s %9s %9s\n", "the answer is among", "by",
+                "n", "1 passage", "2", "4", "8");
     for (const std::string& file : files)
       GIST_RETURN_IF_ERROR(Measure(*embedder, file, limit));
     return absl::OkStatus();

@@ -203,6 +203,18 @@ TEST_F(CliTest, AsksAllDocumentsWithoutAnId) {
   EXPECT_EQ(sent.question(), "Who?");
 }
 
+TEST_F(CliTest, SaysHowPassagesAreRanked) {
+  EXPECT_EQ(Gist({"ask", "--mode", "rag", kId, "Who?"}).exit_code, 0);
+  EXPECT_EQ(Gist({"ask", "--mode", "rag", "--ranking", "lexical", kId, "Who?"})
+                .exit_code,
+            0);
+  EXPECT_EQ(Gist({"ask", "--ranking", "best", kId, "Who?"}).exit_code, 2);
+  ASSERT_THAT(server_.received->ask, SizeIs(2));
+  EXPECT_EQ(server_.received->ask[0].retrieval().ranking(), v1::RANKING_FUSED);
+  EXPECT_EQ(server_.received->ask[1].retrieval().ranking(),
+            v1::RANKING_LEXICAL);
+}
+
 TEST_F(CliTest, PrintsAnAnswerAsOneJsonObject) {
   server_.script->answer = {"say \"hi\"\n", "\xea\xb8\xb0"};
   const auto result = Gist({"ask", kId, "Who?", "--json"});

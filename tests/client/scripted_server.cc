@@ -265,6 +265,7 @@ v1::Accounting FullAccounting() {
   chunk.set_begin(5);
   chunk.set_end(25);
   chunk.set_similarity(0.5);
+  chunk.set_bm25(1.5);
   chunk.set_text("a passage of 20 byte");
   return accounting;
 }

@@ -174,7 +174,7 @@ TEST_F(EndToEndTest, FindsThePassageThatAQuestionIsAbout) {
         .text = "What is the secret passkey?",
         .mode = client::Mode::kRag,
         .max_tokens = 2,
-        .retrieval = {.top_k = 2}};
+        .retrieval = {.top_k = 2, .ranking = client::Ranking::kDense}};
     const Answered answered = Ask(question);
     ASSERT_THAT(answered.status, IsOk());
     const auto& chunks = answered.accounting.chunks;

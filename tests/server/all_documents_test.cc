@@ -180,6 +180,19 @@ TEST_F(AllDocumentsTest, AnswersFromTheBestPassages) {
   EXPECT_EQ(accounting.documents, 2);
 }
 
+TEST_F(AllDocumentsTest, FindsByWordsWhatTheEmbedderDoesNot) {
+  Start();
+  Add(TextAbout("harbour"));
+  const std::string secret = Add(TextAbout("SECRET:"));
+  AskInput input = Question("secret?");
+  input.retrieval.ranking = Ranking::kLexical;
+  Accounting accounting;
+  ASSERT_THAT(server().Ask(input, &accounting), IsOk());
+  ASSERT_EQ(accounting.chunks.size(), 1u);
+  EXPECT_EQ(accounting.chunks[0].context_id, secret);
+  EXPECT_GT(accounting.chunks[0].bm25, 0);
+}
+
 TEST_F(AllDocumentsTest, ADocumentAddedLaterIsFoundAndAloneIsEmbedded) {
   Start();
   for (int i = 0; i < 5; ++i) Add(TextAbout("subject" + std::to_string(i)));

@@ -288,6 +288,10 @@ TEST_F(GrpcServiceTest, ErrorsKeepTheirCodeAndMessage) {
   request.set_mode(v1::Mode(17));
   EXPECT_THAT(Ask(request).status,
               GrpcIs(StatusCode::INVALID_ARGUMENT, HasSubstr("mode is 17")));
+  request = Question(id, "Q");
+  request.mutable_retrieval()->set_ranking(v1::Ranking(17));
+  EXPECT_THAT(Ask(request).status, GrpcIs(StatusCode::INVALID_ARGUMENT,
+                                          HasSubstr("ranking is 17")));
 }
 
 TEST_F(GrpcServiceTest, BytesThatAreNotUtf8AreAnInvalidArgument) {

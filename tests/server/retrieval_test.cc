@@ -166,6 +166,33 @@ TEST_F(RetrievalTest, TheBestPassagesOfAllDocumentsAreTaken) {
   }
 }
 
+TEST_F(RetrievalTest, RanksByMeaningByWordsOrByBoth) {
+  Start();
+  const std::string id = server().IdOf(
+      Passage("harbour", 20) + Passage("SECRET:", 10) + Passage("orchard", 10));
+  // To the fake embedder "secret?" is another word than "SECRET:".
+  AskInput input = Input(id, "harbour secret?");
+  const auto ranked = [&](Ranking ranking, int top_k) {
+    input.retrieval.ranking = ranking;
+    input.retrieval.top_k = top_k;
+    Accounting accounting;
+    EXPECT_THAT(server().Ask(input, &accounting), IsOk());
+    return accounting.chunks;
+  };
+  const auto dense = ranked(Ranking::kDense, 4);
+  ASSERT_EQ(dense.size(), 4u);
+  EXPECT_THAT(dense[1].text, HasSubstr("harbour"));
+  const auto lexical = ranked(Ranking::kLexical, 4);
+  ASSERT_EQ(lexical.size(), 3u);  // the orchard shares no word
+  EXPECT_THAT(lexical[0].text, HasSubstr("SECRET"));
+  EXPECT_GT(lexical[0].bm25, lexical[1].bm25);
+  EXPECT_EQ(lexical[1].similarity, dense[0].similarity);
+  const auto fused = ranked(Ranking::kFused, 3);
+  ASSERT_EQ(fused.size(), 3u);
+  EXPECT_THAT(fused[0].text, HasSubstr("harbour"));
+  EXPECT_THAT(fused[2].text, HasSubstr("SECRET"));
+}
+
 TEST_F(RetrievalTest, SaysWhatIsMissing) {
   HarnessOptions options;
   options.has_embedder = false;
