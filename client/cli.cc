@@ -19,14 +19,6 @@
 #include "grpc/support/log.h"
 
 namespace gist::client {
-Mode ModeNamed(std::string_view name) {
-  Mode named = Mode::kGist;
-  for (const Mode mode : kModes) {
-    if (ModeName(mode) == name) named = mode;
-  }
-  return named;
-}
-
 void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
   sub->add_option("--passages", retrieval->top_k,
                   "In rag and hybrid: passages to answer from (default: 4)")
@@ -44,17 +36,10 @@ void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
                   "Candidates of the search (default: 64)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  sub->add_option_function<std::string>(
-         "--ranking",
-         [retrieval](const std::string& name) {
-           for (const Ranking ranking : kRankings) {
-             if (RankingName(ranking) == name) retrieval->ranking = ranking;
-           }
-         },
-         "Which passages are the best: dense, those nearest to the question "
-         "as the embedder sees it; lexical, those that share its words; "
-         "fused, both (default)")
-      ->check(CLI::IsMember({"fused", "dense", "lexical"}))
+  AddChoice(sub, "--ranking", &retrieval->ranking, kRankings, RankingName,
+            "Which passages are the best: dense, those nearest to the question "
+            "as the embedder sees it; lexical, those that share its words; "
+            "fused, both (default)")
       ->type_name("RANKING");
 }
 
@@ -100,12 +85,6 @@ void AddCompress(CLI::App& app, Command* command) {
       ->required()
       ->type_name("");
   Choose(sub, command, arguments, RunCompress);
-}
-
-std::vector<std::string> ModeNames() {
-  std::vector<std::string> names;
-  for (const Mode mode : kModes) names.emplace_back(ModeName(mode));
-  return names;
 }
 
 void AddSampling(CLI::App* sub, Question* question) {
@@ -168,15 +147,9 @@ void AddTruncate(CLI::App* sub, Question* question) {
 }
 
 void AddReader(CLI::App* sub, Question* question) {
-  sub->add_option_function<std::string>(
-         "--reader",
-         [question](const std::string& name) {
-           question->reader =
-               name == "trained" ? Reader::kTrained : Reader::kFrozen;
-         },
-         "Who reads question and answer: frozen, the model as it is "
-         "(default), or trained, with LoRA that knows all modes")
-      ->check(CLI::IsMember({"frozen", "trained"}))
+  AddChoice(sub, "--reader", &question->reader, kReaders, ReaderName,
+            "Who reads question and answer: frozen, the model as it is "
+            "(default), or trained, with LoRA that knows all modes")
       ->type_name("READER");
 }
 
@@ -187,15 +160,10 @@ void AddAsk(CLI::App& app, Command* command) {
       "  gist ask --mode rag --all \"Which document names the code?\"");
   auto question = std::make_shared<Question>();
   auto words = std::make_shared<std::vector<std::string>>();
-  const auto set_mode = [question](const std::string& mode) {
-    question->mode = ModeNamed(mode);
-  };
-  sub->add_option_function<std::string>(
-         "--mode", set_mode,
-         "gist: from the gists alone (default); full: from the whole text; "
-         "rag: from passages that retrieval finds; hybrid: gists and "
-         "passages")
-      ->check(CLI::IsMember(ModeNames()))
+  AddChoice(sub, "--mode", &question->mode, kModes, ModeName,
+            "gist: from the gists alone (default); full: from the whole text; "
+            "rag: from passages that retrieval finds; hybrid: gists and "
+            "passages")
       ->type_name("MODE");
   auto all = std::make_shared<bool>(false);
   sub->add_flag("--all", *all,
@@ -225,13 +193,9 @@ void AddCompare(CLI::App& app, Command* command) {
                     "gist compare ctx_0123456789abcdef0123456789abcdef \"What "
                     "is the code?\"");
   auto arguments = std::make_shared<CompareArguments>();
-  auto names = std::make_shared<std::vector<std::string>>();
   auto words = std::make_shared<std::vector<std::string>>();
-  sub->add_option("--modes", *names, "Modes, commas between (default: all)")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember(ModeNames()))
-      ->type_name("LIST");
+  AddChoices(sub, "--modes", &arguments->modes, kModes, ModeName,
+             "Modes, commas between (default: all)");
   sub->add_option("--max-tokens", arguments->question.max_tokens,
                   "Longest answer (default: the server's, 256)")
       ->check(CLI::Range(1, kMostTokens))
@@ -244,12 +208,8 @@ void AddCompare(CLI::App& app, Command* command) {
       ->required()
       ->type_name("");
   Choose(sub, command, arguments, RunCompare);
-  sub->parse_complete_callback([words, names, arguments] {
-    SplitWords(*words, &arguments->question);
-    for (const std::string& name : *names) {
-      arguments->modes.push_back(ModeNamed(name));
-    }
-  });
+  sub->parse_complete_callback(
+      [words, arguments] { SplitWords(*words, &arguments->question); });
 }
 
 void AddExport(CLI::App& app, Command* command) {

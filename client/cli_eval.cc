@@ -13,8 +13,6 @@ constexpr int kMostSamples = 10'000'000;
 struct Arguments {
   EvalArguments eval;
   std::string from;
-  std::vector<std::string> modes = {"gist", "full", "rag", "hybrid"};
-  std::vector<std::string> readers = {"frozen"};
 };
 
 void AddWhat(CLI::App* sub, Arguments* arguments) {
@@ -24,26 +22,16 @@ void AddWhat(CLI::App* sub, Arguments* arguments) {
                   "repeated")
       ->allow_extra_args(false)
       ->type_name("FILE");
-  sub->add_option("--modes", arguments->modes,
-                  "What to answer from: gist, full, rag, hybrid (default: all)")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"gist", "full", "rag", "hybrid"}))
-      ->default_str("")
-      ->type_name("LIST");
+  AddChoices(sub, "--modes", &eval.run.modes, kModes, ModeName,
+             "What to answer from: gist, full, rag, hybrid (default: all)");
   sub->add_option("--gists", eval.run.gists,
                   "Numbers of gists, each asked (default: the adapter's)")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("LIST");
-  sub->add_option("--readers", arguments->readers,
-                  "Who reads: frozen (default), trained, or both")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"frozen", "trained"}))
-      ->default_str("")
-      ->type_name("LIST");
+  AddChoices(sub, "--readers", &eval.run.readers, kReaders, ReaderName,
+             "Who reads: frozen (default), trained, or both");
   sub->add_option("--limit", eval.limit,
                   "Of each dataset only the first N samples")
       ->check(CLI::Range(1, kMostSamples))
@@ -90,28 +78,6 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
       ->type_name("FILE");
 }
 
-std::vector<Reader> ReadersOf(const std::vector<std::string>& names) {
-  std::vector<Reader> readers;
-  for (const Reader reader : {Reader::kFrozen, Reader::kTrained}) {
-    if (std::ranges::find(names, ReaderName(reader)) != names.end()) {
-      readers.push_back(reader);
-    }
-  }
-  return readers;
-}
-
-// Each name once, in the order given.
-std::vector<Mode> ModesOf(const std::vector<std::string>& names) {
-  std::vector<Mode> modes;
-  for (const std::string& name : names) {
-    const Mode mode = ModeNamed(name);
-    if (std::find(modes.begin(), modes.end(), mode) == modes.end()) {
-      modes.push_back(mode);
-    }
-  }
-  return modes;
-}
-
 void Check(const Arguments& arguments) {
   const EvalArguments& eval = arguments.eval;
   if (!arguments.from.empty()) {
@@ -142,8 +108,7 @@ void AddEval(CLI::App& app, Command* command,
   AddOutputs(sub, arguments.get());
   sub->final_callback([command, arguments, words] {
     Check(*arguments);
-    arguments->eval.run.modes = ModesOf(arguments->modes);
-    arguments->eval.run.readers = ReadersOf(arguments->readers);
+    std::ranges::sort(arguments->eval.run.readers);
     auto& gists = arguments->eval.run.gists;
     std::sort(gists.begin(), gists.end());
     gists.erase(std::unique(gists.begin(), gists.end()), gists.end());

@@ -1,6 +1,7 @@
 // What the files of the command line's arguments share.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "client/commands.h"
+#include "client/names.h"
 
 namespace gist::client {
 
@@ -39,8 +41,44 @@ void Choose(CLI::App* sub, Command* command,
   });
 }
 
-// The mode of that name, which there is.
-Mode ModeNamed(std::string_view name);
+// An option that sets *value to the one of `values` that it names.
+template <typename Enum, size_t N>
+CLI::Option* AddChoice(CLI::App* sub, const std::string& flag, Enum* value,
+                       const Enum (&values)[N],
+                       std::string_view (*name_of)(Enum),
+                       const std::string& about) {
+  return sub
+      ->add_option_function<std::string>(
+          flag,
+          [=, &values](const std::string& name) {
+            *value = *ValueNamed(values, name_of, name);
+          },
+          about)
+      ->check(CLI::IsMember(NamesOf(values, name_of)));
+}
+
+// As AddChoice, of several with commas between: each once, in the order given.
+template <typename Enum, size_t N>
+CLI::Option* AddChoices(CLI::App* sub, const std::string& flag,
+                        std::vector<Enum>* chosen, const Enum (&values)[N],
+                        std::string_view (*name_of)(Enum),
+                        const std::string& about) {
+  return sub
+      ->add_option_function<std::vector<std::string>>(
+          flag,
+          [=, &values](const std::vector<std::string>& names) {
+            chosen->clear();
+            for (const std::string& name : names) {
+              const Enum value = *ValueNamed(values, name_of, name);
+              if (!std::ranges::count(*chosen, value)) chosen->push_back(value);
+            }
+          },
+          about)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(NamesOf(values, name_of)))
+      ->type_name("LIST");
+}
 
 // How passages are found.
 void AddRetrieval(CLI::App* sub, Retrieval* retrieval);

@@ -105,6 +105,7 @@ std::string_view ModeName(Mode mode);
 // Who reads question and answer: the model as it is, or with a LoRA that was
 // trained on all modes alike.
 enum class Reader { kFrozen, kTrained };
+inline constexpr Reader kReaders[] = {Reader::kFrozen, Reader::kTrained};
 // As the command line names it: "frozen", "trained".
 std::string_view ReaderName(Reader reader);
 

@@ -45,9 +45,10 @@ function(gist_executable name)
     UNITY_BUILD ${GIST_UNITY} RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 endfunction()
 
-# What nearly every test includes, parsed once. Tests are compiled with few
-# optimisations: most of their time goes into the compiler.
-set(GIST_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)
+# What nearly every test includes, parsed once. -pthread in all: what links gRPC
+# has it, and the precompiled header is for the same flags alone. Tests are
+# compiled with few optimisations: most of their time goes into the compiler.
+set(GIST_TEST_OPTIONS -pthread $<$<CONFIG:Release>:-O1>)
 function(gist_test_headers)
   file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc" CONTENT "")
   add_library(gist_test_headers OBJECT "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc")

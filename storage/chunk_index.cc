@@ -20,11 +20,8 @@ absl::StatusOr<ChunkIndex> FromJson(const json& header, VectorIndex vectors) {
   ChunkIndex index{.embedder_fingerprint = header.at("embedder"),
                    .max_tokens = header.at("max_tokens"),
                    .overlap_tokens = header.at("overlap_tokens"),
-                   .chunks = {},
+                   .chunks = ChunksFromJson(header.at("chunks")),
                    .vectors = std::move(vectors)};
-  for (const json& chunk : header.at("chunks")) {
-    index.chunks.push_back({chunk.at(0), chunk.at(1), chunk.at(2)});
-  }
   if (int64_t(index.chunks.size()) == index.vectors.size()) return index;
   return Broken(fmt::format("{} chunks and {} vectors", index.chunks.size(),
                             index.vectors.size()));
@@ -32,15 +29,28 @@ absl::StatusOr<ChunkIndex> FromJson(const json& header, VectorIndex vectors) {
 
 }  // namespace
 
+json ChunksToJson(const std::vector<IndexedChunk>& chunks) {
+  json list = json::array();
+  for (const auto& [begin, end, tokens] : chunks) {
+    list.push_back({begin, end, tokens});
+  }
+  return list;
+}
+
+std::vector<IndexedChunk> ChunksFromJson(const json& list) {
+  std::vector<IndexedChunk> chunks;
+  for (const json& chunk : list) {
+    chunks.push_back({chunk.at(0), chunk.at(1), chunk.at(2)});
+  }
+  return chunks;
+}
+
 // A line of JSON, then the vectors.
 absl::StatusOr<std::string> EncodeChunkIndex(const ChunkIndex& index) {
-  json header = {{"embedder", index.embedder_fingerprint},
-                 {"max_tokens", index.max_tokens},
-                 {"overlap_tokens", index.overlap_tokens},
-                 {"chunks", json::array()}};
-  for (const IndexedChunk& chunk : index.chunks) {
-    header["chunks"].push_back({chunk.begin, chunk.end, chunk.tokens});
-  }
+  const json header = {{"embedder", index.embedder_fingerprint},
+                       {"max_tokens", index.max_tokens},
+                       {"overlap_tokens", index.overlap_tokens},
+                       {"chunks", ChunksToJson(index.chunks)}};
   GIST_ASSIGN_OR_RETURN(const std::string vectors, index.vectors.Serialize());
   return Seal(kSealKey, header.dump() + "\n" + vectors);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,10 @@ struct IndexedChunk {
   }
   bool operator==(const IndexedChunk&) const = default;
 };
+// As stored: [[begin, end, tokens], ...].
+nlohmann::json ChunksToJson(const std::vector<IndexedChunk>& chunks);
+// Throws nlohmann::json::exception.
+std::vector<IndexedChunk> ChunksFromJson(const nlohmann::json& list);
 
 struct ChunkIndex {
   std::string embedder_fingerprint;  // made the vectors; needed for a question

@@ -20,22 +20,6 @@ absl::Status DamagedIndex(std::string_view what) {
   return absl::DataLossError(fmt::format("tenant index: {}", what));
 }
 
-json ChunksToJson(const std::vector<IndexedChunk>& chunks) {
-  json list = json::array();
-  for (const IndexedChunk& chunk : chunks) {
-    list.push_back({chunk.begin, chunk.end, chunk.tokens});
-  }
-  return list;
-}
-
-std::vector<IndexedChunk> ChunksFromJson(const json& list) {
-  std::vector<IndexedChunk> chunks;
-  for (const json& chunk : list) {
-    chunks.push_back({chunk.at(0), chunk.at(1), chunk.at(2)});
-  }
-  return chunks;
-}
-
 }  // namespace
 
 ChunkSettings SettingsOf(const ChunkIndex& index) {

@@ -18,9 +18,10 @@
 namespace gist::client {
 
 struct RunOptions {
-  std::vector<Mode> modes;  // at least one
-  std::vector<int> gists;   // of modes with gists; at least one
-  std::vector<Reader> readers = {Reader::kFrozen};  // at least one
+  // At least one of each.
+  std::vector<Mode> modes = {std::begin(kModes), std::end(kModes)};
+  std::vector<int> gists;  // of modes with gists
+  std::vector<Reader> readers = {Reader::kFrozen};
   // Documents in flight at each server. 1: each question goes through Compare,
   // which reads anew and measures memory. More: through Ask; memory is not
   // measured, and times hold what the others did to them.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/names.h"
 #include "core/base/status.h"
 
 namespace gist::client {
@@ -69,18 +70,12 @@ Costs CostsFrom(const Json& json) {
 }
 
 // Throws std::out_of_range, which TrialFromJson takes.
-Mode ModeFrom(const std::string& name) {
-  for (const Mode mode : kModes) {
-    if (ModeName(mode) == name) return mode;
-  }
-  throw std::out_of_range("unknown mode " + name);
-}
-
-Reader ReaderFrom(const std::string& name) {
-  for (const Reader reader : {Reader::kFrozen, Reader::kTrained}) {
-    if (ReaderName(reader) == name) return reader;
-  }
-  throw std::out_of_range("unknown reader " + name);
+template <typename Enum, size_t N>
+Enum ValueFrom(const std::string& name, const Enum (&values)[N],
+               std::string_view (*name_of)(Enum)) {
+  const auto value = ValueNamed(values, name_of, name);
+  if (value) return *value;
+  throw std::out_of_range("unknown name " + name);
 }
 
 absl::Status ErrorFrom(const Json& json) {
@@ -112,9 +107,10 @@ void ReadSamplePart(const Json& json, Trial* trial) {
 Trial ReadTrial(const Json& json) {
   Trial trial;
   ReadSamplePart(json, &trial);
-  trial.mode = ModeFrom(json.at("mode"));
+  trial.mode = ValueFrom(json.at("mode"), kModes, ModeName);
   trial.gists = json.at("gists");
-  trial.reader = ReaderFrom(json.value("reader", "frozen"));
+  trial.reader =
+      ValueFrom(json.value("reader", "frozen"), kReaders, ReaderName);
   if (json.contains("error")) trial.error = ErrorFrom(json.at("error"));
   trial.answer = json.value("answer", "");
   trial.scores = ScoresFrom(json.at("scores"));

@@ -8,11 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "client/gist_client.h"
 #include "core/base/status.h"
-#include "tests/integration/gistd_process.h"
-#include "tests/support/status_matchers.h"
-#include "tests/support/temp_dir.h"
+#include "tests/integration/gistd_fixture.h"
 
 namespace gist {
 namespace {
@@ -44,39 +41,8 @@ std::vector<Sample> Samples(size_t count) {
   return samples;
 }
 
-class EndToEndTest : public testing::Test {
+class EndToEndTest : public GistdTest {
  protected:
-  void Start() {
-    server_ = std::make_unique<GistdProcess>(
-        std::vector<std::string>{"--data-dir", folder_ / "data"},
-        folder_ / "log");
-    const auto address = server_->WaitUntilReady();
-    ASSERT_TRUE(address) << server_->Log();
-    address_ = *address;
-  }
-  GistClient Client() const {
-    return GistClient({.target = address_, .timeout_seconds = 300});
-  }
-  client::CompressResult Compress(const std::string& text) const {
-    auto result = Client().Compress(text, {});
-    EXPECT_THAT(result, IsOk());
-    return result.ok() ? *result : client::CompressResult();
-  }
-  struct Answered {
-    std::string text;
-    client::Accounting accounting;
-    absl::Status status;
-  };
-  Answered Ask(const client::Question& question) const {
-    Answered answered;
-    auto accounting = Client().Ask(question, [&](std::string_view piece) {
-      answered.text += piece;
-      return absl::OkStatus();
-    });
-    answered.status = accounting.status();
-    if (accounting.ok()) answered.accounting = *accounting;
-    return answered;
-  }
   // Starts a server that must refuse: its exit code and its log.
   std::pair<int, std::string> Refused(
       const std::vector<std::string>& arguments) {
@@ -84,10 +50,6 @@ class EndToEndTest : public testing::Test {
     EXPECT_FALSE(server.WaitUntilReady());
     return {server.Wait(), server.Log()};
   }
-
-  TempDir folder_;
-  std::unique_ptr<GistdProcess> server_;
-  std::string address_;
 };
 
 TEST_F(EndToEndTest, AnswersAsTheReferenceOnceComputedAndAfterRestarts) {
@@ -266,9 +228,9 @@ TEST_F(EndToEndTest, SaysInOneLineWhyItDoesNotStart) {
   EXPECT_THAT(locked_log, AllOf(HasSubstr(data), HasSubstr("in use")));
 
   const auto [port_code, port_log] =
-      Refused({"--data-dir", data + "2", "--listen", address_});
+      Refused({"--data-dir", data + "2", "--listen", options_.target});
   EXPECT_EQ(port_code, 1);
-  EXPECT_THAT(port_log, HasSubstr(address_));
+  EXPECT_THAT(port_log, HasSubstr(options_.target));
 
   std::ofstream(folder_ / "file") << "not a folder";
   const auto [folder_code, folder_log] =

@@ -9,11 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "client/gist_client.h"
 #include "client/training_client.h"
-#include "tests/integration/gistd_process.h"
-#include "tests/support/status_matchers.h"
-#include "tests/support/temp_dir.h"
+#include "tests/integration/gistd_fixture.h"
 
 namespace gist {
 namespace {
@@ -48,7 +45,7 @@ client::ByteSource Samples(const std::vector<std::string>& keys) {
   };
 }
 
-class PromotionTest : public testing::Test {
+class PromotionTest : public GistdTest {
  protected:
   PromotionTest() {
     std::filesystem::create_directory(folder_ / "presets");
@@ -56,13 +53,7 @@ class PromotionTest : public testing::Test {
   }
 
   void Start() {
-    server_ = std::make_unique<GistdProcess>(
-        std::vector<std::string>{"--data-dir", folder_ / "data", "--presets",
-                                 folder_ / "presets", "--embedder", "off"},
-        folder_ / "log");
-    const auto address = server_->WaitUntilReady();
-    ASSERT_TRUE(address) << server_->Log();
-    options_ = {.target = *address, .timeout_seconds = 300};
+    GistdTest::Start({"--presets", folder_ / "presets", "--embedder", "off"});
   }
   client::TrainingClient Trainings() const {
     return client::TrainingClient(options_);
@@ -90,20 +81,13 @@ class PromotionTest : public testing::Test {
     EXPECT_FALSE(ended->promoted);
   }
   client::Context Compress() const {
-    const auto result = client::GistClient(options_).Compress(kText, {});
-    EXPECT_THAT(result, IsOk());
-    return result.ok() ? result->context : client::Context();
+    return GistdTest::Compress(kText).context;
   }
   std::string Ask(const client::Context& context) const {
-    std::string answer;
-    EXPECT_THAT(client::GistClient(options_).Ask(
-                    {.context_ids = {context.context_id}, .text = kQuestion},
-                    [&](std::string_view piece) {
-                      answer += piece;
-                      return absl::OkStatus();
-                    }),
-                IsOk());
-    return answer;
+    const Answered answered = GistdTest::Ask(
+        {.context_ids = {context.context_id}, .text = kQuestion});
+    EXPECT_THAT(answered.status, IsOk());
+    return answered.text;
   }
   std::string InUse() const {
     const auto adapters = Trainings().ListAdapters();
@@ -113,10 +97,6 @@ class PromotionTest : public testing::Test {
       if (adapter.in_use) return adapter.adapter;
     return "";
   }
-
-  TempDir folder_;
-  std::unique_ptr<GistdProcess> server_;
-  client::ClientOptions options_;
 };
 
 TEST_F(PromotionTest, ContextsKeepTheAdapterThatMadeThem) {
