@@ -62,6 +62,8 @@ std::optional<int64_t> HeapBytes() {
   return bytes;
 }
 
+void ReturnFreeMemory() { malloc_trim(0); }
+
 std::optional<int64_t> MemoryLimitBytes() {
   auto limit = KilobytesIn("/proc/meminfo", "MemTotal");
   for (const char* const path :
@@ -74,7 +76,7 @@ std::optional<int64_t> MemoryLimitBytes() {
 }
 
 PeakMemory::PeakMemory() {
-  malloc_trim(0);
+  ReturnFreeMemory();
   Raise(forgotten_peak, StatusBytes("VmHWM").value_or(0));
   std::ofstream clear("/proc/self/clear_refs");
   clear << "5";  // sets VmHWM to VmRSS

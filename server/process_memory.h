@@ -18,12 +18,16 @@ std::optional<int64_t> PeakResidentBytes();
 // full. Nothing where malloc does not tell. Source: mallinfo(3).
 std::optional<int64_t> HeapBytes();
 
+// Gives back to the kernel the pages that malloc keeps of what was freed: else
+// what is resident grows for as long as memory is used in ever new patterns.
+void ReturnFreeMemory();
+
 // What the process may have at most: the limit of its control group, or the
 // machine's memory. Source: cgroups(7), memory.max.
 std::optional<int64_t> MemoryLimitBytes();
 
-// The most that was resident beyond what was when this object was made. Gives
-// back to the kernel what is free first. One at a time: the kernel keeps one
+// The most that was resident beyond what was when this object was made. Calls
+// ReturnFreeMemory first. One at a time: the kernel keeps one
 // peak for a process.
 class PeakMemory {
  public:

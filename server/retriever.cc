@@ -197,9 +197,8 @@ absl::StatusOr<Retrieved> Retriever::Find(
   }
   std::ranges::stable_sort(nearest, std::greater(), &NearPassage::similarity);
   const std::vector<double> bm25 = Bm25Scores(question, pieces);
-  std::vector<size_t> order = RankPassages(options.ranking, nearest, bm25);
-  order.resize(std::min(order.size(), size_t(options.top_k)));
-  for (const size_t place : order) {
+  for (const size_t place :
+       RankPassages(options.ranking, nearest, bm25, size_t(options.top_k))) {
     const auto [document, chunk] = places[place];
     const auto [begin, end, tokens] = indexes[document].chunks[chunk];
     GIST_ASSIGN_OR_RETURN(const auto its_vector,

@@ -61,10 +61,9 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
   }
   const std::vector<double> bm25 = Bm25Scores(
       question, std::vector<std::string_view>(texts.begin(), texts.end()));
-  std::vector<size_t> order = RankPassages(options.ranking, nearest, bm25);
-  order.resize(std::min(order.size(), size_t(options.top_k)));
   std::map<std::string_view, int> numbers;  // the best document's is 0
-  for (const size_t place : order) {
+  for (const size_t place :
+       RankPassages(options.ranking, nearest, bm25, size_t(options.top_k))) {
     const FoundChunk& each = found[place];
     const int number =
         numbers.try_emplace(each.document_id, int(numbers.size()))

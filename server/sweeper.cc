@@ -1,6 +1,7 @@
 #include "server/sweeper.h"
 
 #include "core/base/status.h"
+#include "server/process_memory.h"
 #include "spdlog/spdlog.h"
 
 namespace gist {
@@ -18,18 +19,21 @@ Sweeper::~Sweeper() {
 }
 
 void Sweeper::Run() {
-  auto last_erase = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point erased = Clock::now(), returned = erased;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     stopped_.wait_for(lock, options_.sweep_every, [this] { return stopping_; });
-    const bool erases =
-        !stopping_ &&
-        std::chrono::steady_clock::now() - last_erase >= options_.erase_every;
+    const bool stops = stopping_;
     lock.unlock();
     Sweep();
-    if (erases) {
+    if (!stops && Clock::now() - erased >= options_.erase_every) {
       Erase();
-      last_erase = std::chrono::steady_clock::now();
+      erased = Clock::now();
+    }
+    if (!stops && Clock::now() - returned >= options_.return_memory_every) {
+      ReturnFreeMemory();
+      returned = Clock::now();
     }
     lock.lock();
   }

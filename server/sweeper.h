@@ -1,4 +1,4 @@
-// The thread that tidies the store while the service runs.
+// The thread that tidies store and memory while the service runs.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,7 @@ struct SweeperOptions {
   // What was deleted leaves the database's files within this time and what the
   // rewriting takes.
   std::chrono::milliseconds erase_every = std::chrono::minutes(10);
+  std::chrono::milliseconds return_memory_every = std::chrono::minutes(1);
 };
 
 // Logs what fails and tries again the next time. Ends, with a last sweep, with

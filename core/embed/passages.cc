@@ -9,16 +9,21 @@
 namespace gist {
 namespace {
 
-// Adds the nearest's similarities, the least as 0, the greatest as 1.
-void AddSimilarities(std::span<const NearPassage> nearest,
-                     std::vector<double>* scores) {
-  if (nearest.empty()) return;
-  const double most = nearest.front().similarity;
-  const double least = nearest.back().similarity;
-  for (const auto& [passage, similarity] : nearest) {
-    scores->at(passage) +=
-        most > least ? (similarity - least) / (most - least) : 1;
+// The sum of both: BM25 with its greatest as 1, and the nearest's similarities,
+// the least as 0 and the greatest as 1.
+std::vector<double> Sum(std::span<const NearPassage> nearest,
+                        std::span<const double> bm25) {
+  std::vector<double> sum(bm25.begin(), bm25.end());
+  const auto most_bm25 = std::ranges::max_element(bm25);
+  if (most_bm25 != bm25.end() && *most_bm25 > 0) {
+    for (double& score : sum) score /= *most_bm25;
   }
+  for (const auto& [passage, similarity] : nearest) {
+    const double most = nearest.front().similarity;
+    const double least = nearest.back().similarity;
+    sum.at(passage) += most > least ? (similarity - least) / (most - least) : 1;
+  }
+  return sum;
 }
 
 }  // namespace
@@ -60,24 +65,22 @@ std::vector<NearPassage> BySimilarity(std::span<const float> query,
 
 std::vector<size_t> RankPassages(Ranking ranking,
                                  std::span<const NearPassage> nearest,
-                                 std::span<const double> bm25) {
+                                 std::span<const double> bm25, size_t count) {
   std::vector<size_t> order;
-  for (const NearPassage& each : nearest) order.push_back(each.passage);
-  if (ranking == Ranking::kDense) return order;
-  if (ranking == Ranking::kLexical) order.clear();
-  const std::set<size_t> near(order.begin(), order.end());
-  for (size_t i = 0; i < bm25.size(); ++i) {
-    if (bm25[i] > 0 && !near.contains(i)) order.push_back(i);
+  if (ranking != Ranking::kLexical) {
+    for (const NearPassage& each : nearest) order.push_back(each.passage);
   }
-  std::vector<double> scores(bm25.begin(), bm25.end());
-  if (ranking == Ranking::kFused) {
-    double most = 0;
-    for (const double score : scores) most = std::max(most, score);
-    for (double& score : scores) score /= most > 0 ? most : 1;
-    AddSimilarities(nearest, &scores);
+  if (ranking != Ranking::kDense) {
+    const std::set<size_t> near(order.begin(), order.end());
+    for (size_t i = 0; i < bm25.size(); ++i) {
+      if (bm25[i] > 0 && !near.contains(i)) order.push_back(i);
+    }
+    const std::vector<double> scores =
+        Sum(ranking == Ranking::kFused ? nearest : nearest.first(0), bm25);
+    std::ranges::stable_sort(order, std::greater(),
+                             [&](size_t i) { return scores[i]; });
   }
-  std::ranges::stable_sort(order, std::greater(),
-                           [&](size_t i) { return scores[i]; });
+  order.resize(std::min(order.size(), count));
   return order;
 }
 

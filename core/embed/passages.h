@@ -38,15 +38,15 @@ std::vector<NearPassage> BySimilarity(std::span<const float> query,
 // sees it, those that share its words, or the sum of both.
 enum class Ranking { kFused, kDense, kLexical };
 
-// Indices of passages, the best first. `nearest`: those that the encoder finds,
-// the most similar first. `bm25`: of each passage (Bm25Scores), not looked at
-// in kDense; a passage that has 0 there and is not among the nearest is left
-// out. kFused adds both on one scale, similarities from the least to the
-// greatest of `nearest`, BM25 from 0 to its greatest. Source: Bruch, Gai and
-// Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval",
-// arXiv:2210.11934.
+// Indices of at most `count` passages, the best first. `nearest`: those that
+// the encoder finds, the most similar first. `bm25`: of each passage
+// (Bm25Scores), not looked at in kDense; a passage that has 0 there and is not
+// among the nearest is left out. kFused adds both on one scale, similarities
+// from the least to the greatest of `nearest`, BM25 from 0 to its greatest.
+// Source: Bruch, Gai and Ingber, "An Analysis of Fusion Functions for Hybrid
+// Retrieval", arXiv:2210.11934.
 std::vector<size_t> RankPassages(Ranking ranking,
                                  std::span<const NearPassage> nearest,
-                                 std::span<const double> bm25);
+                                 std::span<const double> bm25, size_t count);
 
 }  // namespace gist

@@ -164,12 +164,10 @@ absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
   }
   GIST_ASSIGN_OR_RETURN(const std::vector<float> wanted,
                         embedder_.Embed({&question, 1}));
-  std::vector<size_t> order =
-      RankPassages(Ranking::kFused, BySimilarity(wanted, document.vectors),
-                   Bm25Scores(question, pieces));
-  order.resize(std::min(order.size(), size_t(options_.passages)));
   std::vector<Passage> passages;
-  for (const size_t chunk : order) {
+  for (const size_t chunk :
+       RankPassages(Ranking::kFused, BySimilarity(wanted, document.vectors),
+                    Bm25Scores(question, pieces), size_t(options_.passages))) {
     passages.push_back({0, document.chunks[chunk].begin, pieces[chunk]});
   }
   return JoinPassages(std::move(passages));

@@ -44,7 +44,7 @@ absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record) {
   const auto bm25 = Bm25Scores(question, texts);
   Ranks ranks = {};
   for (size_t i = 0; i < ranks.size(); ++i) {
-    const auto order = RankPassages(kRankings[i], nearest, bm25);
+    const auto order = RankPassages(kRankings[i], nearest, bm25, texts.size());
     const auto found = std::ranges::find_if(order, [&](size_t chunk) {
       return texts[chunk].find(record.answer) != std::string_view::npos;
     });

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "server/process_memory.h"
 #include "server/sweeper.h"
 #include "tests/server/harness.h"
 
@@ -308,6 +309,25 @@ TEST_F(KeepingTest, TheSweeperSweepsAndErasesByItself) {
   }
   EXPECT_EQ(server().store->usage().contexts, 0);
   EXPECT_EQ(server().store->EraseDeleted().value(), 0) << "it was done";
+}
+
+TEST_F(KeepingTest, TheSweeperGivesFreedMemoryBack) {
+  if (!HeapBytes()) GTEST_SKIP() << "another malloc is in its place";
+  constexpr int kBlocks = 20'000, kBytes = 4000;
+  std::vector<std::vector<char>> blocks(kBlocks, std::vector<char>(kBytes));
+  const int64_t full = ResidentBytes().value();
+  for (size_t i = 0; i < blocks.size(); ++i) {  // one in 16 stays
+    if (i % 16 != 0) blocks[i] = std::vector<char>();
+  }
+  const int64_t freed = ResidentBytes().value();
+  EXPECT_GT(freed, full - kBlocks * kBytes / 8) << "malloc gave it back itself";
+  const Sweeper sweeper(*server().store,
+                        {.sweep_every = std::chrono::milliseconds(5),
+                         .return_memory_every = std::chrono::milliseconds(5)});
+  const int64_t wanted = full - kBlocks * kBytes / 2;
+  for (int i = 0; i < 400 && ResidentBytes().value() > wanted; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_LE(ResidentBytes().value(), wanted);
 }
 
 TEST_F(KeepingTest, ManyAtOnceStayWithinTheBounds) {

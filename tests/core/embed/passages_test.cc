@@ -22,8 +22,8 @@ TEST(BySimilarityTest, PutsTheNearestFirstAndEqualOnesInTheirOrder) {
 
 class RankPassagesTest : public testing::Test {
  protected:
-  std::vector<size_t> Rank(Ranking ranking) const {
-    return RankPassages(ranking, nearest_, bm25_);
+  std::vector<size_t> Rank(Ranking ranking, size_t count = 10) const {
+    return RankPassages(ranking, nearest_, bm25_, count);
   }
   // On one scale: 1, 0.5 and 0; words: 0.5, 0, 0.25, 1 and 0.
   std::vector<NearPassage> nearest_ = {{1, 0.9f}, {2, 0.7f}, {4, 0.5f}};
@@ -41,6 +41,12 @@ TEST_F(RankPassagesTest, LexicalLeavesOutWhatSharesNoWord) {
 TEST_F(RankPassagesTest, FusedAddsBothOnOneScale) {
   // 1 + 0, 0 + 1, 0.5 + 0.25, 0 + 0.5, 0 + 0; neither found the last one.
   EXPECT_THAT(Rank(Ranking::kFused), ElementsAre(1, 3, 2, 0, 4));
+}
+
+TEST_F(RankPassagesTest, GivesNoMoreThanWanted) {
+  EXPECT_THAT(Rank(Ranking::kDense, 2), ElementsAre(1, 2));
+  EXPECT_THAT(Rank(Ranking::kLexical, 2), ElementsAre(3, 0));
+  EXPECT_THAT(Rank(Ranking::kFused, 2), ElementsAre(1, 3));
 }
 
 TEST_F(RankPassagesTest, WithoutACommonWordFusedIsDense) {
