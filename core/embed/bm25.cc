@@ -61,36 +61,47 @@ void ForEachTerm(std::string_view text, const Take& take) {
 
 std::vector<double> Bm25Scores(std::string_view question,
                                std::span<const std::string_view> texts) {
-  std::unordered_map<std::u32string, size_t> wanted;
+  std::unordered_map<std::u32string, size_t> wanted;  // by number
   ForEachTerm(question, [&](const std::u32string& term) {
     wanted.emplace(term, wanted.size());
   });
-  const size_t terms = wanted.size();
-  std::vector<double> counts(texts.size() * terms), lengths(texts.size());
-  std::vector<double> holders(terms);  // texts that hold the term
+  // What a text has of the question; no table, which long questions over many
+  // texts would make large.
+  struct Posting {
+    size_t text = 0;
+    size_t term = 0;
+    double count = 0;
+  };
+  std::vector<Posting> postings;
+  std::vector<double> lengths(texts.size());
+  std::vector<double> holders(wanted.size());  // texts that hold the term
+  std::vector<size_t> latest(wanted.size());   // its latest posting, plus 1
   for (size_t i = 0; i < texts.size(); ++i) {
+    const size_t first = postings.size();
     ForEachTerm(texts[i], [&](const std::u32string& term) {
       ++lengths[i];
       const auto found = wanted.find(term);
       if (found == wanted.end()) return;
-      if (counts[i * terms + found->second]++ == 0) ++holders[found->second];
+      size_t& posting = latest[found->second];
+      if (posting <= first) {
+        ++holders[found->second];
+        postings.push_back({.text = i, .term = found->second});
+        posting = postings.size();
+      }
+      ++postings[posting - 1].count;
     });
   }
   const double n = double(texts.size());
   const double mean_length =
       std::accumulate(lengths.begin(), lengths.end(), 0.0) / n;
   std::vector<double> scores(texts.size());
-  for (size_t i = 0; i < texts.size(); ++i) {
+  for (const auto& [text, term, count] : postings) {
+    const double weight =
+        std::log1p((n - holders[term] + 0.5) / (holders[term] + 0.5));
     const double length =
-        1 - kLengthShare + kLengthShare * lengths[i] / mean_length;
-    for (size_t term = 0; term < terms; ++term) {
-      const double count = counts[i * terms + term];
-      if (count == 0) continue;
-      const double weight =
-          std::log1p((n - holders[term] + 0.5) / (holders[term] + 0.5));
-      scores[i] +=
-          weight * count * (kSaturation + 1) / (count + kSaturation * length);
-    }
+        1 - kLengthShare + kLengthShare * lengths[text] / mean_length;
+    scores[text] +=
+        weight * count * (kSaturation + 1) / (count + kSaturation * length);
   }
   return scores;
 }

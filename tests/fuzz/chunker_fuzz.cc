@@ -1,13 +1,15 @@
 // Any bytes: the tokens and chunks of valid UTF-8 lie in order within it, and
-// chunks are as long as they say; all else is kInvalidArgument. The first byte
-// chooses the options.
+// chunks are as long as they say and have a score; all else is
+// kInvalidArgument. The first byte chooses the options.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "core/base/utf8.h"
+#include "core/embed/bm25.h"
 #include "core/embed/chunker.h"
 #include "core/embed/wordpiece.h"
 #include "tests/fuzz/check.h"
@@ -40,6 +42,7 @@ void CheckChunks(std::string_view text, const WordPiece& tokenizer,
   const auto chunks = ChunkText(text, tokenizer, options);
   FuzzCheck(chunks.ok(), "all UTF-8 is cut");
   size_t begin = 0, end = 0;
+  std::vector<std::string_view> pieces;
   for (const Chunk& chunk : *chunks) {
     FuzzCheck(chunk.begin < chunk.end && chunk.end <= text.size(),
               "chunks lie in the text");
@@ -48,12 +51,16 @@ void CheckChunks(std::string_view text, const WordPiece& tokenizer,
     FuzzCheck(chunk.tokens <= options.max_tokens &&
                   chunk.end - chunk.begin <= options.max_bytes,
               "chunks fit");
-    const auto alone =
-        tokenizer.Encode(text.substr(chunk.begin, chunk.end - chunk.begin));
+    pieces.push_back(text.substr(chunk.begin, chunk.end - chunk.begin));
+    const auto alone = tokenizer.Encode(pieces.back());
     FuzzCheck(alone.ok() && int(alone->size()) == chunk.tokens,
               "a chunk alone has the same tokens");
     begin = chunk.begin;
     end = chunk.end;
+  }
+  if (pieces.empty()) return;
+  for (const double score : Bm25Scores(pieces.front(), pieces)) {
+    FuzzCheck(std::isfinite(score) && score >= 0, "a score is a number");
   }
 }
 

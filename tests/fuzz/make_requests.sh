@@ -15,6 +15,7 @@ seed compress_until 0 CompressRequest 'text: "short" keep { expire_unix_ms: 1760
 seed ask 1 AskRequest 'context_ids: "" question: "What?" max_tokens: 5 temperature: 0.5 top_k: 3 top_p: 0.9 seed: 7'
 seed ask_rag 1 AskRequest 'context_ids: "" question: "What?" mode: MODE_RAG retrieval { top_k: 2 ef: 8 chunk_tokens: 20 overlap_tokens: 5 }'
 seed ask_all 1 AskRequest 'question: "What?" mode: MODE_RAG retrieval { top_k: 2 }'
+seed ask_lexical 1 AskRequest 'context_ids: "" question: "What?" mode: MODE_RAG retrieval { ranking: RANKING_LEXICAL }'
 seed ask_full 1 AskRequest 'context_ids: ["", ""] question: "What?" mode: MODE_FULL_CONTEXT'
 seed compare 2 CompareRequest 'context_ids: "ctx_00000000000000000000000000000000" question: "What?" modes: [MODE_GIST, MODE_HYBRID]'
 seed update 3 UpdateContextRequest 'context_id: "ctx_00000000000000000000000000000000" keep { ttl_seconds: 1e9 }'

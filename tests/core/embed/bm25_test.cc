@@ -58,6 +58,14 @@ TEST(Bm25Test, IdeographsCountByTwosAcrossWordsOfTheTokenizer) {
   EXPECT_THAT(Scores("かに", {"ひらがな", "かにの"}), ElementsAre(0, Gt(0)));
 }
 
+TEST(Bm25Test, EachTextCountsForItself) {
+  // Equal texts have equal scores, whatever was counted before.
+  const auto scores = Scores("a b a c", {"a b", "c a b", "a b", "c", "a b"});
+  EXPECT_EQ(scores[0], scores[2]);
+  EXPECT_EQ(scores[0], scores[4]);
+  EXPECT_GT(scores[1], scores[3]);
+}
+
 TEST(Bm25Test, NothingIsNothing) {
   EXPECT_THAT(Scores("question", {}), IsEmpty());
   EXPECT_THAT(Scores("", {"text", ""}), Each(0));
