@@ -26,10 +26,9 @@ GIST_INLINE float Sum(Lanes x) {
   return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 
-// X rows of x times W rows of w, whose sums stay in registers. kAhead: the next
-// W rows are asked for meanwhile; a row is over before the processor sees a
-// pattern.
-template <int X, int W, bool kAhead, typename T>
+// X rows of x times W rows of w, whose sums stay in registers. The next W rows
+// are asked for meanwhile: a row is over before the processor sees a pattern.
+template <int X, int W, typename T>
 GIST_INLINE void Tile(const float* x, const T* w, int64_t in, float* y,
                       int64_t out) {
   Lanes sums[X][W];
@@ -39,7 +38,7 @@ GIST_INLINE void Tile(const float* x, const T* w, int64_t in, float* y,
     Lanes ws[W];
     for (int b = 0; b < W; ++b) {
       ws[b] = Load(w + b * in + i);
-      if constexpr (kAhead) __builtin_prefetch(w + (b + W) * in + i);
+      __builtin_prefetch(w + (b + W) * in + i);
     }
     for (int a = 0; a < X; ++a) {
       const Lanes xs = Load(x + a * in + i);
@@ -50,24 +49,13 @@ GIST_INLINE void Tile(const float* x, const T* w, int64_t in, float* y,
     for (int b = 0; b < W; ++b) y[a * out + b] = Sum(sums[a][b]);
 }
 
-// The first rows of x bring the next rows of w into the cache for all.
-template <int X, int W, typename T>
-GIST_INLINE void SomeRows(int64_t i, const float* x, const T* w, int64_t in,
-                          float* y, int64_t out) {
-  if (i == 0) {
-    Tile<X, W, true>(x, w, in, y, out);
-  } else {
-    Tile<X, W, false>(x + i * in, w, in, y + i * out, out);
-  }
-}
-
 template <int W, typename T>
 GIST_INLINE void AllRows(const float* x, int64_t rows, const T* w, int64_t in,
                          float* y, int64_t out) {
   int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) SomeRows<4, W>(i, x, w, in, y, out);
-  for (; i + 2 <= rows; i += 2) SomeRows<2, W>(i, x, w, in, y, out);
-  for (; i < rows; ++i) SomeRows<1, W>(i, x, w, in, y, out);
+  for (; i + 4 <= rows; i += 4) Tile<4, W>(x + i * in, w, in, y + i * out, out);
+  for (; i + 2 <= rows; i += 2) Tile<2, W>(x + i * in, w, in, y + i * out, out);
+  for (; i < rows; ++i) Tile<1, W>(x + i * in, w, in, y + i * out, out);
 }
 
 template <typename T>
