@@ -27,8 +27,8 @@ void ReturnFreeMemory();
 std::optional<int64_t> MemoryLimitBytes();
 
 // The most that was resident beyond what was when this object was made. Calls
-// ReturnFreeMemory first. One at a time: the kernel keeps one
-// peak for a process.
+// ReturnFreeMemory first. One at a time: the kernel keeps one peak for a
+// process.
 class PeakMemory {
  public:
   PeakMemory();

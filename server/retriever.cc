@@ -92,7 +92,7 @@ absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
                               .overlap_tokens = options.overlap_tokens}));
   std::vector<std::string> texts;
   for (const Chunk& chunk : chunks) {
-    texts.emplace_back(text.substr(chunk.begin, chunk.end - chunk.begin));
+    texts.emplace_back(chunk.TextIn(text));
   }
   const auto dimensions = size_t(embedder_.info().dimensions);
   ChunkIndex index{.embedder_fingerprint = embedder_.info().fingerprint,

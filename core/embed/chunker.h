@@ -27,6 +27,10 @@ struct Chunk {
   size_t begin = 0;
   size_t end = 0;
   int tokens = 0;  // as Encode counts the chunk on its own
+
+  std::string_view TextIn(std::string_view document) const {
+    return document.substr(begin, end - begin);
+  }
 };
 
 // Chunks in the text's order, both ends rising; none for a text of white space.

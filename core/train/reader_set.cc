@@ -156,8 +156,8 @@ absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
                           embedder_.Chunks(text, options_.chunks));
   }
   std::vector<std::string_view> pieces;
-  for (const auto& [begin, end, tokens] : document.chunks) {
-    pieces.push_back(text.substr(begin, end - begin));
+  for (const Chunk& chunk : document.chunks) {
+    pieces.push_back(chunk.TextIn(text));
   }
   if (is_new) {
     GIST_ASSIGN_OR_RETURN(document.vectors, embedder_.Embed(pieces));

@@ -36,8 +36,7 @@ absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record) {
   const std::string_view text = record.context, question = record.question;
   GIST_ASSIGN_OR_RETURN(const auto chunks, embedder.Chunks(text, {}));
   std::vector<std::string_view> texts;
-  for (const Chunk& chunk : chunks)
-    texts.push_back(text.substr(chunk.begin, chunk.end - chunk.begin));
+  for (const Chunk& chunk : chunks) texts.push_back(chunk.TextIn(text));
   GIST_ASSIGN_OR_RETURN(const auto vectors, embedder.Embed(texts));
   GIST_ASSIGN_OR_RETURN(const auto wanted, embedder.Embed({&question, 1}));
   const auto nearest = BySimilarity(wanted, vectors);

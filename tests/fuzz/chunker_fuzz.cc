@@ -51,7 +51,7 @@ void CheckChunks(std::string_view text, const WordPiece& tokenizer,
     FuzzCheck(chunk.tokens <= options.max_tokens &&
                   chunk.end - chunk.begin <= options.max_bytes,
               "chunks fit");
-    pieces.push_back(text.substr(chunk.begin, chunk.end - chunk.begin));
+    pieces.push_back(chunk.TextIn(text));
     const auto alone = tokenizer.Encode(pieces.back());
     FuzzCheck(alone.ok() && int(alone->size()) == chunk.tokens,
               "a chunk alone has the same tokens");
