@@ -12,6 +12,7 @@
 namespace gist {
 namespace {
 
+std::atomic<void*> cuda_module = nullptr;
 // Of libgist_cuda.so: {total, free, allocated, reserved, peak}; 0: it failed.
 using CudaMemory = int (*)(int index, int64_t bytes[5]);
 std::atomic<CudaMemory> cuda_memory = nullptr;
@@ -34,11 +35,12 @@ absl::Status LoadCuda(int index) {
         "device cuda: {}; build with -DGIST_CUDA=ON, or use device cpu",
         dlerror()));
   }
+  cuda_module = module;
   const auto count =
-      reinterpret_cast<int (*)()>(dlsym(module, "gist_cuda_device_count"));
-  cuda_memory = reinterpret_cast<CudaMemory>(dlsym(module, "gist_cuda_memory"));
+      reinterpret_cast<int (*)()>(CudaFunction("gist_cuda_device_count"));
+  cuda_memory = reinterpret_cast<CudaMemory>(CudaFunction("gist_cuda_memory"));
   cuda_forget_peak =
-      reinterpret_cast<CudaForgetPeak>(dlsym(module, "gist_cuda_forget_peak"));
+      reinterpret_cast<CudaForgetPeak>(CudaFunction("gist_cuda_forget_peak"));
   const int devices = count != nullptr ? count() : 0;
   if (index >= devices) {
     return absl::FailedPreconditionError(
@@ -62,6 +64,11 @@ absl::Status PrepareDevice(const std::string& device) {
         fmt::format("device \"{}\", want cpu, cuda or cuda:N", device));
   }
   return LoadCuda(index);
+}
+
+void* CudaFunction(const char* name) {
+  void* const module = cuda_module;
+  return module == nullptr ? nullptr : dlsym(module, name);
 }
 
 std::optional<DeviceBytes> MemoryOf(const std::string& device) {

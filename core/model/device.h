@@ -15,6 +15,10 @@ namespace gist {
 // not there or there is no such GPU; the message says which.
 absl::Status PrepareDevice(const std::string& device);
 
+// A function of libgist_cuda.so by its name; null where there is none, or where
+// PrepareDevice has not loaded it.
+void* CudaFunction(const char* name);
+
 // Of a GPU, by the driver's and the allocator's count.
 struct DeviceBytes {
   int64_t total_bytes = 0;

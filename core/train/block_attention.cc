@@ -9,13 +9,12 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
-#include <torch/csrc/autograd/function.h>
-#include <torch/csrc/autograd/functions/utils.h>
 
 #include <cmath>
-#include <type_traits>
 
 #include "core/gist/mask.h"
+#include "core/train/autograd_node.h"
+#include "core/train/kernel_attention.h"
 
 namespace gist {
 namespace {
@@ -229,29 +228,17 @@ struct BlockAttentionNode final : torch::autograd::Node {
   std::vector<BlockMemory> memories;
 };
 
-// LibTorch counts a node's references in the node itself; 2.11 did so beside
-// it.
-template <typename Node>
-auto MakeNode() {
-  if constexpr (std::is_base_of_v<c10::intrusive_ptr_target, Node>) {
-    return c10::make_intrusive<Node>();
-  } else {
-    return std::make_shared<Node>();
-  }
-}
-
 // Parts of segments that tokens [begin, end) of a document lie in.
 std::vector<BlockTile> TilesOf(const TrainDocument& document, int begin,
-                               int end, int segment_tokens,
-                               std::vector<int64_t>* segment_begins) {
+                               int end, int segment_tokens) {
   std::vector<BlockTile> tiles;
   for (int at = begin; at < end;) {
     const int segment = at / segment_tokens;
     const int stop = std::min(end, (segment + 1) * segment_tokens);
     tiles.push_back({.kv = document.segments[size_t(segment)],
                      .begin = at - segment * segment_tokens,
-                     .tokens = stop - at});
-    segment_begins->push_back(int64_t(segment) * segment_tokens);
+                     .tokens = stop - at,
+                     .segment_begin = int64_t(segment) * segment_tokens});
     at = stop;
   }
   return tiles;
@@ -264,37 +251,38 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
   BlockPlan block;
   block.rows =
       std::min(layout.gists_per_block, document.gist_tokens - first_gist);
-  std::vector<int64_t> begins;
   block.tiles = TilesOf(document, first.context_begin, first.context_end,
-                        layout.segment_tokens, &begins);
-  begins.push_back(0);
-  std::vector<int64_t> positions;
-  for (const int64_t begin : begins) {
-    for (int i = 0; i < block.rows; ++i) {
-      positions.push_back(model.prefix_tokens +
-                          SlotOf(shape, first_gist + i).position - begin);
-    }
+                        layout.segment_tokens);
+  for (int i = 0; i < block.rows; ++i) {
+    block.positions.push_back(model.prefix_tokens +
+                              SlotOf(shape, first_gist + i).position);
   }
+  return block;
+}
+
+void AddRotations(const FrozenModel& model, BlockPlan* block) {
+  std::vector<int64_t> positions;
+  const auto add = [&](int64_t begin) {
+    for (const int64_t position : block->positions)
+      positions.push_back(position - begin);
+  };
+  for (const BlockTile& tile : block->tiles) add(tile.segment_begin);
+  add(0);
   const Rotation flat = RotationAt(
       FromIds(positions, model.frequencies.device()), model.frequencies);
-  const std::vector<int64_t> sizes = {int64_t(begins.size()), 1, block.rows,
-                                      -1};
-  block.rotation = {flat.cos.view(sizes), flat.sin.view(sizes)};
-  block.own_mask =
-      CausalMask(block.rows, block.rows, model.frequencies.device())
+  const std::vector<int64_t> sizes = {int64_t(block->tiles.size()) + 1, 1,
+                                      block->rows, -1};
+  block->rotation = {flat.cos.view(sizes), flat.sin.view(sizes)};
+  block->own_mask =
+      CausalMask(block->rows, block->rows, model.frequencies.device())
           .repeat({model.group(), 1});
-  return block;
 }
 
 }  // namespace
 
-WriteForm FormFor(at::Device device) {
-  return device.is_cpu() ? WriteForm::kBlocks : WriteForm::kDocuments;
-}
-
 std::shared_ptr<const WritePlan> MakeWritePlan(
     const FrozenModel& model, const GistLayout& layout,
-    std::span<const TrainDocument> documents, WriteForm form) {
+    std::span<const TrainDocument> documents) {
   const at::NoGradGuard no_grad;
   auto plan = std::make_shared<WritePlan>();
   plan->model = &model;
@@ -303,7 +291,6 @@ std::shared_ptr<const WritePlan> MakeWritePlan(
     int64_t row = plan->rows();
     for (int i = 0; i < document.gist_tokens; ++i)
       plan->slots.push_back(SlotOf(shape, i).slot);
-    if (form == WriteForm::kDocuments) continue;
     for (int i = 0; i < document.gist_tokens; i += layout.gists_per_block) {
       BlockPlan block = PlanBlock(model, layout, document, shape, i);
       block.first_row = row;
@@ -311,25 +298,18 @@ std::shared_ptr<const WritePlan> MakeWritePlan(
       plan->blocks.push_back(std::move(block));
     }
   }
-  if (form == WriteForm::kDocuments)
-    plan->documents = MakeDocumentsPlan(model, layout, documents);
+  if (const auto kernels = KernelsFor(model, layout)) {
+    plan->kernel = MakeKernelPlan(*plan, *kernels);
+  } else {
+    for (BlockPlan& block : plan->blocks) AddRotations(model, &block);
+  }
   return plan;
-}
-
-std::shared_ptr<const WritePlan> MakeWritePlan(
-    const FrozenModel& model, const GistLayout& layout,
-    std::span<const TrainDocument> documents) {
-  return MakeWritePlan(model, layout, documents,
-                       FormFor(model.frequencies.device()));
 }
 
 Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
                       const Tensor& query, const Tensor& key,
                       const Tensor& value) {
-  if (plan->documents) {
-    return DocumentAttention(*plan->model, *plan->documents, layer, query, key,
-                             value);
-  }
+  if (plan->kernel) return KernelAttention(plan, layer, query, key, value);
   const Tensor q = query.detach(), k = key.detach(), v = value.detach();
   Tensor out = at::empty_like(q);
   std::vector<BlockMemory> memories(plan->blocks.size());
@@ -341,9 +321,7 @@ Tensor BlockAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
     node->plan = plan;
     node->layer = layer;
     node->memories = std::move(memories);
-    node->set_next_edges(
-        torch::autograd::collect_next_edges(query, key, value));
-    torch::autograd::set_history(out, node);
+    SetHistory(out, std::move(node), query, key, value);
   }
   return out;
 }

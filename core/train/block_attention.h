@@ -5,12 +5,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "core/model/ops.h"
-#include "core/train/document_attention.h"
+#include "core/train/document.h"
+#include "core/train/frozen_model.h"
 
 namespace gist {
 
@@ -19,6 +19,7 @@ struct BlockTile {
   at::Tensor kv;  // half [layers, 2, kv_heads, segment tokens, head_dim]
   int64_t begin = 0;
   int64_t tokens = 0;
+  int64_t segment_begin = 0;  // in the document
 };
 
 // The gists of one block: rows [first_row, first_row + rows) of the batch.
@@ -26,6 +27,8 @@ struct BlockPlan {
   std::vector<BlockTile> tiles;
   int64_t first_row = 0;
   int64_t rows = 0;
+  std::vector<int64_t> positions;  // of each row, the prefix counted
+  // Without a kernel:
   // [tiles + 1, 1, rows, head_dim / 2]. Keys of a segment are rotated as if it
   // were the first; scores depend on distances alone, so the query is turned
   // back by the segment's start instead. Last: the true position.
@@ -33,25 +36,20 @@ struct BlockPlan {
   at::Tensor own_mask;  // additive [group * rows, rows], within the block
 };
 
+struct KernelPlan;  // kernel_attention.h
+
 // All gists of a batch of documents.
 struct WritePlan {
   const FrozenModel* model = nullptr;
-  std::vector<BlockPlan> blocks;           // of WriteForm::kBlocks
-  std::optional<DocumentsPlan> documents;  // of WriteForm::kDocuments
-  std::vector<int64_t> slots;              // of each row: which embedding
+  std::vector<BlockPlan> blocks;
+  std::shared_ptr<const KernelPlan> kernel;  // where it runs, else null
+  std::vector<int64_t> slots;                // of each row: which embedding
   int64_t rows() const { return int64_t(slots.size()); }
 };
 
-// How the products of a batch are cut: by block and segment, small enough for a
-// processor's cache, or as one, which is what fills a GPU.
-enum class WriteForm { kBlocks, kDocuments };
-WriteForm FormFor(at::Device device);
-
-// Ranges and positions are SlotOf's. `model` outlives the plan.
-std::shared_ptr<const WritePlan> MakeWritePlan(
-    const FrozenModel& model, const GistLayout& layout,
-    std::span<const TrainDocument> documents, WriteForm form);
-// By the form for the model's device.
+// Ranges and positions are SlotOf's. `model` outlives the plan. Products are
+// cut by block and segment, small enough for a processor's cache; on a GPU a
+// kernel of our own (block_kernel.cu) takes all blocks at once.
 std::shared_ptr<const WritePlan> MakeWritePlan(
     const FrozenModel& model, const GistLayout& layout,
     std::span<const TrainDocument> documents);

@@ -11,11 +11,13 @@
 
 namespace gist {
 
-// Gists of a batch of documents, one after another: for each layer [rows,
-// kv_heads * head_dim], keys before RoPE.
+// Gists of a batch of documents, one after another, or whatever else stands
+// before a question: for each layer [rows, kv_heads * head_dim].
 struct WrittenGists {
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> values;
+  // Keys: to the positions right after the shared prefix; else before RoPE.
+  bool rotated = false;
 };
 
 WrittenGists WriteGists(const std::shared_ptr<const WritePlan>& plan,

@@ -170,8 +170,8 @@ Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
              plan.rotation);
   const Tensor value =
       Split(Project(h, w.value, lora, layer, kValue), config.kv_heads);
-  const Tensor gist_key =
-      Rotate(Split(gists.keys[at], config.kv_heads), plan.gist_rotation);
+  Tensor gist_key = Split(gists.keys[at], config.kv_heads);
+  if (!gists.rotated) gist_key = Rotate(gist_key, plan.gist_rotation);
   const Tensor gist_value = Split(gists.values[at], config.kv_heads);
   const Tensor padded =
       query.index_select(0, plan.query_rows)

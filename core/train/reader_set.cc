@@ -27,13 +27,15 @@ std::string_view Name(Before before) {
       return "rag";
     case Before::kGists:
       return "gist";
+    case Before::kBoth:
+      return "hybrid";
   }
   return "";
 }
 
 namespace {
 
-constexpr size_t kChunkTokens = 512;
+constexpr size_t kChunkTokens = 1024;
 
 GistLayout LayoutOf(const AdapterConfig& config) {
   GistLayout layout = WithGistsOf(config);
@@ -82,6 +84,8 @@ absl::Status ReaderSet::Add(Record record) {
   document.questions.push_back(std::move(question));
   document.asked.push_back(std::move(record.question));
   document.passages.emplace_back();
+  document.passages_kv.emplace_back();
+  document.both.emplace_back();
   return absl::OkStatus();
 }
 
@@ -95,32 +99,48 @@ absl::StatusOr<Tensor> ReaderSet::Kv(size_t index, size_t question,
       }
       return document.text;
     case Before::kGists:
-      if (!document.gists.defined()) document.gists = Gists(index);
-      return document.gists;
+      return Gists(index);
     case Before::kPassages:
+    case Before::kBoth:
       break;
   }
-  Tensor& kv = document.passages[question];
+  const bool alone = before == Before::kPassages;
+  Tensor& kv = (alone ? document.passages_kv : document.both)[question];
   if (!kv.defined()) {
-    GIST_ASSIGN_OR_RETURN(const std::string text,
-                          Passages(document, document.asked[question]));
-    GIST_ASSIGN_OR_RETURN(const auto ids, base_.tokenizer->Encode(text));
-    GIST_ASSIGN_OR_RETURN(kv, Read(ids));
+    GIST_RETURN_IF_ERROR(EncodePassages(document, question));
+    GIST_ASSIGN_OR_RETURN(
+        kv, Read(document.passages[question], alone ? Tensor() : Gists(index)));
   }
   return kv;
 }
 
-// In chunks, as the service does: at once, attention to 8,000 tokens would take
-// 2.3 GB a layer.
-absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids) const {
+// Behind the shared prefix and `front`, if any, which is part of what it
+// returns. In chunks, as the service does: at once, attention to 8,000 tokens
+// would take 2.3 GB a layer.
+absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids,
+                                       const Tensor& front) const {
   const ModelConfig& config = model_.config;
-  const int prefix = model_.prefix_tokens, tokens = int(ids.size());
+  const int prefix = model_.prefix_tokens;
+  const int before = front.defined() ? int(front.size(3)) : 0;
+  const int tokens = before + int(ids.size());
   KvCache cache = base_.transformer->NewCache();
-  for (int layer = 0; layer < config.layers; ++layer) {
-    cache.impl().Write(layer, model_.prefix_keys[size_t(layer)].transpose(0, 1),
-                       model_.prefix_values[size_t(layer)].transpose(0, 1));
+  const auto write = [&](auto&& keys, auto&& values, int count) {
+    for (int layer = 0; layer < config.layers; ++layer)
+      cache.impl().Write(layer, keys(layer), values(layer));
+    cache.impl().Commit(count);
+  };
+  write(
+      [&](int layer) {
+        return model_.prefix_keys[size_t(layer)].transpose(0, 1);
+      },
+      [&](int layer) {
+        return model_.prefix_values[size_t(layer)].transpose(0, 1);
+      },
+      prefix);
+  if (before > 0) {
+    write([&](int layer) { return front[layer][0].to(at::kFloat); },
+          [&](int layer) { return front[layer][1].to(at::kFloat); }, before);
   }
-  cache.impl().Commit(prefix);
   for (size_t begin = 0; begin < ids.size(); begin += kChunkTokens) {
     const ForwardItem item{
         .cache = &cache,
@@ -146,9 +166,18 @@ Tensor ReaderSet::EmptyKv(int tokens) const {
       at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
 }
 
+absl::Status ReaderSet::EncodePassages(Document& document, size_t question) {
+  std::vector<int32_t>& ids = document.passages[question];
+  if (!ids.empty()) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(const std::string text,
+                        FindPassages(document, document.asked[question]));
+  GIST_ASSIGN_OR_RETURN(ids, base_.tokenizer->Encode(text));
+  return absl::OkStatus();
+}
+
 // As the service ranks them by default, all looked at.
-absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
-                                                std::string_view question) {
+absl::StatusOr<std::string> ReaderSet::FindPassages(Document& document,
+                                                    std::string_view question) {
   const std::string_view text = document.context;
   const bool is_new = document.chunks.empty();
   if (is_new) {
@@ -173,7 +202,13 @@ absl::StatusOr<std::string> ReaderSet::Passages(Document& document,
   return JoinPassages(std::move(passages));
 }
 
-Tensor ReaderSet::Gists(size_t index) {
+const Tensor& ReaderSet::Gists(size_t index) {
+  Tensor& gists = documents_[index].gists;
+  if (!gists.defined()) gists = MakeGists(index);
+  return gists;
+}
+
+Tensor ReaderSet::MakeGists(size_t index) {
   const at::NoGradGuard no_grad;
   const int count = options_.gist_counts[index % options_.gist_counts.size()];
   const TrainDocument document = contexts_->Document(index, count);

@@ -1,5 +1,5 @@
 // What a reader learns from: questions over texts, each asked of the text, of
-// the passages that retrieval finds, and of gists.
+// the passages that retrieval finds, of gists, and of gists and passages.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,9 +21,9 @@
 namespace gist {
 
 // What stands before a question.
-enum class Before { kText, kPassages, kGists };
+enum class Before { kText, kPassages, kGists, kBoth };
 inline constexpr std::array kAllBefore = {Before::kText, Before::kPassages,
-                                          Before::kGists};
+                                          Before::kGists, Before::kBoth};
 std::string_view Name(Before before);  // as the service's modes: "full", ...
 
 struct ReaderSetOptions {
@@ -65,10 +65,12 @@ class ReaderSet {
     std::vector<int32_t> ids;
     std::vector<std::string> asked;
     std::vector<TrainQuestion> questions;
-    std::vector<Chunk> chunks;         // cut when they are first needed
-    std::vector<float> vectors;        // [chunks, dimensions]
-    at::Tensor text, gists;            // read when they are first needed
-    std::vector<at::Tensor> passages;  // for each question
+    std::vector<Chunk> chunks;   // cut when they are first needed
+    std::vector<float> vectors;  // [chunks, dimensions]
+    at::Tensor text, gists;      // read when they are first needed
+    std::vector<std::vector<int32_t>> passages;  // for each question: their ids
+    std::vector<at::Tensor> passages_kv;         // likewise
+    std::vector<at::Tensor> both;  // likewise, gists in front of passages
   };
 
   ReaderSet(const BaseModel& base, const FrozenModel& model,
@@ -80,11 +82,14 @@ class ReaderSet {
         embedder_(embedder),
         options_(std::move(options)) {}
   absl::Status Add(Record record);
-  absl::StatusOr<std::string> Passages(Document& document,
-                                       std::string_view question);
-  absl::StatusOr<at::Tensor> Read(std::span<const int32_t> ids) const;
+  absl::StatusOr<std::string> FindPassages(Document& document,
+                                           std::string_view question);
+  absl::Status EncodePassages(Document& document, size_t question);
+  absl::StatusOr<at::Tensor> Read(std::span<const int32_t> ids,
+                                  const at::Tensor& front = {}) const;
   at::Tensor EmptyKv(int tokens) const;
-  at::Tensor Gists(size_t document);
+  const at::Tensor& Gists(size_t document);
+  at::Tensor MakeGists(size_t document);
 
   const BaseModel& base_;
   const FrozenModel& model_;

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/zeros.h>
 
 #include <chrono>
 #include <cmath>
@@ -25,21 +24,24 @@ namespace {
 using at::Tensor;
 using Clock = std::chrono::steady_clock;
 
-constexpr uint64_t kQuestionStream = 5;  // and one for each of the three
+constexpr uint64_t kQuestionStream = 5;  // and one for each of the four
 
-// The model after it has read more: `kv` of ReaderSet stands behind the shared
-// prefix, as if it belonged to that.
-FrozenModel Behind(const FrozenModel& model, const Tensor& kv) {
-  FrozenModel longer = model;
-  const auto append = [](Tensor& rows, const Tensor& heads_first) {
-    rows = at::cat({rows, heads_first.transpose(0, 1).to(rows.scalar_type())});
+// What stands before each of some questions, of ReaderSet, as what
+// ReadAnswers takes.
+WrittenGists Together(const ModelConfig& config, std::span<const Tensor> kvs) {
+  WrittenGists all;
+  all.rotated = true;
+  const auto rows = [&](int layer, int which) {
+    std::vector<Tensor> parts;
+    for (const Tensor& kv : kvs)
+      parts.push_back(kv[layer][which].transpose(0, 1).flatten(1));
+    return at::cat(parts).to(at::kFloat);
   };
-  for (int layer = 0; layer < model.config.layers; ++layer) {
-    append(longer.prefix_keys[size_t(layer)], kv[layer][0]);
-    append(longer.prefix_values[size_t(layer)], kv[layer][1]);
+  for (int layer = 0; layer < config.layers; ++layer) {
+    all.keys.push_back(rows(layer, 0));
+    all.values.push_back(rows(layer, 1));
   }
-  longer.prefix_tokens += int(kv.size(3));
-  return longer;
+  return all;
 }
 
 // A share of dev questions whose whole answer, the end of turn too, is what is
@@ -72,7 +74,7 @@ class ReaderTrainer final : public TorchTrainer {
   };
   const TrainRecipe& recipe() const { return spec_.recipe; }
   std::vector<Draw> DrawsOf(int step) const;
-  absl::StatusOr<AnswerRows> Ask(ReaderSet& set, const Draw& draw,
+  absl::StatusOr<AnswerRows> Ask(ReaderSet& set, std::span<const Draw> draws,
                                  const Adapter::Impl* lora) const;
   absl::StatusOr<TrainEvent> Next();
   absl::StatusOr<TrainEvent> Train();
@@ -91,7 +93,6 @@ class ReaderTrainer final : public TorchTrainer {
   const std::unique_ptr<Adapter> adapter_;
   const std::string recipe_hash_;
   AdapterParameters parameters_;
-  WrittenGists no_gists_;
   std::unique_ptr<ReaderSet> set_, dev_;
 
   int step_ = 0;
@@ -127,13 +128,7 @@ ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
       adapter_(std::move(adapter)),
       recipe_hash_(HashOf(spec_, base.fingerprint, adapter_->fingerprint())),
       parameters_(InitialParameters(model_.config, spec_.recipe,
-                                    model_.frequencies.device())) {
-  const Tensor none = at::zeros(
-      {0, int64_t(model_.config.kv_heads) * model_.config.head_dim},
-      at::TensorOptions(at::kFloat).device(model_.frequencies.device()));
-  no_gists_.keys.assign(size_t(model_.config.layers), none);
-  no_gists_.values = no_gists_.keys;
-}
+                                    model_.frequencies.device())) {}
 
 absl::Status ReaderTrainer::Start(Embedder& embedder) {
   if (!spec_.start_adapter.empty()) {
@@ -196,8 +191,8 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Next() {
   return event;
 }
 
-// The same number for each of the three: documents in an order of its own for
-// each epoch, one question about each.
+// The same number for each of the four, one after the other: documents in an
+// order of its own for each epoch, one question about each.
 std::vector<ReaderTrainer::Draw> ReaderTrainer::DrawsOf(int step) const {
   std::vector<Draw> draws;
   for (size_t kind = 0; kind < kAllBefore.size(); ++kind) {
@@ -214,23 +209,35 @@ std::vector<ReaderTrainer::Draw> ReaderTrainer::DrawsOf(int step) const {
   return draws;
 }
 
-absl::StatusOr<AnswerRows> ReaderTrainer::Ask(ReaderSet& set, const Draw& draw,
+absl::StatusOr<AnswerRows> ReaderTrainer::Ask(ReaderSet& set,
+                                              std::span<const Draw> draws,
                                               const Adapter::Impl* lora) const {
-  GIST_ASSIGN_OR_RETURN(const Tensor kv,
-                        set.Kv(draw.document, draw.question, draw.before));
-  const TrainQuestion& question = set.question(draw.document, draw.question);
-  return ReadAnswers(Behind(model_, kv), no_gists_, {&question, 1}, lora);
+  std::vector<Tensor> kvs;
+  std::vector<TrainQuestion> questions;
+  int64_t row = 0;
+  for (const Draw& draw : draws) {
+    GIST_ASSIGN_OR_RETURN(kvs.emplace_back(),
+                          set.Kv(draw.document, draw.question, draw.before));
+    questions.push_back(set.question(draw.document, draw.question));
+    questions.back().first_gist_row = row;
+    questions.back().gist_tokens = int(kvs.back().size(3));
+    row += questions.back().gist_tokens;
+  }
+  return ReadAnswers(model_, Together(model_.config, kvs), questions, lora);
 }
 
 absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
   const Clock::time_point start = Clock::now();
   const std::vector<Draw> draws = DrawsOf(step_);
+  const size_t of_a_kind = draws.size() / kAllBefore.size();
   parameters_.gradients.zero_();
   double loss = 0;
-  for (const Draw& draw : draws) {
+  for (size_t begin = 0; begin < draws.size(); begin += of_a_kind) {
     GIST_ASSIGN_OR_RETURN(const AnswerRows rows,
-                          Ask(*set_, draw, &parameters_.adapter()));
-    const Tensor part = AnswerLoss(rows) * (1.0 / double(draws.size()));
+                          Ask(*set_, std::span(draws).subspan(begin, of_a_kind),
+                              &parameters_.adapter()));
+    const Tensor part = AnswerLoss(rows, /*over_questions=*/true) *
+                        (1.0 / double(kAllBefore.size()));
     const double value = part.item<double>();
     if (!std::isfinite(value)) {
       return absl::InternalError(
@@ -269,8 +276,9 @@ absl::Status ReaderTrainer::Score(size_t document, const Adapter::Impl* lora,
   const at::NoGradGuard no_grad;
   for (const Before before : kAllBefore) {
     for (size_t i = 0; i < dev_->questions(document); ++i) {
+      const Draw draw = {document, i, before};
       GIST_ASSIGN_OR_RETURN(const AnswerRows rows,
-                            Ask(*dev_, {document, i, before}, lora));
+                            Ask(*dev_, {&draw, 1}, lora));
       Right& score = (*scores)[fmt::format("{} {}", Name(before),
                                            dev_->language(document))];
       ++score.asked;
