@@ -19,9 +19,9 @@ struct BlockKernelArgs {
   int prefix_tokens = 0;
 
   // Of a tile, the part of one segment that a block sees.
-  const int64_t* tile_kv = nullptr;  // address of the segment's keys and
-                                     // values, half [layers, 2, kv_heads,
-                                     // segment tokens, head_dim]
+  const int64_t* tile_kv = nullptr;      // address of the segment's keys and
+                                         // values, half [layers, 2, kv_heads,
+                                         // segment tokens, head_dim]
   const int32_t* tile_begin = nullptr;   // its first token, in the segment
   const int32_t* tile_tokens = nullptr;  // how many
   const int32_t* tile_start = nullptr;   // the segment's, in the document

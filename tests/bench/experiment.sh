@@ -11,9 +11,10 @@
 #     answers       every mode by both readers, 10 gists: 200 English and 200 Korean documents
 #                   of 2,000 to 8,000 tokens, the mission's question
 #     gists         25 and 50 gists, the same documents
-#     words         passages that the question's words help to find, alone and behind 10 gists, the
-#                   same documents; in the parts above the encoder alone ranks them
-#     families      several facts, absent facts, overviews: 100 each a language, 1,024 tokens
+#     dense         passages that the encoder alone ranks, the same documents; in all other parts
+#                   the question's words help to find them
+#     keyed         several facts; absent: facts that are not there; overview: questions about the
+#                   whole document: 100 each a language, 1,024 tokens
 #   --minutes N     stop each part after so long; default: when it is done
 #   --passkeys N    documents of a language, default 200
 #   --weights HOW   of gistd, default float32
@@ -25,8 +26,8 @@
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
-out=tests/bench/experiment parts=costs,short,answers,gists,words,families minutes=0 passkeys=200
-weights=float32 device=cpu servers=1 build= ranking=dense
+out=tests/bench/experiment parts=costs,short,answers,gists,dense,keyed,absent,overview minutes=0 passkeys=200
+weights=float32 device=cpu servers=1 build=
 take_options "out parts minutes passkeys weights device servers build" "$@"
 
 # samples NAME OPTION...: files of samples, made once. Sets `datasets`.
@@ -46,7 +47,7 @@ evaluate() {
   local part=$1 status=0
   shift
   timeout --signal INT "$((minutes * 60))" "$build/gist" eval "${datasets[@]}" "$@" \
-    "${replicas[@]}" --ranking "$ranking" --max-tokens 32 --out "$out/$part.json" \
+    "${replicas[@]}" --max-tokens 32 --out "$out/$part.json" \
     --html "$out/$part.html" || status=$?
   case $status in
     0 | 124 | 130) ;;
@@ -84,17 +85,13 @@ for part in ${parts//,/ }; do
       evaluate answers --modes gist,full,rag,hybrid --gists 10 --readers frozen,trained \
         --concurrency 2
       ;;
-    words)
-      ranking=fused evaluate words --modes rag,hybrid --gists 10 --readers frozen,trained \
-        --concurrency 2
+    dense)
+      evaluate dense --modes rag --ranking dense --readers trained --concurrency 2
       ;;
     gists) evaluate gists --modes gist --gists 25,50 --readers frozen,trained --concurrency 2 ;;
-    families)
-      for family in keyed absent overview; do
-        samples "$family" --family "$family" --frames train --tokens 1024 --count 100 --seed 3
-        evaluate "$family" --modes gist,full,rag --gists 10 --readers frozen,trained \
-          --concurrency 2
-      done
+    keyed | absent | overview)
+      samples "$part" --family "$part" --frames train --tokens 1024 --count 100 --seed 3
+      evaluate "$part" --modes gist,full,rag --gists 10 --readers frozen,trained --concurrency 2
       ;;
     *) die "--parts: unknown part $part" ;;
   esac
