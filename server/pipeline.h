@@ -32,7 +32,7 @@ struct PipelineLimits {
   // Of keys and values of texts read lately, kept in memory; 0: none.
   int64_t max_cached_kv_bytes = 0;
   // Of indexes over all documents of a tenant, in memory.
-  int64_t max_index_bytes = int64_t{128} << 20;
+  int64_t max_index_bytes = int64_t{256} << 20;
 };
 
 struct ContextInfo {

@@ -74,15 +74,15 @@ class Retriever {
                                  const RetrievalOptions& options,
                                  const Caller& caller);
 
-  // Chunks that FindAll looks at for their words.
+  // Chunks that FindAll takes from the vectors, and as many by their words.
   static constexpr int kCandidates = 256;
 
   // Of all documents of the caller's tenant whose text is kept, by one index
   // over them, which is brought up to date first: documents without a chunk
   // index are embedded, one after the other, and what is done stays done where
-  // the caller leaves. Chunks as by default. For their words those are looked
-  // at that are nearest, kCandidates of them. One question of a tenant
-  // at a time; the others wait. kFailedPrecondition: there is no such document.
+  // the caller leaves. Chunks as by default. The words of all are in memory
+  // too, read anew after a restart. One question of a tenant at a time; the
+  // others wait. kFailedPrecondition: there is no such document.
   // kResourceExhausted: the index is too large. Else as Find.
   absl::StatusOr<Retrieved> FindAll(std::string_view question,
                                     const RetrievalOptions& options,
@@ -120,17 +120,30 @@ class Retriever {
                                    TenantIndexCache::Loan& loan,
                                    Retrieved* retrieved);
   absl::StatusOr<Documents> DropGone(std::string_view tenant,
-                                     TenantIndex& index) const;
+                                     TenantIndexes& indexes) const;
   absl::Status LoadIndex(std::string_view tenant,
                          TenantIndexCache::Loan& loan) const;
   absl::Status AddDocument(const TenantDocument& document, const Caller& caller,
                            TenantIndexCache::Loan& loan, Retrieved* retrieved);
   absl::Status StoreIndex(std::string_view tenant, TenantIndex& index) const;
   TenantIndex NewIndex() const;
+  absl::Status AddWords(const TenantDocument& document,
+                        TenantIndexCache::Loan& loan) const;
+  // Chunks that may answer; of each its BM25.
+  struct Candidates {
+    std::vector<FoundChunk> chunks;
+    std::vector<NearPassage> nearest;
+    std::vector<double> bm25;
+  };
+  static absl::StatusOr<Candidates> Look(const TenantIndexes& indexes,
+                                         std::string_view question,
+                                         std::span<const float> vector,
+                                         const RetrievalOptions& options);
+  // The best of them whose text is there still.
+  absl::StatusOr<std::vector<RetrievedChunk>> Best(
+      const Candidates& candidates, const Documents& documents,
+      const RetrievalOptions& options) const;
   absl::StatusOr<std::string> TextNow(const TenantDocument& document) const;
-  // Of each chunk; empty: gone. A document is read once and not kept.
-  absl::StatusOr<std::vector<std::string>> TextsNow(
-      std::span<const FoundChunk> found, const Documents& documents) const;
 
   Embedder& embedder_;
   GistStore& store_;

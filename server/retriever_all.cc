@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/base/status.h"
-#include "core/embed/bm25.h"
 #include "server/errors.h"
 #include "server/retriever.h"
 
@@ -39,7 +38,7 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
       const std::vector<float> vector,
       Embed({std::string(question)}, Job::Lane::kAsk, caller, &retrieved));
   retrieved.search_seconds = SecondsSince(start);
-  std::vector<FoundChunk> found;
+  Candidates candidates;
   Documents documents;
   {
     GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
@@ -47,31 +46,19 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
     TenantIndexCache::Loan loan = indexes_.Take(tenant);
     start = Clock::now();
     GIST_ASSIGN_OR_RETURN(documents, Update(caller, loan, &retrieved));
+    if (options.ranking != Ranking::kDense) {
+      for (const auto& [id, document] : documents) {
+        if (loan.index->words.Holds(id)) continue;
+        GIST_RETURN_IF_ERROR(caller.Check());
+        GIST_RETURN_IF_ERROR(AddWords(document, loan));
+      }
+    }
     retrieved.index_seconds = SecondsSince(start);
     start = Clock::now();
-    const int count =
-        options.ranking == Ranking::kDense ? options.top_k : kCandidates;
-    GIST_ASSIGN_OR_RETURN(found, loan.index->Search(vector, count, options.ef));
+    GIST_ASSIGN_OR_RETURN(candidates,
+                          Look(*loan.index, question, vector, options));
   }
-  GIST_ASSIGN_OR_RETURN(const std::vector<std::string> texts,
-                        TextsNow(found, documents));
-  std::vector<NearPassage> nearest;
-  for (size_t i = 0; i < found.size(); ++i) {
-    if (!texts[i].empty()) nearest.push_back({i, found[i].similarity});
-  }
-  const std::vector<double> bm25 = Bm25Scores(
-      question, std::vector<std::string_view>(texts.begin(), texts.end()));
-  std::map<std::string_view, int> numbers;  // the best document's is 0
-  for (const size_t place :
-       RankPassages(options.ranking, nearest, bm25, size_t(options.top_k))) {
-    const FoundChunk& each = found[place];
-    const int number =
-        numbers.try_emplace(each.document_id, int(numbers.size()))
-            .first->second;
-    retrieved.chunks.push_back({documents.at(each.document_id).context_id,
-                                number, each.chunk.begin, each.chunk.end,
-                                each.similarity, bm25[place], texts[place]});
-  }
+  GIST_ASSIGN_OR_RETURN(retrieved.chunks, Best(candidates, documents, options));
   retrieved.search_seconds += SecondsSince(start);
   retrieved.documents = int(documents.size());
   for (const auto& [id, document] : documents) {
@@ -80,15 +67,73 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
   return retrieved;
 }
 
+absl::StatusOr<Retriever::Candidates> Retriever::Look(
+    const TenantIndexes& indexes, std::string_view question,
+    std::span<const float> vector, const RetrievalOptions& options) {
+  Candidates candidates;
+  const bool words = options.ranking != Ranking::kDense;
+  GIST_ASSIGN_OR_RETURN(
+      candidates.chunks,
+      indexes.vectors.Search(vector, words ? kCandidates : options.top_k,
+                             options.ef));
+  std::map<std::pair<std::string_view, size_t>, size_t> places;
+  for (size_t i = 0; i < candidates.chunks.size(); ++i) {
+    const FoundChunk& chunk = candidates.chunks[i];
+    candidates.nearest.push_back({i, chunk.similarity});
+    places[{chunk.document_id, chunk.number}] = i;
+  }
+  candidates.bm25.resize(candidates.chunks.size());
+  if (!words) return candidates;
+  int left = kCandidates;
+  for (const auto& [id, chunk, bm25] : indexes.words.Search(question)) {
+    const auto place = places.find({id, chunk});
+    if (place != places.end()) {
+      candidates.bm25[place->second] = bm25;
+    } else if (left-- > 0) {
+      GIST_ASSIGN_OR_RETURN(candidates.chunks.emplace_back(),
+                            indexes.vectors.Chunk(id, chunk, vector));
+      candidates.bm25.push_back(bm25);
+    }
+  }
+  return candidates;
+}
+
+absl::StatusOr<std::vector<RetrievedChunk>> Retriever::Best(
+    const Candidates& candidates, const Documents& documents,
+    const RetrievalOptions& options) const {
+  std::vector<RetrievedChunk> best;
+  std::map<std::string_view, int> numbers;  // the best document's is 0
+  std::map<std::string_view, absl::StatusOr<std::string>> texts;
+  for (const size_t place :
+       RankPassages(options.ranking, candidates.nearest, candidates.bm25,
+                    candidates.chunks.size())) {
+    if (best.size() == size_t(options.top_k)) break;
+    const FoundChunk& each = candidates.chunks[place];
+    const auto document = documents.find(each.document_id);
+    if (document == documents.end()) continue;
+    const auto [text, is_new] = texts.try_emplace(each.document_id, "");
+    if (is_new) text->second = TextNow(document->second);
+    if (absl::IsNotFound(text->second.status())) continue;
+    GIST_RETURN_IF_ERROR(text->second.status());
+    const int number =
+        numbers.try_emplace(each.document_id, int(numbers.size()))
+            .first->second;
+    best.push_back({document->second.context_id, number, each.chunk.begin,
+                    each.chunk.end, each.similarity, candidates.bm25[place],
+                    std::string(each.chunk.TextIn(*text->second))});
+  }
+  return best;
+}
+
 absl::StatusOr<Retriever::Documents> Retriever::Update(
     const Caller& caller, TenantIndexCache::Loan& loan, Retrieved* retrieved) {
   const std::string& tenant = caller.principal.tenant;
   if (loan.index == nullptr) GIST_RETURN_IF_ERROR(LoadIndex(tenant, loan));
   GIST_ASSIGN_OR_RETURN(Documents documents, DropGone(tenant, *loan.index));
-  if (loan.index->IsSparse()) *loan.index = NewIndex();
+  if (loan.index->vectors.IsSparse()) *loan.index = {.vectors = NewIndex()};
   bool grew = false;
   for (const auto& [id, document] : documents) {
-    if (loan.index->Holds(id)) continue;
+    if (loan.index->vectors.Holds(id)) continue;
     GIST_RETURN_IF_ERROR(caller.Check());
     GIST_RETURN_IF_ERROR(AddDocument(document, caller, loan, retrieved));
     grew = true;
@@ -98,14 +143,14 @@ absl::StatusOr<Retriever::Documents> Retriever::Update(
     GIST_ASSIGN_OR_RETURN(documents, DropGone(tenant, *loan.index));
   }
   std::erase_if(documents, [&](const auto& entry) {
-    return !loan.index->Holds(entry.first);  // came, or went, meanwhile
+    return !loan.index->vectors.Holds(entry.first);  // came, or went, meanwhile
   });
   if (documents.empty()) {
     return Error(Reason::kTextNotKept,
                  "no document is here whose text is kept, so no passage can be "
                  "found; compress one");
   }
-  GIST_RETURN_IF_ERROR(StoreIndex(tenant, *loan.index));
+  GIST_RETURN_IF_ERROR(StoreIndex(tenant, loan.index->vectors));
   return documents;
 }
 
@@ -121,7 +166,8 @@ absl::Status Retriever::LoadIndex(std::string_view tenant,
     GIST_RETURN_IF_ERROR(loan.Reserve(int64_t(bytes->size())));
     auto index = DecodeTenantIndex(*bytes);
     if (index.ok() && index->settings() == Settings({})) {
-      loan.index = std::make_unique<TenantIndex>(*std::move(index));
+      loan.index = std::make_unique<TenantIndexes>(
+          TenantIndexes{.vectors = *std::move(index)});
       return loan.Reserve(loan.index->memory_bytes());
     }
   } else if (!absl::IsNotFound(bytes.status()) &&
@@ -129,20 +175,21 @@ absl::Status Retriever::LoadIndex(std::string_view tenant,
              !absl::IsFailedPrecondition(bytes.status())) {
     return bytes.status();
   }
-  loan.index = std::make_unique<TenantIndex>(NewIndex());
+  loan.index =
+      std::make_unique<TenantIndexes>(TenantIndexes{.vectors = NewIndex()});
   return absl::OkStatus();
 }
 
 // The tenant's documents; the index holds no others any more.
 absl::StatusOr<Retriever::Documents> Retriever::DropGone(
-    std::string_view tenant, TenantIndex& index) const {
+    std::string_view tenant, TenantIndexes& indexes) const {
   GIST_ASSIGN_OR_RETURN(auto list, store_.TenantDocuments(tenant));
   Documents documents;
   for (TenantDocument& document : list) {
     documents.emplace(document.document_id, std::move(document));
   }
-  for (const std::string& id : index.document_ids()) {
-    if (!documents.contains(id)) index.Remove(id);
+  for (const std::string& id : indexes.vectors.document_ids()) {
+    if (!documents.contains(id)) indexes.Remove(id);
   }
   return documents;
 }
@@ -164,7 +211,24 @@ absl::Status Retriever::AddDocument(const TenantDocument& document,
   }
   GIST_RETURN_IF_ERROR(
       loan.Reserve(loan.index->memory_bytes(std::ssize(index->chunks))));
-  return loan.index->Add(id, *index, [&caller] { return caller.Check(); });
+  return loan.index->vectors.Add(id, *index,
+                                 [&caller] { return caller.Check(); });
+}
+
+// Nothing where its text is gone meanwhile.
+absl::Status Retriever::AddWords(const TenantDocument& document,
+                                 TenantIndexCache::Loan& loan) const {
+  const std::string& id = document.document_id;
+  const auto text = TextNow(document);
+  if (absl::IsNotFound(text.status())) return absl::OkStatus();
+  GIST_RETURN_IF_ERROR(text.status());
+  std::vector<std::string_view> chunks;
+  for (const IndexedChunk& chunk : loan.index->vectors.ChunksOf(id))
+    chunks.push_back(chunk.TextIn(*text));
+  loan.index->words.Add(id, chunks);
+  const absl::Status fits = loan.Reserve(loan.index->memory_bytes());
+  if (!fits.ok()) loan.index->words.Remove(id);
+  return fits;
 }
 
 // Where it cannot be stored the question is answered all the same.
@@ -178,22 +242,6 @@ absl::Status Retriever::StoreIndex(std::string_view tenant,
   const bool passes = absl::IsNotFound(put) || absl::IsUnavailable(put) ||
                       absl::IsResourceExhausted(put);
   return passes ? absl::OkStatus() : put;
-}
-
-absl::StatusOr<std::vector<std::string>> Retriever::TextsNow(
-    std::span<const FoundChunk> found, const Documents& documents) const {
-  std::map<std::string_view, std::vector<size_t>> by_document;
-  for (size_t i = 0; i < found.size(); ++i) {
-    by_document[found[i].document_id].push_back(i);
-  }
-  std::vector<std::string> texts(found.size());
-  for (const auto& [id, chunks] : by_document) {
-    const auto text = TextNow(documents.find(id)->second);
-    if (absl::IsNotFound(text.status())) continue;
-    GIST_RETURN_IF_ERROR(text.status());
-    for (const size_t i : chunks) texts[i] = found[i].chunk.TextIn(*text);
-  }
-  return texts;
 }
 
 // kNotFound: context or text are gone.

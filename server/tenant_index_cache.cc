@@ -69,7 +69,7 @@ absl::Status TenantIndexCache::Reserve(const std::string& tenant,
 }
 
 void TenantIndexCache::Return(const std::string& tenant,
-                              std::unique_ptr<TenantIndex> index) {
+                              std::unique_ptr<TenantIndexes> index) {
   const std::scoped_lock lock(mutex_);
   const auto entry = Find(tenant);
   if (index == nullptr) {

@@ -11,9 +11,26 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/tenant_words.h"
 #include "storage/tenant_index.h"
 
 namespace gist {
+
+// How a tenant's chunks are found: by what they mean, and by their words. Both
+// hold the same documents, or `words` fewer.
+struct TenantIndexes {
+  TenantIndex vectors;
+  TenantWords words = {};
+
+  void Remove(std::string_view document_id) {
+    vectors.Remove(document_id);
+    words.Remove(document_id);
+  }
+  // After `more` chunks, their words apart.
+  int64_t memory_bytes(int64_t more = 0) const {
+    return vectors.memory_bytes(more) + words.memory_bytes();
+  }
+};
 
 // Least recently used first out. An index is lent, never shared: whoever takes
 // it sees to it that nobody else asks for the same tenant's meanwhile. Bounded
@@ -25,7 +42,7 @@ class TenantIndexCache {
   class Loan {
    public:
     Loan(TenantIndexCache& cache, std::string tenant,
-         std::unique_ptr<TenantIndex> its_index)
+         std::unique_ptr<TenantIndexes> its_index)
         : index(std::move(its_index)),
           cache_(cache),
           tenant_(std::move(tenant)) {}
@@ -39,7 +56,7 @@ class TenantIndexCache {
       return cache_.Reserve(tenant_, bytes);
     }
 
-    std::unique_ptr<TenantIndex> index;  // null: not in memory
+    std::unique_ptr<TenantIndexes> index;  // null: not in memory
 
    private:
     TenantIndexCache& cache_;
@@ -58,14 +75,14 @@ class TenantIndexCache {
  private:
   struct Entry {
     std::string tenant;
-    std::unique_ptr<TenantIndex> index;  // null: lent
-    int64_t bytes = 0;                   // that it takes, or may grow to
-    std::vector<std::string> forgotten;  // documents, while it is lent
+    std::unique_ptr<TenantIndexes> index;  // null: lent
+    int64_t bytes = 0;                     // that it takes, or may grow to
+    std::vector<std::string> forgotten;    // documents, while it is lent
   };
   using Entries = std::list<Entry>;
 
   absl::Status Reserve(const std::string& tenant, int64_t bytes);
-  void Return(const std::string& tenant, std::unique_ptr<TenantIndex> index);
+  void Return(const std::string& tenant, std::unique_ptr<TenantIndexes> index);
   // Want mutex_.
   Entries::iterator Find(std::string_view tenant);
   int64_t BytesLocked() const;

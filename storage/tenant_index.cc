@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -107,10 +108,28 @@ absl::StatusOr<std::vector<FoundChunk>> TenantIndex::Search(
   for (const Neighbour& neighbour : neighbours) {
     const auto& [first, id] =
         *std::prev(by_label_.upper_bound(neighbour.label));
-    found.push_back({id, documents_.at(id).chunks.at(neighbour.label - first),
+    const size_t number = neighbour.label - first;
+    found.push_back({id, number, documents_.at(id).chunks.at(number),
                      neighbour.similarity});
   }
   return found;
+}
+
+std::span<const IndexedChunk> TenantIndex::ChunksOf(
+    std::string_view document_id) const {
+  return documents_.find(document_id)->second.chunks;
+}
+
+absl::StatusOr<FoundChunk> TenantIndex::Chunk(
+    std::string_view document_id, size_t number,
+    std::span<const float> vector) const {
+  const Document& document = documents_.find(document_id)->second;
+  GIST_ASSIGN_OR_RETURN(const auto its_vector,
+                        vectors_.Vector(document.first_label + number));
+  return FoundChunk{std::string(document_id), number,
+                    document.chunks.at(number),
+                    std::inner_product(vector.begin(), vector.end(),
+                                       its_vector.begin(), 0.0f)};
 }
 
 bool TenantIndex::WantsStoring() const {

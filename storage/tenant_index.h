@@ -29,6 +29,7 @@ ChunkSettings SettingsOf(const ChunkIndex& index);
 
 struct FoundChunk {
   std::string document_id;
+  size_t number = 0;  // which of the document's
   IndexedChunk chunk;
   float similarity = 0;  // cosine to the question
 };
@@ -59,6 +60,12 @@ class TenantIndex {
   // A third or more of the graph's places are of vectors that were removed:
   // time to make it anew.
   bool IsSparse() const;
+
+  // Of a document that it holds.
+  std::span<const IndexedChunk> ChunksOf(std::string_view document_id) const;
+  // One of those, as Search would have found it.
+  absl::StatusOr<FoundChunk> Chunk(std::string_view document_id, size_t number,
+                                   std::span<const float> vector) const;
 
   // As VectorIndex::Search, with at least kLeastEf candidates.
   static constexpr int kLeastEf = 256;

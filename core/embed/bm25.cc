@@ -1,10 +1,10 @@
 #include "core/embed/bm25.h"
 
+#include <algorithm>
 #include <cmath>
-#include <cstddef>
+#include <functional>
 #include <numeric>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "core/embed/bert_classes.h"
@@ -57,6 +57,19 @@ void ForEachTerm(std::string_view text, const Take& take) {
   end_run();
 }
 
+// Of `texts` texts, `holders` hold the term, which this one has `count` times;
+// `length`: of the mean of all.
+double Part(double texts, double holders, double count, double length) {
+  const double weight = std::log1p((texts - holders + 0.5) / (holders + 0.5));
+  const double shortening = 1 - kLengthShare + kLengthShare * length;
+  return weight * count * (kSaturation + 1) /
+         (count + kSaturation * shortening);
+}
+
+size_t HashOf(const std::u32string& term) {
+  return std::hash<std::u32string>()(term);
+}
+
 }  // namespace
 
 std::vector<double> Bm25Scores(std::string_view question,
@@ -96,14 +109,89 @@ std::vector<double> Bm25Scores(std::string_view question,
       std::accumulate(lengths.begin(), lengths.end(), 0.0) / n;
   std::vector<double> scores(texts.size());
   for (const auto& [text, term, count] : postings) {
-    const double weight =
-        std::log1p((n - holders[term] + 0.5) / (holders[term] + 0.5));
-    const double length =
-        1 - kLengthShare + kLengthShare * lengths[text] / mean_length;
-    scores[text] +=
-        weight * count * (kSaturation + 1) / (count + kSaturation * length);
+    scores[text] += Part(n, holders[term], count, lengths[text] / mean_length);
   }
   return scores;
+}
+
+void Bm25Index::Add(uint64_t label, std::string_view text) {
+  uint32_t place = uint32_t(places_.size());
+  if (free_places_.empty()) {
+    places_.emplace_back();
+  } else {
+    place = free_places_.back();
+    free_places_.pop_back();
+  }
+  texts_.emplace(label, place);
+  Text& its = places_[place];
+  its.label = label;
+  ForEachTerm(text, [&](const std::u32string& term) {
+    ++its.length;
+    const uint32_t number =
+        numbers_.try_emplace(HashOf(term), uint32_t(postings_.size()))
+            .first->second;
+    if (number == postings_.size()) postings_.emplace_back();
+    std::vector<Posting>& postings = postings_[number];
+    if (postings.empty() || postings.back().place != place) {
+      postings.push_back({.place = place});
+      its.terms.push_back(number);
+    }
+    ++postings.back().count;
+  });
+  its.terms.shrink_to_fit();
+  total_length_ += its.length;
+  postings_count_ += std::ssize(its.terms);
+}
+
+void Bm25Index::Remove(uint64_t label) {
+  const auto found = texts_.find(label);
+  if (found == texts_.end()) return;
+  const uint32_t place = found->second;
+  texts_.erase(found);
+  Text text = std::exchange(places_[place], {});
+  for (const uint32_t number : text.terms) {
+    std::erase_if(postings_[number], [&](const Posting& posting) {
+      return posting.place == place;
+    });
+  }
+  total_length_ -= text.length;
+  postings_count_ -= std::ssize(text.terms);
+  free_places_.push_back(place);
+}
+
+std::vector<Bm25Index::Match> Bm25Index::Search(
+    std::string_view question) const {
+  std::vector<uint32_t> wanted;
+  ForEachTerm(question, [&](const std::u32string& term) {
+    const auto number = numbers_.find(HashOf(term));
+    if (number != numbers_.end()) wanted.push_back(number->second);
+  });
+  std::ranges::sort(wanted);
+  const auto rest = std::ranges::unique(wanted);
+  wanted.erase(rest.begin(), rest.end());
+  const double n = double(texts_.size()), mean_length = total_length_ / n;
+  std::unordered_map<uint32_t, double> scores;  // of places
+  for (const uint32_t number : wanted) {
+    const std::vector<Posting>& postings = postings_[number];
+    for (const auto& [place, count] : postings) {
+      scores[place] += Part(n, double(postings.size()), count,
+                            places_[place].length / mean_length);
+    }
+  }
+  std::vector<Match> matches;
+  for (const auto& [place, score] : scores)
+    matches.push_back({places_[place].label, score});
+  std::ranges::sort(matches, [](const Match& a, const Match& b) {
+    return a.score != b.score ? a.score > b.score : a.label < b.label;
+  });
+  return matches;
+}
+
+// Postings grow by half of what they need, about.
+int64_t Bm25Index::memory_bytes() const {
+  constexpr int64_t kTermBytes = 56, kTextBytes = 96;
+  return postings_count_ * int64_t(sizeof(Posting) * 3 / 2 + sizeof(uint32_t)) +
+         std::ssize(postings_) * kTermBytes + std::ssize(places_) * kTextBytes;
 }
 
 }  // namespace gist

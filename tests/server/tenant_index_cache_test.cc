@@ -12,16 +12,20 @@ using testing::HasSubstr;
 
 const ChunkSettings kSettings{"embedder", 200, 40};
 
-std::unique_ptr<TenantIndex> IndexWith(const std::string& document_id) {
+std::unique_ptr<TenantIndexes> IndexWith(const std::string& document_id) {
   ChunkIndex chunks{.embedder_fingerprint = kSettings.embedder_fingerprint,
                     .max_tokens = kSettings.max_tokens,
                     .overlap_tokens = kSettings.overlap_tokens,
                     .chunks = {{0, 1, 1}},
                     .vectors = VectorIndex(2, {})};
   EXPECT_THAT(chunks.vectors.Add(0, std::vector<float>{1, 0}), IsOk());
-  auto index = std::make_unique<TenantIndex>(kSettings, 2);
-  EXPECT_THAT(index->Add(document_id, chunks, [] { return absl::OkStatus(); }),
-              IsOk());
+  auto index = std::make_unique<TenantIndexes>(
+      TenantIndexes{.vectors = TenantIndex(kSettings, 2)});
+  EXPECT_THAT(
+      index->vectors.Add(document_id, chunks, [] { return absl::OkStatus(); }),
+      IsOk());
+  const std::string_view texts[] = {"two words"};
+  index->words.Add(document_id, texts);
   return index;
 }
 
@@ -76,10 +80,10 @@ TEST(TenantIndexCacheTest, ForgetsADocumentAlsoWhereItIsLent) {
   {
     const auto b = cache.Take("b");
     cache.Forget("b's");
-    EXPECT_TRUE(b.index->Holds("b's")) << "its user reads it";
+    EXPECT_TRUE(b.index->vectors.Holds("b's")) << "its user reads it";
   }
-  EXPECT_FALSE(cache.Take("a").index->Holds("a's"));
-  EXPECT_FALSE(cache.Take("b").index->Holds("b's"));
+  EXPECT_FALSE(cache.Take("a").index->vectors.Holds("a's"));
+  EXPECT_FALSE(cache.Take("b").index->vectors.Holds("b's"));
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string>
 
 namespace gist {
 namespace {
@@ -64,6 +66,53 @@ TEST(Bm25Test, EachTextCountsForItself) {
   EXPECT_EQ(scores[0], scores[2]);
   EXPECT_EQ(scores[0], scores[4]);
   EXPECT_GT(scores[1], scores[3]);
+}
+
+// An index over texts that came and went against the formula over those that
+// are there.
+TEST(Bm25IndexTest, EqualsTheScoresOfTheTextsThatAreThere) {
+  const std::vector<std::string> texts = {"the red fox",
+                                          "a red red hen sat",
+                                          "no",
+                                          "그 비밀의 암호가 ABC123입니다.",
+                                          "",
+                                          "red fox, red fox!",
+                                          "비밀은 없다",
+                                          "fox"};
+  const auto expect_equal = [&](const Bm25Index& index,
+                                const std::vector<uint64_t>& labels) {
+    std::vector<std::string_view> there;
+    for (const uint64_t label : labels) there.push_back(texts[label]);
+    for (const char* const question :
+         {"red fox", "fox red, fox", "비밀 암호는", "abc123", "cow", ""}) {
+      const std::vector<double> want = Bm25Scores(question, there);
+      std::vector<double> got(there.size());
+      double before = 1e9;
+      for (const auto& [label, score] : index.Search(question)) {
+        const auto at = std::ranges::find(labels, label);
+        ASSERT_NE(at, labels.end()) << label;
+        got[size_t(at - labels.begin())] = score;
+        EXPECT_LE(score, before);
+        EXPECT_GT(score, 0);
+        before = score;
+      }
+      for (size_t i = 0; i < want.size(); ++i)
+        EXPECT_NEAR(got[i], want[i], 1e-12) << question << " " << there[i];
+    }
+    EXPECT_EQ(index.size(), labels.size());
+  };
+  Bm25Index index;
+  expect_equal(index, {});
+  for (const uint64_t label : {0, 1, 2, 3, 4}) index.Add(label, texts[label]);
+  expect_equal(index, {0, 1, 2, 3, 4});
+  const int64_t bytes = index.memory_bytes();
+  index.Remove(1);
+  index.Remove(3);
+  index.Remove(9);
+  EXPECT_LT(index.memory_bytes(), bytes);
+  expect_equal(index, {0, 2, 4});
+  for (const uint64_t label : {5, 6, 7}) index.Add(label, texts[label]);
+  expect_equal(index, {0, 2, 4, 5, 6, 7});
 }
 
 TEST(Bm25Test, NothingIsNothing) {
