@@ -76,6 +76,8 @@ absl::StatusOr<Retriever::Candidates> Retriever::Look(
       candidates.chunks,
       indexes.vectors.Search(vector, words ? kCandidates : options.top_k,
                              options.ef));
+  // `places` looks at the ids in there.
+  candidates.chunks.reserve(candidates.chunks.size() + kCandidates);
   std::map<std::pair<std::string_view, size_t>, size_t> places;
   for (size_t i = 0; i < candidates.chunks.size(); ++i) {
     const FoundChunk& chunk = candidates.chunks[i];
