@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -201,13 +200,11 @@ absl::StatusOr<Retrieved> Retriever::Find(
        RankPassages(options.ranking, nearest, bm25, size_t(options.top_k))) {
     const auto [document, chunk] = places[place];
     const auto [begin, end, tokens] = indexes[document].chunks[chunk];
-    GIST_ASSIGN_OR_RETURN(const auto its_vector,
-                          indexes[document].vectors.Vector(chunk));
+    GIST_ASSIGN_OR_RETURN(const float similarity,
+                          indexes[document].vectors.Similarity(chunk, vector));
     retrieved.chunks.push_back({records[document].context_id, int(document),
-                                begin, end,
-                                std::inner_product(vector.begin(), vector.end(),
-                                                   its_vector.begin(), 0.0f),
-                                bm25[place], std::string(pieces[place])});
+                                begin, end, similarity, bm25[place],
+                                std::string(pieces[place])});
   }
   retrieved.search_seconds = SecondsSince(start);
   retrieved.documents = int(records.size());

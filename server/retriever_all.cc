@@ -1,6 +1,7 @@
 // Passages of all documents of a tenant.
 #include <algorithm>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
 #include "core/base/status.h"
@@ -46,17 +47,18 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
     TenantIndexCache::Loan loan = indexes_.Take(tenant);
     start = Clock::now();
     GIST_ASSIGN_OR_RETURN(documents, Update(caller, loan, &retrieved));
-    if (options.ranking != Ranking::kDense) {
+    const TenantIndexes& indexes = *loan.index;
+    const bool lacks_words =
+        int64_t(indexes.words.size()) < indexes.vectors.chunks();
+    if (options.ranking != Ranking::kDense && lacks_words) {
       for (const auto& [id, document] : documents) {
-        if (loan.index->words.Holds(id)) continue;
         GIST_RETURN_IF_ERROR(caller.Check());
         GIST_RETURN_IF_ERROR(AddWords(document, loan));
       }
     }
     retrieved.index_seconds = SecondsSince(start);
     start = Clock::now();
-    GIST_ASSIGN_OR_RETURN(candidates,
-                          Look(*loan.index, question, vector, options));
+    GIST_ASSIGN_OR_RETURN(candidates, Look(indexes, question, vector, options));
   }
   GIST_ASSIGN_OR_RETURN(retrieved.chunks, Best(candidates, documents, options));
   retrieved.search_seconds += SecondsSince(start);
@@ -76,24 +78,21 @@ absl::StatusOr<Retriever::Candidates> Retriever::Look(
       candidates.chunks,
       indexes.vectors.Search(vector, words ? kCandidates : options.top_k,
                              options.ef));
-  // `places` looks at the ids in there.
-  candidates.chunks.reserve(candidates.chunks.size() + kCandidates);
-  std::map<std::pair<std::string_view, size_t>, size_t> places;
+  std::unordered_map<uint64_t, size_t> places;  // by label
   for (size_t i = 0; i < candidates.chunks.size(); ++i) {
-    const FoundChunk& chunk = candidates.chunks[i];
-    candidates.nearest.push_back({i, chunk.similarity});
-    places[{chunk.document_id, chunk.number}] = i;
+    candidates.nearest.push_back({i, candidates.chunks[i].similarity});
+    places[candidates.chunks[i].label] = i;
   }
   candidates.bm25.resize(candidates.chunks.size());
   if (!words) return candidates;
   int left = kCandidates;
-  for (const auto& [id, chunk, bm25] : indexes.words.Search(question)) {
-    const auto place = places.find({id, chunk});
+  for (const auto& [label, bm25] : indexes.words.Search(question)) {
+    const auto place = places.find(label);
     if (place != places.end()) {
       candidates.bm25[place->second] = bm25;
     } else if (left-- > 0) {
       GIST_ASSIGN_OR_RETURN(candidates.chunks.emplace_back(),
-                            indexes.vectors.Chunk(id, chunk, vector));
+                            indexes.vectors.Chunk(label, vector));
       candidates.bm25.push_back(bm25);
     }
   }
@@ -217,19 +216,21 @@ absl::Status Retriever::AddDocument(const TenantDocument& document,
                                  [&caller] { return caller.Check(); });
 }
 
-// Nothing where its text is gone meanwhile.
+// Nothing where they are there, or its text is gone meanwhile.
 absl::Status Retriever::AddWords(const TenantDocument& document,
                                  TenantIndexCache::Loan& loan) const {
-  const std::string& id = document.document_id;
+  Bm25Index& words = loan.index->words;
+  const auto chunks = loan.index->vectors.ChunksOf(document.document_id);
+  if (chunks.empty() || words.Holds(chunks[0].label)) return absl::OkStatus();
   const auto text = TextNow(document);
   if (absl::IsNotFound(text.status())) return absl::OkStatus();
   GIST_RETURN_IF_ERROR(text.status());
-  std::vector<std::string_view> chunks;
-  for (const IndexedChunk& chunk : loan.index->vectors.ChunksOf(id))
-    chunks.push_back(chunk.TextIn(*text));
-  loan.index->words.Add(id, chunks);
+  for (const auto& [label, chunk] : chunks)
+    words.Add(label, chunk.TextIn(*text));
   const absl::Status fits = loan.Reserve(loan.index->memory_bytes());
-  if (!fits.ok()) loan.index->words.Remove(id);
+  if (!fits.ok()) {
+    for (const auto& [label, chunk] : chunks) words.Remove(label);
+  }
   return fits;
 }
 

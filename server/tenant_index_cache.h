@@ -11,20 +11,20 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/tenant_words.h"
+#include "core/embed/bm25.h"
 #include "storage/tenant_index.h"
 
 namespace gist {
 
-// How a tenant's chunks are found: by what they mean, and by their words. Both
-// hold the same documents, or `words` fewer.
+// How a tenant's chunks are found: by what they mean, and by their words.
 struct TenantIndexes {
   TenantIndex vectors;
-  TenantWords words = {};
+  Bm25Index words = {};  // by the same labels; in memory alone
 
   void Remove(std::string_view document_id) {
+    for (const auto& [label, chunk] : vectors.ChunksOf(document_id))
+      words.Remove(label);
     vectors.Remove(document_id);
-    words.Remove(document_id);
   }
   // After `more` chunks, their words apart.
   int64_t memory_bytes(int64_t more = 0) const {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <set>
 #include <utility>
 
@@ -105,31 +104,32 @@ absl::StatusOr<std::vector<FoundChunk>> TenantIndex::Search(
   GIST_ASSIGN_OR_RETURN(const auto neighbours,
                         vectors_.Search(vector, count, std::max(ef, kLeastEf)));
   std::vector<FoundChunk> found;
-  for (const Neighbour& neighbour : neighbours) {
-    const auto& [first, id] =
-        *std::prev(by_label_.upper_bound(neighbour.label));
-    const size_t number = neighbour.label - first;
-    found.push_back({id, number, documents_.at(id).chunks.at(number),
-                     neighbour.similarity});
-  }
+  for (const auto& [label, similarity] : neighbours)
+    found.push_back(ChunkAt(label, similarity));
   return found;
 }
 
-std::span<const IndexedChunk> TenantIndex::ChunksOf(
+FoundChunk TenantIndex::ChunkAt(uint64_t label, float similarity) const {
+  const auto& [first, id] = *std::prev(by_label_.upper_bound(label));
+  return {id, label, documents_.at(id).chunks.at(label - first), similarity};
+}
+
+std::vector<TenantIndex::LabelledChunk> TenantIndex::ChunksOf(
     std::string_view document_id) const {
-  return documents_.find(document_id)->second.chunks;
+  std::vector<LabelledChunk> chunks;
+  const auto found = documents_.find(document_id);
+  if (found == documents_.end()) return chunks;
+  uint64_t label = found->second.first_label;
+  for (const IndexedChunk& chunk : found->second.chunks)
+    chunks.push_back({label++, chunk});
+  return chunks;
 }
 
 absl::StatusOr<FoundChunk> TenantIndex::Chunk(
-    std::string_view document_id, size_t number,
-    std::span<const float> vector) const {
-  const Document& document = documents_.find(document_id)->second;
-  GIST_ASSIGN_OR_RETURN(const auto its_vector,
-                        vectors_.Vector(document.first_label + number));
-  return FoundChunk{std::string(document_id), number,
-                    document.chunks.at(number),
-                    std::inner_product(vector.begin(), vector.end(),
-                                       its_vector.begin(), 0.0f)};
+    uint64_t label, std::span<const float> vector) const {
+  GIST_ASSIGN_OR_RETURN(const float similarity,
+                        vectors_.Similarity(label, vector));
+  return ChunkAt(label, similarity);
 }
 
 bool TenantIndex::WantsStoring() const {

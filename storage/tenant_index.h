@@ -29,7 +29,7 @@ ChunkSettings SettingsOf(const ChunkIndex& index);
 
 struct FoundChunk {
   std::string document_id;
-  size_t number = 0;  // which of the document's
+  uint64_t label = 0;
   IndexedChunk chunk;
   float similarity = 0;  // cosine to the question
 };
@@ -61,10 +61,14 @@ class TenantIndex {
   // time to make it anew.
   bool IsSparse() const;
 
-  // Of a document that it holds.
-  std::span<const IndexedChunk> ChunksOf(std::string_view document_id) const;
-  // One of those, as Search would have found it.
-  absl::StatusOr<FoundChunk> Chunk(std::string_view document_id, size_t number,
+  // A chunk's number here, which no other ever has.
+  struct LabelledChunk {
+    uint64_t label = 0;
+    IndexedChunk chunk;
+  };
+  std::vector<LabelledChunk> ChunksOf(std::string_view document_id) const;
+  // A chunk that is here, as Search would have found it.
+  absl::StatusOr<FoundChunk> Chunk(uint64_t label,
                                    std::span<const float> vector) const;
 
   // As VectorIndex::Search, with at least kLeastEf candidates.
@@ -89,6 +93,7 @@ class TenantIndex {
 
   explicit TenantIndex(VectorIndex vectors) : vectors_(std::move(vectors)) {}
   void Insert(const std::string& document_id, Document document);
+  FoundChunk ChunkAt(uint64_t label, float similarity) const;
   absl::Status ReadHeader(const nlohmann::json& header);
 
   ChunkSettings settings_;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "core/base/status.h"
@@ -211,6 +212,14 @@ absl::StatusOr<std::vector<float>> VectorIndex::Vector(uint64_t label) const {
   GIST_ASSIGN_OR_RETURN(const unsigned node, impl_->NodeOf(label));
   const std::span<const float> data = impl_->Data(node);
   return std::vector<float>(data.begin(), data.end());
+}
+
+absl::StatusOr<float> VectorIndex::Similarity(
+    uint64_t label, std::span<const float> vector) const {
+  GIST_RETURN_IF_ERROR(impl_->CheckSize(vector));
+  GIST_ASSIGN_OR_RETURN(const unsigned node, impl_->NodeOf(label));
+  return std::inner_product(vector.begin(), vector.end(),
+                            impl_->Data(node).begin(), 0.0f);
 }
 
 absl::StatusOr<std::vector<Neighbour>> VectorIndex::Search(

@@ -51,6 +51,9 @@ class VectorIndex {
   absl::Status Remove(uint64_t label);
   // kNotFound: no such label.
   absl::StatusOr<std::vector<float>> Vector(uint64_t label) const;
+  // Of that one to `vector`, as Search tells it. Likewise.
+  absl::StatusOr<float> Similarity(uint64_t label,
+                                   std::span<const float> vector) const;
 
   // The `count` most similar, or as many as there are, best first; of equal
   // ones the smaller label first. Where the graph leads to fewer, all are

@@ -36,6 +36,7 @@ class Bm25Index {
   // All texts that share a word, the best first; of equal ones the first label.
   std::vector<Match> Search(std::string_view question) const;
 
+  bool Holds(uint64_t label) const { return texts_.contains(label); }
   size_t size() const { return texts_.size(); }
   int64_t memory_bytes() const;  // about
 

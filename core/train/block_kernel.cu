@@ -19,6 +19,7 @@ constexpr int kThreads = kWarps * kWarpThreads;
 constexpr int kRows = 2 * kWarps;        // query rows at a time, two a warp
 constexpr int kKeys = 2 * kWarpThreads;  // keys at a time, two a thread
 constexpr unsigned kAll = 0xffffffffu;
+static_assert(kMostBlockRows <= kKeys);  // a block's own keys come at once
 
 __device__ float SumOf(float x) {
   for (int step = kWarpThreads / 2; step > 0; step /= 2)
@@ -270,8 +271,9 @@ struct Pass {
     }
     __syncwarp();
   }
-  __device__ void SetWeight(int r, int k, float weight) const {
-    weights[(2 * warp + r) * kKeys + lane + kWarpThreads * k] = weight;
+  // Where the thread's key `k` for the warp's row `r` lies in those.
+  __device__ int WeightAt(int r, int k) const {
+    return (2 * warp + r) * kKeys + lane + kWarpThreads * k;
   }
 };
 
@@ -304,7 +306,7 @@ __device__ void Forward(const BlockKernelArgs& args, float* shared) {
           float added = 0;
           for (int k = 0; k < 2; ++k) {
             const float weight = expf(scores[r][k] - base);
-            pass.SetWeight(r, k, weight);
+            pass.weights[pass.WeightAt(r, k)] = weight;
             added += weight;
           }
           most[r] = top;
@@ -328,19 +330,17 @@ __device__ void Forward(const BlockKernelArgs& args, float* shared) {
 template <int DIM>
 struct OwnGradients {
   float* out;      // [kRows, DIM], of the rows at hand
-  float* scores;   // [kRows, kKeys], likewise
-  float* weights;  // likewise
+  float* weights;  // [kRows, kKeys], likewise; their scores' are pass.weights
   float* key;      // [most_rows, DIM], sums
   float* value;    // likewise
 
   __device__ OwnGradients(float* shared, int most_rows)
       : out(shared + Pass<DIM>::kFloats),
-        scores(out + kRows * DIM),
-        weights(scores + kRows * kKeys),
+        weights(out + kRows * DIM),
         key(weights + kRows * kKeys),
         value(key + most_rows * DIM) {}
   static int Floats(int most_rows) {
-    return kRows * (DIM + 2 * kKeys) + 2 * most_rows * DIM;
+    return kRows * (DIM + kKeys) + 2 * most_rows * DIM;
   }
 };
 
@@ -352,7 +352,7 @@ __device__ void AddOwn(const Pass<DIM>& pass, const OwnGradients<DIM>& own) {
     const int gist = i / DIM, place = i % DIM;
     float key = 0, value = 0;
     for (int row = 0; row < kRows; ++row) {
-      key += own.scores[row * kKeys + gist] * pass.queries[row * DIM + place];
+      key += pass.weights[row * kKeys + gist] * pass.queries[row * DIM + place];
       value += own.weights[row * kKeys + gist] * own.out[row * DIM + place];
     }
     own.key[i] += key;
@@ -417,13 +417,8 @@ __device__ void Backward(const BlockKernelArgs& args, float* shared) {
             const bool sees = pass.Sees(pass.FirstRow(rows) + r, span, key);
             const float weight = sees ? expf(scores[r][k] - log_sum[r]) : 0;
             const float score = weight * (products[r][k] - dot[r]);
-            pass.SetWeight(r, k, score);
-            if (span == pass.Tiles()) {
-              const int at =
-                  (2 * pass.warp + r) * kKeys + pass.lane + kWarpThreads * k;
-              own.scores[at] = score;
-              own.weights[at] = weight;
-            }
+            pass.weights[pass.WeightAt(r, k)] = score;
+            if (span == pass.Tiles()) own.weights[pass.WeightAt(r, k)] = weight;
           }
         }
         pass.AddWeighted(pass.keys, &turned);
@@ -450,6 +445,24 @@ template <int DIM>
 __global__ void __launch_bounds__(kThreads)
     BackwardKernel(const BlockKernelArgs args) {
   Backward<DIM>(args, shared_floats);
+}
+
+// `start(kernel, args, floats of shared memory)` with the kernel for the heads.
+template <typename Launch>
+const char* StartForward(const BlockKernelArgs& args, Launch start) {
+  return args.head_dim <= 64
+             ? start(ForwardKernel<64>, args, Pass<64>::kFloats)
+             : start(ForwardKernel<128>, args, Pass<128>::kFloats);
+}
+
+template <typename Launch>
+const char* StartBackward(const BlockKernelArgs& args, Launch start) {
+  const int rows = args.most_rows;
+  return args.head_dim <= 64
+             ? start(BackwardKernel<64>, args,
+                     Pass<64>::kFloats + OwnGradients<64>::Floats(rows))
+             : start(BackwardKernel<128>, args,
+                     Pass<128>::kFloats + OwnGradients<128>::Floats(rows));
 }
 
 #ifdef __CUDACC__
@@ -488,21 +501,12 @@ const char* Start(void (*kernel)(BlockKernelArgs), const BlockKernelArgs& args,
 
 GIST_EXPORT const char* gist_block_attention(
     const gist::BlockKernelArgs& args) {
-  using namespace gist;
-  return args.head_dim <= 64
-             ? Start(ForwardKernel<64>, args, Pass<64>::kFloats)
-             : Start(ForwardKernel<128>, args, Pass<128>::kFloats);
+  return gist::StartForward(args, gist::Start);
 }
 
 GIST_EXPORT const char* gist_block_attention_backward(
     const gist::BlockKernelArgs& args) {
-  using namespace gist;
-  const int rows = args.most_rows;
-  return args.head_dim <= 64
-             ? Start(BackwardKernel<64>, args,
-                     Pass<64>::kFloats + OwnGradients<64>::Floats(rows))
-             : Start(BackwardKernel<128>, args,
-                     Pass<128>::kFloats + OwnGradients<128>::Floats(rows));
+  return gist::StartBackward(args, gist::Start);
 }
 
 #endif  // __CUDACC__

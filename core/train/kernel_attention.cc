@@ -37,7 +37,12 @@ void Run(BlockKernel kernel, const BlockKernelArgs& args) {
     throw std::runtime_error(std::string("gists' attention: ") + error);
 }
 
-BlockKernelArgs ArgsOf(const WritePlan& plan, int layer) {
+// The gists' own rows, before RoPE, and what the forward pass makes of them.
+struct OwnRows {
+  Tensor query, key, value, out, log_sum;
+};
+
+BlockKernelArgs ArgsOf(const WritePlan& plan, int layer, const OwnRows& rows) {
   const FrozenModel& model = *plan.model;
   const KernelPlan& kernel = *plan.kernel;
   const auto ints = [](const Tensor& tensor) {
@@ -63,6 +68,11 @@ BlockKernelArgs ArgsOf(const WritePlan& plan, int layer) {
   args.prefix_keys = model.prefix_keys[size_t(layer)].const_data_ptr<float>();
   args.prefix_values =
       model.prefix_values[size_t(layer)].const_data_ptr<float>();
+  args.query = rows.query.const_data_ptr<float>();
+  args.key = rows.key.const_data_ptr<float>();
+  args.value = rows.value.const_data_ptr<float>();
+  args.out = rows.out.mutable_data_ptr<float>();
+  args.log_sum = rows.log_sum.mutable_data_ptr<float>();
   return args;
 }
 
@@ -71,14 +81,10 @@ struct KernelNode final : torch::autograd::Node {
   variable_list apply(variable_list&& out_gradients) override {
     const at::NoGradGuard no_grad;
     const Tensor gradient = out_gradients[0].contiguous();
-    const variable_list gradients = {at::empty_like(query), at::empty_like(key),
-                                     at::empty_like(value)};
-    BlockKernelArgs args = ArgsOf(*plan, layer);
-    args.query = query.const_data_ptr<float>();
-    args.key = key.const_data_ptr<float>();
-    args.value = value.const_data_ptr<float>();
-    args.out = out.mutable_data_ptr<float>();
-    args.log_sum = log_sum.mutable_data_ptr<float>();
+    const variable_list gradients = {at::empty_like(rows.query),
+                                     at::empty_like(rows.key),
+                                     at::empty_like(rows.value)};
+    BlockKernelArgs args = ArgsOf(*plan, layer, rows);
     args.out_gradient = gradient.const_data_ptr<float>();
     args.query_gradient = gradients[0].mutable_data_ptr<float>();
     args.key_gradient = gradients[1].mutable_data_ptr<float>();
@@ -86,13 +92,11 @@ struct KernelNode final : torch::autograd::Node {
     Run(plan->kernel->kernels.backward, args);
     return gradients;
   }
-  void release_variables() override {
-    query = key = value = out = log_sum = Tensor();
-  }
+  void release_variables() override { rows = {}; }
 
   std::shared_ptr<const WritePlan> plan;
   int layer = 0;
-  Tensor query, key, value, out, log_sum;
+  OwnRows rows;
 };
 
 }  // namespace
@@ -149,27 +153,21 @@ std::shared_ptr<const KernelPlan> MakeKernelPlan(const WritePlan& plan,
 Tensor KernelAttention(const std::shared_ptr<const WritePlan>& plan, int layer,
                        const Tensor& query, const Tensor& key,
                        const Tensor& value) {
-  const Tensor q = query.detach().contiguous(), k = key.detach().contiguous(),
-               v = value.detach().contiguous();
-  const Tensor out = at::empty_like(q);
-  const Tensor log_sum =
-      at::empty({q.size(0), plan->model->config.heads}, q.options());
-  BlockKernelArgs args = ArgsOf(*plan, layer);
-  args.query = q.const_data_ptr<float>();
-  args.key = k.const_data_ptr<float>();
-  args.value = v.const_data_ptr<float>();
-  args.out = out.mutable_data_ptr<float>();
-  args.log_sum = log_sum.mutable_data_ptr<float>();
-  Run(plan->kernel->kernels.forward, args);
+  OwnRows rows{.query = query.detach().contiguous(),
+               .key = key.detach().contiguous(),
+               .value = value.detach().contiguous(),
+               .out = {},
+               .log_sum = {}};
+  const Tensor out = at::empty_like(rows.query);
+  rows.out = out.detach();
+  rows.log_sum =
+      at::empty({out.size(0), plan->model->config.heads}, out.options());
+  Run(plan->kernel->kernels.forward, ArgsOf(*plan, layer, rows));
   if (torch::autograd::compute_requires_grad(query, key, value)) {
     auto node = MakeNode<KernelNode>();
     node->plan = plan;
     node->layer = layer;
-    node->query = q;
-    node->key = k;
-    node->value = v;
-    node->out = out.detach();
-    node->log_sum = log_sum;
+    node->rows = std::move(rows);
     SetHistory(out, std::move(node), query, key, value);
   }
   return out;

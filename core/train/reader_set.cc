@@ -124,23 +124,16 @@ absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids,
   const int before = front.defined() ? int(front.size(3)) : 0;
   const int tokens = before + int(ids.size());
   KvCache cache = base_.transformer->NewCache();
-  const auto write = [&](auto&& keys, auto&& values, int count) {
-    for (int layer = 0; layer < config.layers; ++layer)
-      cache.impl().Write(layer, keys(layer), values(layer));
-    cache.impl().Commit(count);
-  };
-  write(
-      [&](int layer) {
-        return model_.prefix_keys[size_t(layer)].transpose(0, 1);
-      },
-      [&](int layer) {
-        return model_.prefix_values[size_t(layer)].transpose(0, 1);
-      },
-      prefix);
-  if (before > 0) {
-    write([&](int layer) { return front[layer][0].to(at::kFloat); },
-          [&](int layer) { return front[layer][1].to(at::kFloat); }, before);
+  for (int layer = 0; layer < config.layers; ++layer) {
+    cache.impl().Write(layer, model_.prefix_keys[size_t(layer)].transpose(0, 1),
+                       model_.prefix_values[size_t(layer)].transpose(0, 1));
   }
+  cache.impl().Commit(prefix);
+  for (int layer = 0; before > 0 && layer < config.layers; ++layer) {
+    cache.impl().Write(layer, front[layer][0].to(at::kFloat),
+                       front[layer][1].to(at::kFloat));
+  }
+  cache.impl().Commit(before);
   for (size_t begin = 0; begin < ids.size(); begin += kChunkTokens) {
     const ForwardItem item{
         .cache = &cache,

@@ -24,8 +24,8 @@ std::unique_ptr<TenantIndexes> IndexWith(const std::string& document_id) {
   EXPECT_THAT(
       index->vectors.Add(document_id, chunks, [] { return absl::OkStatus(); }),
       IsOk());
-  const std::string_view texts[] = {"two words"};
-  index->words.Add(document_id, texts);
+  for (const auto& [label, chunk] : index->vectors.ChunksOf(document_id))
+    index->words.Add(label, "two words");
   return index;
 }
 

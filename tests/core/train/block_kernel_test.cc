@@ -1,9 +1,6 @@
 // The GPU's kernel, run on a processor, against the products by block.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linspace.h>
-#include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "tests/core/train/cuda_on_cpu.h"
@@ -27,8 +24,8 @@ struct Shape {
 
 void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 
-template <typename Kernel>
-const char* RunOnCpu(Kernel kernel, const BlockKernelArgs& args, int floats) {
+const char* RunOnCpu(void (*kernel)(BlockKernelArgs),
+                     const BlockKernelArgs& args, int floats) {
   if (size_t(floats) > std::size(shared_floats))
     return "too much shared memory";
   // Whatever was there before must not matter.
@@ -45,18 +42,11 @@ const char* RunOnCpu(Kernel kernel, const BlockKernelArgs& args, int floats) {
 }
 
 const char* ForwardOnCpu(const BlockKernelArgs& args) {
-  return args.head_dim <= 64
-             ? RunOnCpu(ForwardKernel<64>, args, Pass<64>::kFloats)
-             : RunOnCpu(ForwardKernel<128>, args, Pass<128>::kFloats);
+  return StartForward(args, RunOnCpu);
 }
 
 const char* BackwardOnCpu(const BlockKernelArgs& args) {
-  const int rows = args.most_rows;
-  return args.head_dim <= 64
-             ? RunOnCpu(BackwardKernel<64>, args,
-                        Pass<64>::kFloats + OwnGradients<64>::Floats(rows))
-             : RunOnCpu(BackwardKernel<128>, args,
-                        Pass<128>::kFloats + OwnGradients<128>::Floats(rows));
+  return StartBackward(args, RunOnCpu);
 }
 
 class BlockKernelTest : public testing::TestWithParam<Shape> {
