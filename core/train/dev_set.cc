@@ -29,6 +29,11 @@ std::string_view Trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
+std::string KindOf(const std::string& language, const std::string& family) {
+  return family.empty() || family == "passkey" ? language
+                                               : language + " " + family;
+}
+
 int32_t Likeliest(const std::vector<float>& logits) {
   return int32_t(std::max_element(logits.begin(), logits.end()) -
                  logits.begin());
@@ -142,12 +147,12 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
   const WrittenGists written = WriteGists(model_, layout_, documents, adapter);
   std::vector<int64_t> first_rows;
   std::vector<Task> tasks;
-  std::vector<std::string> languages;
+  std::vector<std::string> kinds;
   for (size_t i = 0; i < sets.size(); ++i) {
     for (const Task& task : sets[i].tasks) {
       first_rows.push_back(int64_t(i) * layout_.gist_tokens);
       tasks.push_back(task);
-      languages.push_back(sets[i].language);
+      kinds.push_back(KindOf(sets[i].language, task.family));
     }
   }
   GIST_ASSIGN_OR_RETURN(
@@ -157,7 +162,7 @@ absl::StatusOr<DevScores> DevSet::Score(int begin, int end, int tokens,
           : Answer(written, first_rows, tasks));
   DevScores scores;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    scores[languages[i]].Add(ScoreAnswer(answers[i], tasks[i].answer));
+    scores[kinds[i]].Add(ScoreAnswer(answers[i], tasks[i].answer));
   }
   return scores;
 }

@@ -28,7 +28,8 @@ struct DevScore {
   void Add(const DevScore& other);
   double accuracy() const { return samples > 0 ? double(exact) / samples : 0; }
 };
-using DevScores = std::map<std::string, DevScore>;  // by language
+// By language, and by family but for passkeys: "en", "en keyed".
+using DevScores = std::map<std::string, DevScore>;
 
 // Gists of a batch, [first_row, first_row + count), as plain numbers.
 GistKv ToGistKv(const WrittenGists& gists, const ModelConfig& config,

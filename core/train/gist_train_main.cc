@@ -34,6 +34,7 @@ struct Flags {
   std::vector<std::string> filler, dev_filler, settings,
       languages = {"en:7", "ko:3"}, families = {"passkey:1"};
   double mission_share = 0.2;
+  int min_facts = NiahOptions{}.min_facts, max_facts = NiahOptions{}.max_facts;
   int steps = 0, threads = 0, log_every = 10;
   std::string device = "cpu", weights = "float32";
 };
@@ -66,6 +67,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--family", flags.families, "NAME:WEIGHT, repeatable");
   app.add_option("--mission-share", flags.mission_share,
                  "share of passkeys in the mission's own frame");
+  app.add_option("--min-facts", flags.min_facts,
+                 "fewest facts of a document of family keyed");
+  app.add_option("--max-facts", flags.max_facts, "most facts of one");
   app.add_option("--set", flags.settings,
                  "KEY=VALUE over the preset, repeatable");
   app.add_option("--steps", flags.steps, "leave after so many steps; 0: all");
@@ -126,6 +130,8 @@ absl::Status AddTasks(const Flags& flags, const Tokenizer& tokenizer,
   GIST_ASSIGN_OR_RETURN(options.languages, ParseWeights(flags.languages));
   GIST_ASSIGN_OR_RETURN(options.families, ParseWeights(flags.families));
   options.mission_frame_share = flags.mission_share;
+  options.min_facts = flags.min_facts;
+  options.max_facts = flags.max_facts;
   options.code_parts = CodeParts(tokenizer);
   GIST_ASSIGN_OR_RETURN(spec->tasks, NiahSource::Create(options, filler));
   options.code_parts.clear();
@@ -227,7 +233,8 @@ absl::Status Train(const Flags& flags, TorchTrainer& trainer) {
     if (event.kind == TrainEvent::Kind::kCheckpoint) {
       GIST_RETURN_IF_ERROR(trainer.ExportFloat32(adapter));
     }
-    const bool enough = flags.steps > 0 && event.step >= flags.steps;
+    const bool enough =
+        flags.steps > 0 && event.step >= flags.steps && trainer.between_steps();
     if (!stop_wanted && !enough) continue;
     GIST_RETURN_IF_ERROR(trainer.Checkpoint());
     std::printf("stopped at step %d; the same command goes on from there\n",

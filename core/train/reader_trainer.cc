@@ -57,6 +57,9 @@ class ReaderTrainer final : public TorchTrainer {
   absl::Status Start(Embedder& embedder);
   absl::StatusOr<TrainEvent> Step() override;
   bool done() const override { return done_; }
+  bool between_steps() const override {
+    return !evaluating_ && !checkpoint_due_;
+  }
   absl::Status Checkpoint() override;
   absl::Status ExportAdapter(const std::string& folder) const override {
     return Export(folder, /*float32=*/false);
@@ -73,6 +76,9 @@ class ReaderTrainer final : public TorchTrainer {
     Before before = Before::kText;
   };
   const TrainRecipe& recipe() const { return spec_.recipe; }
+  bool IsDue(int every) const {  // after the step that was just done
+    return step_ == recipe().steps() || (every > 0 && step_ % every == 0);
+  }
   std::vector<Draw> DrawsOf(int step) const;
   absl::StatusOr<AnswerRows> Ask(ReaderSet& set, std::span<const Draw> draws,
                                  const Adapter::Impl* lora) const;
@@ -157,7 +163,7 @@ absl::Status ReaderTrainer::Start(Embedder& embedder) {
       LoadCheckpoint(CheckpointPath(), recipe_hash_, &parameters_));
   step_ = progress.step;
   smooth_loss_ = progress.smooth_loss;
-  evaluating_ = false;
+  evaluating_ = dev_ != nullptr && IsDue(recipe().evaluate_every_steps);
   return absl::OkStatus();
 }
 
@@ -253,13 +259,9 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
   AdamWStep(parameters_, recipe(), step_ + 1, factor);
   smooth_loss_ = step_ == 0 ? loss : SmoothLoss(smooth_loss_, loss);
   ++step_;
-  const bool last = step_ == recipe().steps();
-  const auto due = [&](int every) {
-    return last || (every > 0 && step_ % every == 0);
-  };
   checkpoint_due_ =
-      !spec_.folder.empty() && due(recipe().checkpoint_every_steps);
-  evaluating_ = dev_ != nullptr && due(recipe().evaluate_every_steps);
+      !spec_.folder.empty() && IsDue(recipe().checkpoint_every_steps);
+  evaluating_ = dev_ != nullptr && IsDue(recipe().evaluate_every_steps);
   const double seconds =
       std::chrono::duration<double>(Clock::now() - start).count();
   smooth_seconds_ =

@@ -48,6 +48,7 @@ class TorchTrainerImpl final : public TorchTrainer {
   absl::Status Start();
   absl::StatusOr<TrainEvent> Step() override;
   bool done() const override { return done_; }
+  bool between_steps() const override { return chores_.empty(); }
   absl::Status ExportAdapter(const std::string& folder) const override {
     return Export(folder, /*float32=*/false);
   }
@@ -323,7 +324,7 @@ void TorchTrainerImpl::QueueChores(bool resumed) {
   if (saves && !resumed && !spec_.folder.empty()) {
     chores_.push_back(Chore::kCheckpoint);
   }
-  if (dev_ && (due(recipe().evaluate_every_steps) || stage_ends)) {
+  if (HasDev() && (due(recipe().evaluate_every_steps) || stage_ends)) {
     chores_.push_back(Chore::kEvaluate);
   }
   if (stage_ends) chores_.push_back(Chore::kEndStage);
@@ -347,7 +348,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
   GIST_ASSIGN_OR_RETURN(
       const DevScores scores,
       dev_->Score(dev_position_, end, tokens, parameters_.adapter()));
-  for (const auto& [language, score] : scores) dev_scores_[language].Add(score);
+  for (const auto& [kind, score] : scores) dev_scores_[kind].Add(score);
   dev_position_ = end;
   if (end == dev_->documents()) return EvaluationEvent();
   event.message =
@@ -360,11 +361,11 @@ TrainEvent TorchTrainerImpl::EvaluationEvent() {
   DevScore all;
   event.message =
       fmt::format("{} tokens", recipe().stages[StageAt(step_ - 1)].max_tokens);
-  for (const auto& [language, score] : dev_scores_) {
-    event.message += fmt::format(
-        "; {}: exact {}/{} = {:.1f} %, characters {:.1f} %", language,
-        score.exact, score.samples, 100 * score.accuracy(),
-        100 * score.characters / std::max(1, score.samples));
+  for (const auto& [kind, score] : dev_scores_) {
+    event.message +=
+        fmt::format("; {}: exact {}/{} = {:.1f} %, characters {:.1f} %", kind,
+                    score.exact, score.samples, 100 * score.accuracy(),
+                    100 * score.characters / std::max(1, score.samples));
     all.Add(score);
   }
   last_accuracy_ = all.accuracy();
@@ -417,7 +418,7 @@ absl::StatusOr<double> TorchTrainerImpl::Evaluate(
     const int end = dev->BatchEnd(begin);
     GIST_ASSIGN_OR_RETURN(const DevScores scores,
                           dev->Score(begin, end, tokens, adapter->impl()));
-    for (const auto& [language, score] : scores) all.Add(score);
+    for (const auto& [kind, score] : scores) all.Add(score);
     begin = end;
   }
   return all.accuracy();

@@ -14,6 +14,8 @@ class TorchTrainer : public Trainer {
  public:
   // ExportAdapter in float32, to go on from: twice the size.
   virtual absl::Status ExportFloat32(const std::string& folder) const = 0;
+  // Is all done that the last step asked for: its checkpoint, its evaluation?
+  virtual bool between_steps() const = 0;
 };
 
 // Goes on from the checkpoint in spec.folder if there is one; with an empty

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -168,6 +169,57 @@ TEST_F(TrainerTest, LearnsAndSaysHowItDoes) {
   }
   EXPECT_EQ(evaluations, 2);
   EXPECT_LT(losses.back(), 0.8 * losses.front());
+}
+
+TEST_F(TrainerTest, TellsFamiliesApart) {
+  TrainSpec spec = Spec();
+  spec.dev_tasks = std::make_shared<TinyTasks>(0);
+  const auto trainer = Make(spec);
+  std::string message;
+  while (message.empty() && !trainer->done()) {
+    const auto event = trainer->Step();
+    ASSERT_TRUE(event.ok()) << event.status();
+    if (event->kind == TrainEvent::Kind::kEvaluated) message = event->message;
+  }
+  EXPECT_NE(message.find("en absent: exact"), std::string::npos) << message;
+  EXPECT_EQ(message.find("en: exact"), std::string::npos) << message;
+}
+
+TEST_F(TrainerTest, KnowsWhatAStepAskedForIsStillDue) {
+  const auto trainer = Make(Spec(folder_.path()));
+  EXPECT_TRUE(trainer->between_steps());
+  bool evaluated = false, saved = false;
+  for (int step = 0; step < 3 || !trainer->between_steps();) {
+    const auto event = trainer->Step();
+    ASSERT_TRUE(event.ok()) << event.status();
+    step = event->step;
+    evaluated |= event->kind == TrainEvent::Kind::kEvaluated;
+    saved |= event->kind == TrainEvent::Kind::kCheckpoint;
+  }
+  EXPECT_TRUE(evaluated);  // the first stage's, which ends with step 3
+  EXPECT_TRUE(saved);
+}
+
+// A kill between a stage's checkpoint and its evaluation must not make the gate
+// see an accuracy of nothing.
+TEST_F(TrainerTest, EvaluatesAtAStagesEndAfterAKillToo) {
+  const auto events = [](TorchTrainer& trainer, TrainEvent::Kind last) {
+    std::vector<TrainEvent> seen;
+    while (seen.empty() || seen.back().kind != last) {
+      auto event = trainer.Step();
+      EXPECT_TRUE(event.ok()) << event.status();
+      if (!event.ok()) break;
+      seen.push_back(*std::move(event));
+    }
+    return seen;
+  };
+  events(*Make(Spec(folder_.path())), TrainEvent::Kind::kCheckpoint);
+  const auto rest =
+      events(*Make(Spec(folder_.path())), TrainEvent::Kind::kStageEnded);
+  const auto evaluated =
+      std::ranges::find(rest, TrainEvent::Kind::kEvaluated, &TrainEvent::kind);
+  ASSERT_NE(evaluated, rest.end());
+  EXPECT_EQ(evaluated->step, 3);
 }
 
 // Documents of a user's own.
