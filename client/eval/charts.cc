@@ -109,20 +109,28 @@ bool Overlap(const Box& a, const Box& b) {
          b.x < a.x + a.width;
 }
 
-// Labels step aside, up and down in turn, until they stand alone.
+// Labels stand beside their mark, right or left, or step aside, up and down in
+// turn, until they stand alone.
 std::string DrawLabel(const Point& point, double x, double y, double radius,
                       std::vector<Box>* placed) {
   if (point.label.empty()) return "";
   const double width = kCharacter * double(point.label.size());
-  const bool left = x + radius + 4 + width > kRight;
-  Box box = {left ? x - radius - 4 - width : x + radius + 4, y + 4, width};
-  const auto taken = [&] {
-    return box.y < kTop + 4 || box.y > kBottom - 2 ||
-           std::any_of(placed->begin(), placed->end(),
-                       [&](const Box& other) { return Overlap(box, other); });
+  const double gap = radius + 4;
+  Box box;
+  bool left = false;
+  const auto is_free = [&] {
+    return box.x >= kLeft && box.x + width <= kRight && box.y >= kTop + 4 &&
+           box.y <= kBottom - 2 &&
+           std::none_of(placed->begin(), placed->end(),
+                        [&](const Box& other) { return Overlap(box, other); });
   };
-  for (int i = 1; i < 16 && taken(); ++i) {
-    box.y = y + 4 + (i % 2 == 0 ? 1 : -1) * kLabelHeight * ((i + 1) / 2);
+  for (int i = 0; i < 32; ++i) {
+    const int step = i / 2;  // 0, 1 up, 1 down, 2 up, ...
+    left = i % 2 == 1;
+    box = {left ? x - gap - width : x + gap,
+           y + 4 + (step % 2 == 0 ? 1 : -1) * kLabelHeight * ((step + 1) / 2),
+           width};
+    if (is_free()) break;
   }
   placed->push_back(box);
   return Text(left ? box.x + width : box.x, box.y, "label",

@@ -56,7 +56,7 @@ Point BytesPoint(const Group& group) {
           .x = bytes,
           .y = group.accuracy.value,
           .y_range = group.accuracy.interval,
-          .label = title,
+          .label = Title(Source{group.mode, group.gists}),  // hollow: trained
           .attributes = DataText("plot", "accuracy-bytes") + DataSource(group) +
                         DataText("language", group.language.value_or("")) +
                         Data("low", group.accuracy.interval.low) +
@@ -71,6 +71,9 @@ std::string BytesSection(const EvalSummary& summary) {
   for (const Group& group : summary.groups) {
     if (group.cost) all.push_back(group.cost->kv_bytes.mean);
   }
+  const bool trained = std::ranges::any_of(summary.groups, [](const Group& g) {
+    return g.reader == Reader::kTrained;
+  });
   std::string figures;
   for (const std::string& language : Languages(summary)) {
     Scatter scatter{.title = "Accuracy against KV bytes, " + language,
@@ -89,9 +92,10 @@ std::string BytesSection(const EvalSummary& summary) {
   if (figures.empty()) return "";
   return Section(
       "bytes", "Accuracy against memory",
-      "Keys and values that stand for the document, 16 bits a "
-      "value, on a log scale. Up and left is better. Whiskers: 95\u00a0% "
-      "intervals.",
+      fmt::format("Keys and values that stand for the document, 16 bits a "
+                  "value, on a log scale. Up and left is better. Whiskers: "
+                  "95\u00a0% intervals.{}",
+                  trained ? " Hollow: by the trained reader." : ""),
       Legend(ModesOf(summary)) + "<div class=\"panels\">" + figures + "</div>");
 }
 
