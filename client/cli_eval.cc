@@ -71,6 +71,9 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
       ->type_name("FILE");
   sub->add_option("--html", arguments->eval.html, "Report to write")
       ->type_name("FILE");
+  sub->add_option("--svg", arguments->eval.svg,
+                  "Its figure of accuracy against memory, as a picture")
+      ->type_name("FILE");
   sub->add_flag("--restart", arguments->eval.restart,
                 "Drop what an earlier run of this --out asked");
   sub->add_option("--from", arguments->from,
@@ -81,7 +84,9 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
 void Check(const Arguments& arguments) {
   const EvalArguments& eval = arguments.eval;
   if (!arguments.from.empty()) {
-    if (eval.html.empty()) throw CLI::RequiredError("--html, with --from,");
+    if (eval.html.empty() && eval.svg.empty()) {
+      throw CLI::RequiredError("--html or --svg, with --from,");
+    }
     if (!eval.datasets.empty() || !eval.out.empty()) {
       throw CLI::ValidationError("--from",
                                  "asks nothing: leave --dataset and "
@@ -115,7 +120,9 @@ void AddEval(CLI::App& app, Command* command,
     arguments->eval.command = words;
     *command = [arguments](Session& session) {
       if (arguments->from.empty()) return RunEval(arguments->eval, session);
-      return RunReport({arguments->from, arguments->eval.html}, session);
+      return RunReport(
+          {arguments->from, arguments->eval.html, arguments->eval.svg},
+          session);
     };
   });
 }

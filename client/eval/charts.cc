@@ -170,9 +170,10 @@ Axis AxisOver(const std::vector<double>& values, bool log, std::string title,
   return axis;
 }
 
-std::string Draw(const Scatter& scatter) {
-  std::string svg = Open(kHeight, scatter.title, scatter.description);
-  svg += DrawAxes(scatter.x, scatter.y);
+namespace {
+
+std::string DrawInside(const Scatter& scatter) {
+  std::string svg = DrawAxes(scatter.x, scatter.y);
   std::string marks, labels;
   std::vector<Box> placed;
   for (const Point& point : scatter.points) {
@@ -188,7 +189,40 @@ std::string Draw(const Scatter& scatter) {
     labels += DrawLabel(point, X(scatter.x, point.x), Y(scatter.y, point.y),
                         scatter.radius, &placed);
   }
-  return svg + marks + labels + "</svg>";
+  return svg + marks + labels;
+}
+
+}  // namespace
+
+std::string Draw(const Scatter& scatter) {
+  return Open(kHeight, scatter.title, scatter.description) +
+         DrawInside(scatter) + "</svg>";
+}
+
+std::string DrawFile(const std::vector<Panel>& panels,
+                     const std::vector<Mode>& modes, std::string_view style) {
+  constexpr double kTopRoom = 38, kBottomRoom = 34, kGap = 24, kStep = 140;
+  const double width = double(panels.size()) * (kWidth + kGap) + kGap;
+  const double height = kTopRoom + kHeight + kBottomRoom;
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" "
+      "role=\"img\"><style>svg{{font-family:system-ui,sans-serif}}{2}</style>"
+      "<rect width=\"{0}\" height=\"{1}\" rx=\"10\" "
+      "style=\"fill:var(--card)\"/>",
+      width, height, style);
+  for (size_t i = 0; i < panels.size(); ++i) {
+    svg += fmt::format("<g transform=\"translate({} {})\">{}{}</g>",
+                       kGap + double(i) * (kWidth + kGap), kTopRoom,
+                       Text(kLeft, -12, "caption", "start", panels[i].caption),
+                       DrawInside(panels[i].scatter));
+  }
+  double x = kGap + kLeft;
+  for (const Mode mode : modes) {
+    svg += Marker({.mode = mode}, x, height - 24, 5, "", "");
+    svg += Text(x + 11, height - 20, "label", "start", LongName(mode));
+    x += kStep;
+  }
+  return svg + "</svg>\n";
 }
 
 std::string DrawBars(const std::string& title, const std::string& description,

@@ -40,6 +40,14 @@ struct Scatter {
   std::vector<Point> points = {};
 };
 std::string Draw(const Scatter& scatter);
+// Side by side as an SVG file of its own, with a caption above each and the
+// modes' marks below. `style`: CSS.
+struct Panel {
+  std::string caption;
+  Scatter scatter;
+};
+std::string DrawFile(const std::vector<Panel>& panels,
+                     const std::vector<Mode>& modes, std::string_view style);
 
 struct Bar {
   Source source;

@@ -206,6 +206,9 @@ absl::Status WriteResults(const EvalArguments& arguments,
     GIST_RETURN_IF_ERROR(
         WriteWhole(arguments.html, DrawReport(results, summary)));
   }
+  if (!arguments.svg.empty()) {
+    GIST_RETURN_IF_ERROR(WriteWhole(arguments.svg, DrawPicture(summary)));
+  }
   session.reply = {
       {"results", arguments.out},       {"report", arguments.html},
       {"complete", results.complete()}, {"records", results.trials.size()},
@@ -304,13 +307,24 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
 absl::Status RunReport(const ReportArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(const Results results,
                         OrLocal(ReadResults(arguments.results)));
-  const std::string report =
-      DrawReport(results, Summarize(results.trials, results.seed));
-  GIST_RETURN_IF_ERROR(WriteWhole(arguments.html, report));
-  session.reply = {{"report", arguments.html}, {"file_bytes", report.size()}};
-  if (session.json) return absl::OkStatus();
-  return WriteStdout(fmt::format("wrote {}, {}\n", arguments.html,
-                                 FormatBytes(int64_t(report.size()))));
+  const EvalSummary summary = Summarize(results.trials, results.seed);
+  session.reply = Json::object();
+  std::string said;
+  const auto write = [&](const char* key, const std::string& path,
+                         const std::string& text) {
+    session.reply[key] = path;
+    said +=
+        fmt::format("wrote {}, {}\n", path, FormatBytes(int64_t(text.size())));
+    return WriteWhole(path, text);
+  };
+  if (!arguments.html.empty()) {
+    GIST_RETURN_IF_ERROR(
+        write("report", arguments.html, DrawReport(results, summary)));
+  }
+  if (!arguments.svg.empty()) {
+    GIST_RETURN_IF_ERROR(write("picture", arguments.svg, DrawPicture(summary)));
+  }
+  return session.json ? absl::OkStatus() : WriteStdout(said);
 }
 
 }  // namespace gist::client

@@ -16,6 +16,7 @@ struct EvalArguments {
   RunOptions run;                     // no gists: the adapter's default number
   std::string out;                    // results.json
   std::string html;                   // the report; empty: none
+  std::string svg;                    // its picture; empty: none
   std::vector<std::string> replicas;  // HOST:PORT of further servers
   int64_t limit = 0;     // of each dataset the first so many samples; 0: all
   bool restart = false;  // drop what an earlier run asked
@@ -28,9 +29,10 @@ struct EvalArguments {
 absl::Status RunEval(const EvalArguments& arguments, Session& session);
 
 struct ReportArguments {
-  std::string results, html;
+  std::string results, html, svg;  // one of both may be empty
 };
-// Draws the report of results that are there; needs no server.
+// Draws the report, the picture or both of results that are there; needs no
+// server.
 absl::Status RunReport(const ReportArguments& arguments, Session& session);
 
 }  // namespace gist::client

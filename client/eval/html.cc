@@ -36,20 +36,6 @@ std::string_view Shape(Mode mode) {
   return "";
 }
 
-std::string_view LongName(Mode mode) {
-  switch (mode) {
-    case Mode::kGist:
-      return "gists";
-    case Mode::kFullContext:
-      return "full context";
-    case Mode::kRag:
-      return "RAG";
-    case Mode::kHybrid:
-      return "gists and RAG";
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string Escape(std::string_view raw) {
@@ -141,6 +127,20 @@ std::string SourceName(const Source& source) {
       "<th scope=\"row\"><svg class=\"dot\" viewBox=\"-1.5 -1.5 3 3\" "
       "aria-hidden=\"true\">{}</svg>{}</th>",
       Marker(source, 0, 0, 1, "", ""), Title(source));
+}
+
+std::string_view LongName(Mode mode) {
+  switch (mode) {
+    case Mode::kGist:
+      return "gists";
+    case Mode::kFullContext:
+      return "full context";
+    case Mode::kRag:
+      return "RAG";
+    case Mode::kHybrid:
+      return "gists and RAG";
+  }
+  return "";
 }
 
 std::string Legend(const std::vector<Mode>& modes) {

@@ -45,6 +45,7 @@ std::string Marker(const Source& source, double x, double y, double radius,
                    std::string_view attributes, std::string_view tooltip);
 // <th> of a row: the source's mark and title.
 std::string SourceName(const Source& source);
+std::string_view LongName(Mode mode);  // "full context"
 // All modes' marks with their names.
 std::string Legend(const std::vector<Mode>& modes);
 

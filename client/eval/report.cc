@@ -66,15 +66,13 @@ Point BytesPoint(const Group& group) {
               PercentRange(group.accuracy.interval), Bytes(bytes))};
 }
 
-std::string BytesSection(const EvalSummary& summary) {
+// A scatter for each language that has answers.
+std::vector<Panel> BytesPanels(const EvalSummary& summary) {
   std::vector<double> all;
   for (const Group& group : summary.groups) {
     if (group.cost) all.push_back(group.cost->kv_bytes.mean);
   }
-  const bool trained = std::ranges::any_of(summary.groups, [](const Group& g) {
-    return g.reader == Reader::kTrained;
-  });
-  std::string figures;
+  std::vector<Panel> panels;
   for (const std::string& language : Languages(summary)) {
     Scatter scatter{.title = "Accuracy against KV bytes, " + language,
                     .description = "The numbers are in the tables.",
@@ -87,9 +85,20 @@ std::string BytesSection(const EvalSummary& summary) {
       }
     }
     if (scatter.points.empty()) continue;
-    figures += Figure(LanguageName(language), Draw(scatter));
+    panels.push_back({LanguageName(language), std::move(scatter)});
+  }
+  return panels;
+}
+
+std::string BytesSection(const EvalSummary& summary) {
+  std::string figures;
+  for (const Panel& panel : BytesPanels(summary)) {
+    figures += Figure(panel.caption, Draw(panel.scatter));
   }
   if (figures.empty()) return "";
+  const bool trained = std::ranges::any_of(summary.groups, [](const Group& g) {
+    return g.reader == Reader::kTrained;
+  });
   return Section(
       "bytes", "Accuracy against memory",
       fmt::format("Keys and values that stand for the document, 16 bits a "
@@ -262,6 +271,10 @@ std::string Header(const Results& results) {
 }
 
 }  // namespace
+
+std::string DrawPicture(const EvalSummary& summary) {
+  return DrawFile(BytesPanels(summary), ModesOf(summary), ReportStyle());
+}
 
 std::string DrawReport(const Results& results, const EvalSummary& summary) {
   std::string body = Header(results) + "<main>" + Notices(results, summary);

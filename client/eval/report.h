@@ -15,5 +15,8 @@ namespace gist::client {
 
 // `summary`: of the results' trials.
 std::string DrawReport(const Results& results, const EvalSummary& summary);
+// Its figure of accuracy against keys and values, as an SVG file for a page of
+// one's own; a panel for each language.
+std::string DrawPicture(const EvalSummary& summary);
 
 }  // namespace gist::client

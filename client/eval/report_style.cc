@@ -76,6 +76,7 @@ font-family:inherit}
 .whisker{stroke:var(--c);stroke-width:1.6}
 .bar{fill:var(--c)}
 .tick,.axis{fill:var(--soft);font-size:11px}
+.caption{fill:var(--ink);font-size:14px;font-weight:600}
 .label{fill:var(--ink);font-size:12px;paint-order:stroke;stroke:var(--card);
 stroke-width:3px;stroke-linejoin:round}
 #time .mark{fill-opacity:.6}

@@ -378,6 +378,9 @@ TEST_F(EvalCliTest, DrawsAReportOfResultsThatAreThere) {
   const GistResult result = RunGist({"eval", "--from", out_, "--html", copy});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(Text(copy), before);
+  const std::string picture = folder_ / "picture.svg";
+  EXPECT_EQ(RunGist({"eval", "--from", out_, "--svg", picture}).exit_code, 0);
+  EXPECT_TRUE(Text(picture).starts_with("<svg "));
   EXPECT_EQ(RunGist({"eval", "--from", out_}).exit_code, 2);
   const GistResult wrong = RunGist({"eval", "--from", data_, "--html", copy});
   EXPECT_EQ(wrong.exit_code, 4);

@@ -117,6 +117,23 @@ TEST(ReportTest, DrawsAModeThatFailsWholly) {
   ExpectBalanced(html);
 }
 
+TEST(ReportTest, DrawsAPictureForAPageOfOnesOwn) {
+  Trial hostile = MakeTrial(2, {});
+  hostile.language = "<b>&";
+  const Results results = MakeResults({MakeTrial(1, {}), hostile});
+  const EvalSummary summary = Summarize(results.trials, results.seed);
+  const std::string svg = DrawPicture(summary), html = Report(results);
+  EXPECT_TRUE(svg.starts_with("<svg xmlns="));
+  ExpectBalanced(svg);
+  EXPECT_THAT(svg, Not(HasSubstr("<b>")));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+  // Its marks are those of the page.
+  const size_t begin = svg.find("<g class=\"mark m-gist\"");
+  ASSERT_NE(begin, svg.npos);
+  EXPECT_THAT(html,
+              HasSubstr(svg.substr(begin, svg.find("</g>", begin) - begin)));
+}
+
 TEST(ReportTest, DrawsThreeThousandMarksAtMost) {
   std::vector<Trial> trials;
   for (int i = 0; i < 3100; ++i) trials.push_back(MakeTrial(i, {}));
