@@ -10,11 +10,11 @@
 #                   readers: 100 documents a language
 #     answers       every mode by both readers, 10 gists: 200 English and 200 Korean documents
 #                   of 2,000 to 8,000 tokens, the mission's question
-#     gists         25 and 50 gists, the same documents
+#     gists         25 and 50 gists, the first 100 of them a language
 #     dense         passages that the encoder alone ranks, the same documents; in all other parts
 #                   the question's words help to find them
 #     keyed         several facts; absent: facts that are not there; overview: questions about the
-#                   whole document: 100 each a language, 1,024 tokens
+#                   whole document: 50 each a language, 1,024 tokens
 #   --minutes N     stop each part after so long; default: when it is done
 #   --passkeys N    documents of a language, default 200
 #   --weights HOW   of gistd, default float32
@@ -88,10 +88,13 @@ for part in ${parts//,/ }; do
     dense)
       evaluate dense --modes rag --ranking dense --readers trained --concurrency 2
       ;;
-    gists) evaluate gists --modes gist --gists 25,50 --readers frozen,trained --concurrency 2 ;;
+    gists)
+      evaluate gists --modes gist --gists 25,50 --readers frozen,trained --limit 100 --concurrency 4
+      ;;
     keyed | absent | overview)
       samples "$part" --family "$part" --frames train --tokens 1024 --count 100 --seed 3
-      evaluate "$part" --modes gist,full,rag --gists 10 --readers frozen,trained --concurrency 2
+      evaluate "$part" --modes gist,full,rag --gists 10 --readers frozen,trained --limit 50 \
+        --concurrency 8
       ;;
     *) die "--parts: unknown part $part" ;;
   esac
