@@ -1,5 +1,5 @@
 // Trains a reader: LoRA on question and answer, with one equal budget on full
-// texts, passages and gists, so that the three can be compared.
+// texts, passages, gists and gists with passages, so that they can be compared.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace gist {
 
 // `spec`: records and dev_records; of the recipe's layout only the LoRA counts,
 // of a stage only the steps. A step draws documents_per_step documents for each
-// of the three, and one question about each. `gist_adapter`: folder of the
+// of the four, and one question about each. `gist_adapter`: folder of the
 // adapter that writes the gists. All but `spec` outlive the trainer. Errors:
 // MakeTorchTrainer's and Adapter::Load's.
 absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
