@@ -69,9 +69,9 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
                   "Results, JSON; beside it FILE.journal, from which a run "
                   "that was stopped goes on")
       ->type_name("FILE");
-  sub->add_option("--html", arguments->eval.html, "Report to write")
+  sub->add_option("--html", arguments->eval.drawings.html, "Report to write")
       ->type_name("FILE");
-  sub->add_option("--svg", arguments->eval.svg,
+  sub->add_option("--svg", arguments->eval.drawings.svg,
                   "Its figure of accuracy against memory, as a picture")
       ->type_name("FILE");
   sub->add_flag("--restart", arguments->eval.restart,
@@ -84,7 +84,7 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
 void Check(const Arguments& arguments) {
   const EvalArguments& eval = arguments.eval;
   if (!arguments.from.empty()) {
-    if (eval.html.empty() && eval.svg.empty()) {
+    if (eval.drawings.html.empty() && eval.drawings.svg.empty()) {
       throw CLI::RequiredError("--html or --svg, with --from,");
     }
     if (!eval.datasets.empty() || !eval.out.empty()) {
@@ -120,9 +120,7 @@ void AddEval(CLI::App& app, Command* command,
     arguments->eval.command = words;
     *command = [arguments](Session& session) {
       if (arguments->from.empty()) return RunEval(arguments->eval, session);
-      return RunReport(
-          {arguments->from, arguments->eval.html, arguments->eval.svg},
-          session);
+      return RunReport(arguments->from, arguments->eval.drawings, session);
     };
   });
 }

@@ -198,26 +198,46 @@ std::string Table(const EvalSummary& summary) {
   return table;
 }
 
+// Writes them; returns a line about each, and names it in the reply.
+absl::StatusOr<std::string> Draw(const Drawings& drawings,
+                                 const Results& results,
+                                 const EvalSummary& summary, Json* reply) {
+  std::string said;
+  const auto write = [&](const std::string& path, const std::string& text) {
+    said +=
+        fmt::format("wrote {}, {}\n", path, FormatBytes(int64_t(text.size())));
+    return WriteWhole(path, text);
+  };
+  if (!drawings.html.empty()) {
+    const std::string report = DrawReport(results, summary);
+    GIST_RETURN_IF_ERROR(write(drawings.html, report));
+    (*reply)["file_bytes"] = report.size();
+  }
+  if (!drawings.svg.empty())
+    GIST_RETURN_IF_ERROR(write(drawings.svg, DrawPicture(summary)));
+  (*reply)["report"] = drawings.html;
+  (*reply)["picture"] = drawings.svg;
+  return said;
+}
+
 absl::Status WriteResults(const EvalArguments& arguments,
                           const Results& results, Session& session) {
   const EvalSummary summary = Summarize(results.trials, results.seed);
   GIST_RETURN_IF_ERROR(WriteWhole(arguments.out, Print(results, summary)));
-  if (!arguments.html.empty()) {
-    GIST_RETURN_IF_ERROR(
-        WriteWhole(arguments.html, DrawReport(results, summary)));
-  }
-  if (!arguments.svg.empty()) {
-    GIST_RETURN_IF_ERROR(WriteWhole(arguments.svg, DrawPicture(summary)));
-  }
-  session.reply = {
-      {"results", arguments.out},       {"report", arguments.html},
-      {"complete", results.complete()}, {"records", results.trials.size()},
-      {"planned", results.planned},     {"summary", ToJson(summary)}};
+  session.reply = {{"results", arguments.out},
+                   {"complete", results.complete()},
+                   {"records", results.trials.size()},
+                   {"planned", results.planned},
+                   {"summary", ToJson(summary)}};
+  GIST_RETURN_IF_ERROR(
+      Draw(arguments.drawings, results, summary, &session.reply).status());
   if (session.json) return absl::OkStatus();
   GIST_RETURN_IF_ERROR(WriteStdout(Table(summary)));
-  PrintNote(
-      fmt::format("wrote {}{}", arguments.out,
-                  arguments.html.empty() ? "" : " and " + arguments.html));
+  std::string wrote = "wrote " + arguments.out;
+  for (const std::string& path :
+       {arguments.drawings.html, arguments.drawings.svg})
+    if (!path.empty()) wrote += " and " + path;
+  PrintNote(wrote);
   return absl::OkStatus();
 }
 
@@ -304,26 +324,14 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
   return asked;
 }
 
-absl::Status RunReport(const ReportArguments& arguments, Session& session) {
-  GIST_ASSIGN_OR_RETURN(const Results results,
-                        OrLocal(ReadResults(arguments.results)));
-  const EvalSummary summary = Summarize(results.trials, results.seed);
+absl::Status RunReport(const std::string& path, const Drawings& drawings,
+                       Session& session) {
+  GIST_ASSIGN_OR_RETURN(const Results results, OrLocal(ReadResults(path)));
   session.reply = Json::object();
-  std::string said;
-  const auto write = [&](const char* key, const std::string& path,
-                         const std::string& text) {
-    session.reply[key] = path;
-    said +=
-        fmt::format("wrote {}, {}\n", path, FormatBytes(int64_t(text.size())));
-    return WriteWhole(path, text);
-  };
-  if (!arguments.html.empty()) {
-    GIST_RETURN_IF_ERROR(
-        write("report", arguments.html, DrawReport(results, summary)));
-  }
-  if (!arguments.svg.empty()) {
-    GIST_RETURN_IF_ERROR(write("picture", arguments.svg, DrawPicture(summary)));
-  }
+  GIST_ASSIGN_OR_RETURN(
+      const std::string said,
+      Draw(drawings, results, Summarize(results.trials, results.seed),
+           &session.reply));
   return session.json ? absl::OkStatus() : WriteStdout(said);
 }
 

@@ -11,12 +11,17 @@
 
 namespace gist::client {
 
+// Files to draw results into; empty: none.
+struct Drawings {
+  std::string html;  // the report
+  std::string svg;   // its picture of accuracy against memory
+};
+
 struct EvalArguments {
   std::vector<std::string> datasets;
-  RunOptions run;                     // no gists: the adapter's default number
-  std::string out;                    // results.json
-  std::string html;                   // the report; empty: none
-  std::string svg;                    // its picture; empty: none
+  RunOptions run;   // no gists: the adapter's default number
+  std::string out;  // results.json
+  Drawings drawings;
   std::vector<std::string> replicas;  // HOST:PORT of further servers
   int64_t limit = 0;     // of each dataset the first so many samples; 0: all
   bool restart = false;  // drop what an earlier run asked
@@ -28,11 +33,8 @@ struct EvalArguments {
 // what was asked so far.
 absl::Status RunEval(const EvalArguments& arguments, Session& session);
 
-struct ReportArguments {
-  std::string results, html, svg;  // one of both may be empty
-};
-// Draws the report, the picture or both of results that are there; needs no
-// server.
-absl::Status RunReport(const ReportArguments& arguments, Session& session);
+// Draws the file of results `path`, which is there; needs no server.
+absl::Status RunReport(const std::string& path, const Drawings& drawings,
+                       Session& session);
 
 }  // namespace gist::client
