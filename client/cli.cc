@@ -24,12 +24,16 @@ void AddRetrieval(CLI::App* sub, Retrieval* retrieval) {
                   "In rag and hybrid: passages to answer from (default: 4)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  sub->add_option("--chunk-tokens", retrieval->chunk_tokens,
-                  "Longest passage, by the embedder's count (default: 200)")
+  sub->add_option(
+         "--chunk-tokens", retrieval->chunk_tokens,
+         "Longest passage, by the embedder's count (default: 200, or all "
+         "that the embedder reads if that is less)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  sub->add_option("--overlap", retrieval->overlap_tokens,
-                  "Tokens that two passages in a row share (default: 40)")
+  sub->add_option(
+         "--overlap", retrieval->overlap_tokens,
+         "Tokens that two passages in a row share (default: 40, at most "
+         "half a passage)")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   sub->add_option("--ef", retrieval->ef,

@@ -30,29 +30,34 @@ absl::Status Retriever::CheckOptions(const RetrievalOptions& options) const {
         fmt::format("retrieval.ef is {}, want 1 to {}", options.ef, kMaxEf));
   }
   constexpr int kLeastChunk = 8;
-  if (options.chunk_tokens < kLeastChunk ||
-      options.chunk_tokens > embedder_.info().max_text_tokens) {
+  const auto [fingerprint, chunk_tokens, overlap_tokens] = Settings(options);
+  if (chunk_tokens < kLeastChunk ||
+      chunk_tokens > embedder_.info().max_text_tokens) {
     return InvalidField(
         "retrieval.chunk_tokens",
         fmt::format(
             "retrieval.chunk_tokens is {}, want {} to the embedder's {}",
-            options.chunk_tokens, kLeastChunk,
-            embedder_.info().max_text_tokens));
+            chunk_tokens, kLeastChunk, embedder_.info().max_text_tokens));
   }
-  if (options.overlap_tokens < 0 ||
-      options.overlap_tokens > options.chunk_tokens / 2) {
+  if (overlap_tokens < 0 || overlap_tokens > chunk_tokens / 2) {
     return InvalidField(
         "retrieval.overlap_tokens",
         fmt::format("retrieval.overlap_tokens is {}, want 0 to half of "
                     "chunk_tokens, {}",
-                    options.overlap_tokens, options.chunk_tokens / 2));
+                    overlap_tokens, chunk_tokens / 2));
   }
   return absl::OkStatus();
 }
 
 ChunkSettings Retriever::Settings(const RetrievalOptions& options) const {
-  return {embedder_.info().fingerprint, options.chunk_tokens,
-          options.overlap_tokens};
+  constexpr int kChunk = 200, kOverlap = 40;
+  const int chunk_tokens =
+      options.chunk_tokens != 0
+          ? options.chunk_tokens
+          : std::min(kChunk, embedder_.info().max_text_tokens);
+  return {
+      embedder_.info().fingerprint, chunk_tokens,
+      options.overlap_tokens.value_or(std::min(kOverlap, chunk_tokens / 2))};
 }
 
 absl::StatusOr<std::vector<float>> Retriever::Embed(
@@ -82,21 +87,21 @@ absl::StatusOr<std::string> Retriever::Text(
 }
 
 absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
-                                                const RetrievalOptions& options,
+                                                const ChunkSettings& settings,
                                                 const Caller& caller,
                                                 Retrieved* retrieved) {
   GIST_ASSIGN_OR_RETURN(
       const std::vector<Chunk> chunks,
-      embedder_.Chunks(text, {.max_tokens = options.chunk_tokens,
-                              .overlap_tokens = options.overlap_tokens}));
+      embedder_.Chunks(text, {.max_tokens = settings.max_tokens,
+                              .overlap_tokens = settings.overlap_tokens}));
   std::vector<std::string> texts;
   for (const Chunk& chunk : chunks) {
     texts.emplace_back(chunk.TextIn(text));
   }
   const auto dimensions = size_t(embedder_.info().dimensions);
-  ChunkIndex index{.embedder_fingerprint = embedder_.info().fingerprint,
-                   .max_tokens = options.chunk_tokens,
-                   .overlap_tokens = options.overlap_tokens,
+  ChunkIndex index{.embedder_fingerprint = settings.embedder_fingerprint,
+                   .max_tokens = settings.max_tokens,
+                   .overlap_tokens = settings.overlap_tokens,
                    .chunks = {},
                    .vectors = VectorIndex(int(dimensions), {})};
   if (texts.empty()) return index;  // white space alone
@@ -130,18 +135,17 @@ absl::StatusOr<std::optional<ChunkIndex>> Retriever::StoredIndex(
 
 absl::StatusOr<ChunkIndex> Retriever::IndexOf(const std::string& document_id,
                                               std::string_view text,
-                                              const RetrievalOptions& options,
+                                              const ChunkSettings& settings,
                                               const Caller& caller,
                                               Retrieved* retrieved) {
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         indexing_.Acquire(document_id, caller));
   GIST_ASSIGN_OR_RETURN(
-      auto stored,
-      StoredIndex(document_id, int64_t(text.size()), Settings(options)));
+      auto stored, StoredIndex(document_id, int64_t(text.size()), settings));
   if (stored) return *std::move(stored);
   const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(ChunkIndex index,
-                        MakeIndex(text, options, caller, retrieved));
+                        MakeIndex(text, settings, caller, retrieved));
   GIST_ASSIGN_OR_RETURN(const std::string encoded, EncodeChunkIndex(index));
   // The document may have been deleted meanwhile, the disk may be full or
   // failing: it is answered all the same.
@@ -159,6 +163,7 @@ absl::StatusOr<Retrieved> Retriever::Find(
     std::span<const ContextRecord> records, std::string_view question,
     const RetrievalOptions& options, const Caller& caller) {
   GIST_RETURN_IF_ERROR(CheckOptions(options));
+  const ChunkSettings settings = Settings(options);
   Retrieved retrieved;
   std::vector<std::string> texts;
   std::vector<ChunkIndex> indexes;
@@ -166,7 +171,7 @@ absl::StatusOr<Retrieved> Retriever::Find(
     const std::string& id = record.document_id;
     GIST_ASSIGN_OR_RETURN(std::string text, Text(id));
     GIST_ASSIGN_OR_RETURN(ChunkIndex index,
-                          IndexOf(id, text, options, caller, &retrieved));
+                          IndexOf(id, text, settings, caller, &retrieved));
     texts.push_back(std::move(text));
     indexes.push_back(std::move(index));
   }

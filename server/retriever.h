@@ -24,10 +24,11 @@
 namespace gist {
 
 struct RetrievalOptions {
-  int top_k = 4;           // passages, of all documents together
-  int ef = 64;             // candidates of the search: more find more exactly
-  int chunk_tokens = 200;  // by the embedder's count
-  int overlap_tokens = 40;
+  int top_k = 4;  // passages, of all documents together
+  int ef = 64;    // candidates of the search: more find more exactly
+  // By the embedder's count; 0: 200, or all that it reads if that is less.
+  int chunk_tokens = 0;
+  std::optional<int> overlap_tokens = std::nullopt;  // 40, at most half a chunk
   Ranking ranking = Ranking::kFused;
 };
 
@@ -96,6 +97,7 @@ class Retriever {
  private:
   absl::StatusOr<std::string> Text(const std::string& document_id) const;
   absl::Status CheckOptions(const RetrievalOptions& options) const;
+  absl::Status CheckDefaultChunks(const RetrievalOptions& options) const;
   ChunkSettings Settings(const RetrievalOptions& options) const;
   // No value: there is none that can be used.
   absl::StatusOr<std::optional<ChunkIndex>> StoredIndex(
@@ -103,11 +105,11 @@ class Retriever {
       const ChunkSettings& settings) const;
   absl::StatusOr<ChunkIndex> IndexOf(const std::string& document_id,
                                      std::string_view text,
-                                     const RetrievalOptions& options,
+                                     const ChunkSettings& settings,
                                      const Caller& caller,
                                      Retrieved* retrieved);
   absl::StatusOr<ChunkIndex> MakeIndex(std::string_view text,
-                                       const RetrievalOptions& options,
+                                       const ChunkSettings& settings,
                                        const Caller& caller,
                                        Retrieved* retrieved);
   absl::StatusOr<std::vector<float>> Embed(std::vector<std::string> texts,

@@ -9,23 +9,18 @@
 #include "server/retriever.h"
 
 namespace gist {
-namespace {
 
-absl::Status CheckDefaultChunks(const RetrievalOptions& options) {
-  const RetrievalOptions defaults;
-  if (options.chunk_tokens == defaults.chunk_tokens &&
-      options.overlap_tokens == defaults.overlap_tokens) {
-    return absl::OkStatus();
-  }
+absl::Status Retriever::CheckDefaultChunks(
+    const RetrievalOptions& options) const {
+  const ChunkSettings found = Settings(options), wanted = Settings({});
+  if (found == wanted) return absl::OkStatus();
   return InvalidField(
       "retrieval.chunk_tokens",
       fmt::format("chunks of {} tokens that share {}: over all documents they "
                   "have {} and share {}; leave both out, or name the contexts",
-                  options.chunk_tokens, options.overlap_tokens,
-                  defaults.chunk_tokens, defaults.overlap_tokens));
+                  found.max_tokens, found.overlap_tokens, wanted.max_tokens,
+                  wanted.overlap_tokens));
 }
-
-}  // namespace
 
 absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
                                              const RetrievalOptions& options,
@@ -199,16 +194,16 @@ absl::Status Retriever::AddDocument(const TenantDocument& document,
                                     const Caller& caller,
                                     TenantIndexCache::Loan& loan,
                                     Retrieved* retrieved) {
-  const RetrievalOptions defaults;
+  const ChunkSettings settings = Settings({});
   const std::string& id = document.document_id;
-  GIST_ASSIGN_OR_RETURN(
-      auto index, StoredIndex(id, document.text_bytes, Settings(defaults)));
+  GIST_ASSIGN_OR_RETURN(auto index,
+                        StoredIndex(id, document.text_bytes, settings));
   if (!index) {
     const auto text = store_.GetText(id);
     if (absl::IsNotFound(text.status())) return absl::OkStatus();  // gone
     if (!text.ok()) return Within(document.context_id, text.status());
     GIST_ASSIGN_OR_RETURN(index,
-                          IndexOf(id, *text, defaults, caller, retrieved));
+                          IndexOf(id, *text, settings, caller, retrieved));
   }
   GIST_RETURN_IF_ERROR(
       loan.Reserve(loan.index->memory_bytes(std::ssize(index->chunks))));

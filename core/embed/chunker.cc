@@ -109,7 +109,7 @@ class Packer {
 }  // namespace
 
 absl::StatusOr<std::vector<Chunk>> ChunkText(std::string_view text,
-                                             const WordPiece& tokenizer,
+                                             const SentenceTokenizer& tokenizer,
                                              const ChunkOptions& options) {
   GIST_RETURN_IF_ERROR(CheckOptions(options));
   GIST_ASSIGN_OR_RETURN(const std::vector<TextUnit> all,

@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/embed/wordpiece.h"
+#include "core/embed/sentence_tokenizer.h"
 
 namespace gist {
 
 struct ChunkOptions {
-  int max_tokens = 200;  // of a chunk, without [CLS] and [SEP]; at least 8
+  int max_tokens = 200;  // of a chunk, without special ones; at least 8
   // At most so many tokens at a chunk's end are also the next one's beginning;
   // at most half of max_tokens.
   int overlap_tokens = 40;
@@ -26,7 +26,9 @@ struct ChunkOptions {
 struct Chunk {
   size_t begin = 0;
   size_t end = 0;
-  int tokens = 0;  // as Encode counts the chunk on its own
+  // As Encode counts the chunk on its own; Unigram counts a mark more where it
+  // begins within a word, behind punctuation or beside an ideograph.
+  int tokens = 0;
 
   std::string_view TextIn(std::string_view document) const {
     return document.substr(begin, end - begin);
@@ -45,7 +47,7 @@ struct Chunk {
 // `text`: as in WordPiece::Encode. kInvalidArgument: not UTF-8; options out of
 // range. Time grows linearly with the text.
 absl::StatusOr<std::vector<Chunk>> ChunkText(std::string_view text,
-                                             const WordPiece& tokenizer,
+                                             const SentenceTokenizer& tokenizer,
                                              const ChunkOptions& options = {});
 
 }  // namespace gist

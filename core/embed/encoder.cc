@@ -28,7 +28,7 @@ namespace gist {
 namespace {
 
 using at::Tensor;
-using Sequence = std::vector<int64_t>;  // ids with [CLS] and [SEP]
+using Sequence = std::vector<int64_t>;  // ids, the first and the last one too
 
 // Tokens of a batch, padding included.
 constexpr size_t kBatchTokens = 4096;
@@ -37,9 +37,10 @@ Tensor Dense(const Tensor& x, const DenseLayer& layer) {
   return at::linear(x, layer.weight, layer.bias);
 }
 
-// The hash of those files that are there.
-std::string FingerprintOf(const std::string& folder) {
-  std::string hashes;
+// The hash of those files that are there, and of the pooling if it is not the
+// mean.
+std::string FingerprintOf(const std::string& folder, bool pools_first) {
+  std::string hashes = pools_first ? "pooling first\n" : "";
   for (const char* name :
        {"config.json", "sentence_bert_config.json", "tokenizer.json",
         "vocab.txt", "model.safetensors"}) {
@@ -66,7 +67,7 @@ struct SentenceEncoder::Impl {
   }
 
   EncoderConfig config;
-  std::unique_ptr<WordPiece> tokenizer;
+  std::unique_ptr<SentenceTokenizer> tokenizer;
   EncoderWeights weights;
   at::Device device = at::kCPU;
   std::string fingerprint;
@@ -81,7 +82,7 @@ absl::StatusOr<std::unique_ptr<SentenceEncoder>> SentenceEncoder::Load(
   const at::NoGradGuard no_grad;
   auto impl = std::make_unique<Impl>();
   GIST_ASSIGN_OR_RETURN(impl->config, ReadEncoderConfig(folder));
-  GIST_ASSIGN_OR_RETURN(impl->tokenizer, WordPiece::Load(folder));
+  GIST_ASSIGN_OR_RETURN(impl->tokenizer, SentenceTokenizer::Load(folder));
   if (impl->tokenizer->vocab_size() > impl->config.vocab_size) {
     return absl::DataLossError(fmt::format(
         "{}: the tokenizer has {} tokens, config.json only {}", folder,
@@ -97,7 +98,7 @@ absl::StatusOr<std::unique_ptr<SentenceEncoder>> SentenceEncoder::Load(
   });
   if (!weights.ok()) return Within(path, weights.status());
   impl->weights = *std::move(weights);
-  impl->fingerprint = FingerprintOf(folder);
+  impl->fingerprint = FingerprintOf(folder, impl->config.pools_first);
   return std::unique_ptr<SentenceEncoder>(new SentenceEncoder(std::move(impl)));
 }
 
@@ -115,9 +116,9 @@ absl::StatusOr<std::vector<Sequence>> SentenceEncoder::Impl::Tokenize(
     }
     Sequence& ids = sequences.emplace_back();
     ids.reserve(tokens->size() + 2);
-    ids.push_back(tokenizer->cls_id());
-    for (const WordPieceToken& token : *tokens) ids.push_back(token.id);
-    ids.push_back(tokenizer->sep_id());
+    ids.push_back(tokenizer->first_id());
+    for (const SentenceToken& token : *tokens) ids.push_back(token.id);
+    ids.push_back(tokenizer->last_id());
   }
   return sequences;
 }
@@ -126,7 +127,8 @@ absl::StatusOr<std::vector<Sequence>> SentenceEncoder::Impl::Tokenize(
 Tensor SentenceEncoder::Impl::Forward(const Tensor& ids,
                                       const std::optional<Tensor>& mask) const {
   Tensor x = at::embedding(weights.words, ids);
-  x = Norm(x + weights.positions.narrow(0, 0, ids.size(1)), weights.norm);
+  x = Norm(x + weights.positions.narrow(0, config.first_position, ids.size(1)),
+           weights.norm);
   for (const EncoderLayer& layer : weights.layers) {
     x = Norm(x + Attention(x, layer, mask), layer.attention_norm);
     const Tensor wide = at::gelu(Dense(x, layer.intermediate));
@@ -174,10 +176,10 @@ void SentenceEncoder::Impl::EncodeBatch(std::span<const Sequence> sequences,
   }
   const Tensor states =
       Forward(shaped(at::tensor(ids, at::TensorOptions(at::kLong))), mask);
-  Tensor means =
-      (states * weight.unsqueeze(-1)).sum(1) / weight.sum(1, /*keepdim=*/true);
-  means = means / means.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
-  const Tensor host = means.cpu().contiguous();
+  Tensor pooled = config.pools_first ? states.select(1, 0)
+                                     : (states * weight.unsqueeze(-1)).sum(1);
+  pooled = pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  const Tensor host = pooled.cpu().contiguous();
   for (int64_t i = 0; i < count; ++i) {
     std::copy_n(host.const_data_ptr<float>() + i * config.hidden_size,
                 config.hidden_size,
@@ -209,7 +211,7 @@ absl::StatusOr<std::vector<float>> SentenceEncoder::Encode(
   return rows;
 }
 
-const WordPiece& SentenceEncoder::tokenizer() const {
+const SentenceTokenizer& SentenceEncoder::tokenizer() const {
   return *impl_->tokenizer;
 }
 int SentenceEncoder::dimensions() const { return impl_->config.hidden_size; }

@@ -9,15 +9,17 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/embed/wordpiece.h"
+#include "core/embed/sentence_tokenizer.h"
 
 namespace gist {
 
-// A BERT with mean pooling, such as all-MiniLM-L6-v2. Sources: arXiv:1810.04805
-// (BERT), arXiv:1908.10084 (pooling). Equal to sentence-transformers, but that
-// special tokens in a text are text. Weights are float32 and constant; calls do
-// not change the encoder, but should come from one thread (LibTorch keeps a
-// thread pool for each caller).
+// A BERT or XLM-RoBERTa that pools by the mean or takes its first token, such
+// as all-MiniLM-L6-v2 or paraphrase-multilingual-MiniLM-L12-v2. Sources:
+// arXiv:1810.04805 (BERT), arXiv:1911.02116 (XLM-RoBERTa), arXiv:1908.10084
+// (pooling). Equal to sentence-transformers, but that special tokens in a text
+// are text, and that it puts no prompt ("query: ") in front. Weights are
+// float32 and constant; calls do not change the encoder, but should come from
+// one thread (LibTorch keeps a thread pool for each caller).
 class SentenceEncoder {
  public:
   // `folder`: a model as sentence-transformers keeps it: config.json,
@@ -39,9 +41,9 @@ class SentenceEncoder {
   absl::StatusOr<std::vector<float>> Encode(
       std::span<const std::string_view> texts) const;
 
-  const WordPiece& tokenizer() const;
+  const SentenceTokenizer& tokenizer() const;
   int dimensions() const;
-  int max_text_tokens() const;  // without [CLS] and [SEP]
+  int max_text_tokens() const;  // without the first and the last id
   int64_t weight_bytes() const;
   // Hex SHA-256 over weights, configuration and vocabulary: vectors of two
   // encoders compare only if these are equal.

@@ -48,6 +48,10 @@ class Fields {
     return absl::OkStatus();
   }
 
+  bool Is(const char* name, const Json& value) const {
+    return json_.value(name, Json()) == value;
+  }
+
   // A field that is missing has the default of the library that wrote it.
   absl::Status Want(const char* name, const Json& wanted,
                     const Json& if_missing) const {
@@ -78,7 +82,13 @@ absl::StatusOr<Fields> ReadFields(const std::string& path, bool is_optional) {
 }
 
 absl::Status ReadModel(const Fields& fields, EncoderConfig* config) {
-  GIST_RETURN_IF_ERROR(fields.Want("model_type", "bert", nullptr));
+  if (fields.Is("model_type", "xlm-roberta")) {
+    // It counts positions from behind the padding's id (RoBERTa, fairseq).
+    config->first_position = 2;
+    GIST_RETURN_IF_ERROR(fields.Want("pad_token_id", 1, 1));
+  } else {
+    GIST_RETURN_IF_ERROR(fields.Want("model_type", "bert", nullptr));
+  }
   GIST_RETURN_IF_ERROR(fields.Want("hidden_act", "gelu", "gelu"));
   GIST_RETURN_IF_ERROR(
       fields.Want("position_embedding_type", "absolute", "absolute"));
@@ -96,18 +106,50 @@ absl::Status ReadModel(const Fields& fields, EncoderConfig* config) {
   return fields.ReadEpsilon("layer_norm_eps", &config->layer_norm_epsilon);
 }
 
+absl::Status ReadPooling(const Fields& pooling, EncoderConfig* config) {
+  config->pools_first = pooling.Is("pooling_mode_cls_token", true);
+  // sentence-transformers pools by the mean where nothing is said.
+  GIST_RETURN_IF_ERROR(pooling.Want(
+      "pooling_mode_mean_tokens", !config->pools_first, !config->pools_first));
+  for (const char* other :
+       {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
+        "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"}) {
+    GIST_RETURN_IF_ERROR(pooling.Want(other, false, false));
+  }
+  return absl::OkStatus();
+}
+
+// What sentence-transformers runs, one after the other.
+absl::Status CheckModules(const std::string& path) {
+  const auto modules = ReadJsonFile(path, Json::value_t::array);
+  if (absl::IsNotFound(modules.status())) return absl::OkStatus();
+  GIST_RETURN_IF_ERROR(modules.status());
+  for (const Json& module : *modules) {
+    const Json& type = FieldOf(module, "type");
+    const std::string name = type.is_string() ? type : "";
+    const std::string kind = name.substr(name.rfind('.') + 1);
+    if (kind != "Transformer" && kind != "Pooling" && kind != "Normalize") {
+      return absl::UnimplementedError(
+          fmt::format("{}: a module is {}, supported are Transformer, Pooling "
+                      "and Normalize",
+                      path, Quoted(name)));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Check(const std::string& folder, const EncoderConfig& config) {
   if (config.hidden_size % config.heads != 0) {
     return absl::DataLossError(
         fmt::format("{}: hidden_size {} is no multiple of {} heads", folder,
                     config.hidden_size, config.heads));
   }
-  if (config.max_sequence_tokens < 3 ||
-      config.max_sequence_tokens > config.positions) {
+  const int most = config.positions - config.first_position;
+  if (config.max_sequence_tokens < 3 || config.max_sequence_tokens > most) {
     return absl::DataLossError(
         fmt::format("{}: max_seq_length is {}, want 3 to {}, as many as there "
                     "are positions",
-                    folder, config.max_sequence_tokens, config.positions));
+                    folder, config.max_sequence_tokens, most));
   }
   return absl::OkStatus();
 }
@@ -121,15 +163,9 @@ absl::StatusOr<EncoderConfig> ReadEncoderConfig(const std::string& folder) {
   GIST_RETURN_IF_ERROR(ReadModel(model, &config));
   GIST_ASSIGN_OR_RETURN(const Fields pooling,
                         ReadFields(folder + "/1_Pooling/config.json", true));
-  // sentence-transformers pools by the mean where nothing is said.
-  GIST_RETURN_IF_ERROR(pooling.Want("pooling_mode_mean_tokens", true, true));
-  for (const char* other :
-       {"pooling_mode_cls_token", "pooling_mode_max_tokens",
-        "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens",
-        "pooling_mode_lasttoken"}) {
-    GIST_RETURN_IF_ERROR(pooling.Want(other, false, false));
-  }
-  config.max_sequence_tokens = config.positions;
+  GIST_RETURN_IF_ERROR(ReadPooling(pooling, &config));
+  GIST_RETURN_IF_ERROR(CheckModules(folder + "/modules.json"));
+  config.max_sequence_tokens = config.positions - config.first_position;
   const std::string sentence_path = folder + "/sentence_bert_config.json";
   GIST_ASSIGN_OR_RETURN(const Fields sentence, ReadFields(sentence_path, true));
   if (sentence.Has("max_seq_length")) {

@@ -13,16 +13,20 @@ struct EncoderConfig {
   int heads = 0;  // divides hidden_size
   int intermediate_size = 0;
   int vocab_size = 0;
-  int positions = 0;  // that have an embedding
+  int positions = 0;       // that have an embedding
+  int first_position = 0;  // of a text's first token: 2 in XLM-RoBERTa
   int token_types = 0;
   double layer_norm_epsilon = 0;
-  int max_sequence_tokens = 0;  // with [CLS] and [SEP]; at most `positions`
+  int max_sequence_tokens = 0;  // with the first and the last one's ids; at
+                                // most as many as there are positions for
+  bool pools_first = false;     // the first token's state, else the mean
 };
 
-// Reads config.json and, where they are there, sentence_bert_config.json and
-// 1_Pooling/config.json of `folder`. kUnimplemented: another architecture,
-// activation or pooling, named with the one supported. kDataLoss: sizes that
-// are missing or contradict each other.
+// Reads config.json and, where they are there, modules.json,
+// sentence_bert_config.json and 1_Pooling/config.json of `folder`.
+// kUnimplemented: another architecture, activation, pooling or a layer behind
+// it, named with what is supported. kDataLoss: sizes that are missing or
+// contradict each other.
 absl::StatusOr<EncoderConfig> ReadEncoderConfig(const std::string& folder);
 
 }  // namespace gist

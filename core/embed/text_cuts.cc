@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "core/embed/bert_classes.h"
+#include "core/embed/code_points.h"
 
 namespace gist {
 namespace {
@@ -35,13 +35,6 @@ constexpr std::u32string_view kQuotes = U"\"'";
 
 bool Has(std::u32string_view set, char32_t c) {
   return set.find(c) != set.npos;
-}
-
-char32_t CharAt(std::string_view text, size_t at) {
-  utf8proc_int32_t c = 0;
-  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
-                   utf8proc_ssize_t(text.size() - at), &c);
-  return char32_t(c);
 }
 
 Kind KindOf(char32_t c) {
@@ -91,7 +84,7 @@ class Rater {
   Rater(std::string_view text, std::span<const TextUnit> units)
       : text_(text), units_(units) {
     for (const TextUnit& unit : units) {
-      kinds_.push_back(KindOf(CharAt(text, unit.begin)));
+      kinds_.push_back(KindOf(CodePointAt(text, unit.begin)));
     }
   }
 
@@ -142,7 +135,7 @@ class Rater {
     if (kind == Kind::kWideEnd) return true;
     if (!spaced) return false;
     if (kind == Kind::kEnd || kind == Kind::kFullStop) {
-      const char32_t c = CharAt(text_, next.begin);
+      const char32_t c = CodePointAt(text_, next.begin);
       const bool small =
           utf8proc_category(utf8proc_int32_t(c)) == UTF8PROC_CATEGORY_LL;
       return !small && (kind == Kind::kEnd || !IsMarkedStop(i));

@@ -1,34 +1,16 @@
 #include "core/embed/text_units.h"
 
-#include <utf8proc.h>
-
 #include <algorithm>
 #include <span>
 #include <utility>
 
 #include "core/base/status.h"
-#include "core/embed/bert_classes.h"
 #include "core/embed/bert_words.h"
+#include "core/embed/code_points.h"
 #include "core/embed/text_cuts.h"
 
 namespace gist {
 namespace {
-
-// Unicode's White_Space. BERT takes three of these for control characters.
-bool IsSpace(char32_t c) {
-  return BertClassOf(c) == BertClass::kSpace || c == '\v' || c == '\f' ||
-         c == 0x85;
-}
-
-// Where the character after the one at `at` begins.
-size_t NextChar(std::string_view text, size_t at, char32_t* c) {
-  utf8proc_int32_t code_point = 0;
-  const auto length = utf8proc_iterate(
-      reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
-      utf8proc_ssize_t(text.size() - at), &code_point);
-  *c = char32_t(code_point);
-  return at + size_t(length);
-}
 
 // What of a gap between two words belongs to them: [begin, left) to the one
 // before, [right, end) to the one after. Between is white space alone.
@@ -40,9 +22,9 @@ Gap ReadGap(std::string_view text, size_t begin, size_t end) {
   Gap gap{end, end};  // no white space: all to the left
   size_t ink = begin;
   for (size_t at = begin; at < end;) {
-    char32_t c = 0;
-    at = NextChar(text, at, &c);
-    if (IsSpace(c)) {
+    const bool is_space = IsWhiteSpace(CodePointAt(text, at));
+    at = CharEnd(text, at);
+    if (is_space) {
       gap = {ink, at};
     } else {
       ink = at;
@@ -55,9 +37,8 @@ Gap ReadGap(std::string_view text, size_t begin, size_t end) {
 TextUnit Trimmed(std::string_view text, size_t begin, size_t end) {
   TextUnit unit{.begin = end, .end = end};
   for (size_t at = begin; at < end;) {
-    char32_t c = 0;
-    const size_t next = NextChar(text, at, &c);
-    if (!IsSpace(c)) {
+    const size_t next = CharEnd(text, at);
+    if (!IsWhiteSpace(CodePointAt(text, at))) {
       if (unit.begin == end) unit.begin = at;
       unit.end = next;
     }
@@ -69,14 +50,14 @@ TextUnit Trimmed(std::string_view text, size_t begin, size_t end) {
 // Joins tokens to words, and gives each the dropped characters around it.
 class UnitReader {
  public:
-  UnitReader(std::string_view text, std::span<const WordPieceToken> tokens)
+  UnitReader(std::string_view text, std::span<const SentenceToken> tokens)
       : text_(text), tokens_(tokens) {}
 
   std::vector<TextUnit> Read() {
     const TextUnit all = Trimmed(text_, 0, text_.size());
     if (all.begin == all.end) return {};
     if (tokens_.empty()) return {all};  // dropped characters alone
-    for (const WordPieceToken& token : tokens_) {
+    for (const SentenceToken& token : tokens_) {
       if (token.starts_word) StartWord(token.begin);
       units_.back().end = std::max<size_t>(units_.back().end, token.end);
       ++units_.back().tokens;
@@ -96,14 +77,14 @@ class UnitReader {
   }
 
   std::string_view text_;
-  std::span<const WordPieceToken> tokens_;
+  std::span<const SentenceToken> tokens_;
   std::vector<TextUnit> units_;
 };
 
 // Cuts units that do not fit a chunk or, as words, the tokenizer.
 class UnitSplitter {
  public:
-  UnitSplitter(std::string_view text, const WordPiece& tokenizer,
+  UnitSplitter(std::string_view text, const SentenceTokenizer& tokenizer,
                const ChunkOptions& options)
       : text_(text),
         tokenizer_(tokenizer),
@@ -121,20 +102,35 @@ class UnitSplitter {
     }
     const size_t before = out->size();
     for (size_t begin = unit.begin; begin < unit.end;) {
-      const size_t end = PieceEnd(begin, unit.end);
-      TextUnit piece = Trimmed(text_, std::exchange(begin, end), end);
+      size_t end = PieceEnd(begin, unit.end);
+      GIST_ASSIGN_OR_RETURN(TextUnit piece, PieceOf(begin, end));
+      // A character may be many tokens where the tokenizer is not BERT's.
+      while (piece.tokens > options_.max_tokens &&
+             CharEnd(text_, begin) < end) {
+        end = std::max(CharStart(text_, begin + (end - begin) / 2),
+                       CharEnd(text_, begin));
+        GIST_ASSIGN_OR_RETURN(piece, PieceOf(begin, end));
+      }
+      while (next_ > 0 && chars_[next_ - 1].begin >= end) --next_;
+      begin = end;
       if (piece.begin == piece.end) continue;
       if (out->size() > before) out->back().must_end = true;
-      GIST_ASSIGN_OR_RETURN(const auto tokens,
-                            tokenizer_.Encode(text_.substr(
-                                piece.begin, piece.end - piece.begin)));
-      piece.tokens = int(tokens.size());
       out->push_back(piece);
     }
     return absl::OkStatus();
   }
 
  private:
+  // [begin, end), and its tokens.
+  absl::StatusOr<TextUnit> PieceOf(size_t begin, size_t end) const {
+    TextUnit piece = Trimmed(text_, begin, end);
+    GIST_ASSIGN_OR_RETURN(
+        const auto tokens,
+        tokenizer_.Encode(text_.substr(piece.begin, piece.end - piece.begin)));
+    piece.tokens = int(tokens.size());
+    return piece;
+  }
+
   // The unit's normalized characters, in the text's order. A character in the
   // text is up to four of them, so only long units can have too many.
   void ReadChars(const TextUnit& unit) {
@@ -164,13 +160,9 @@ class UnitSplitter {
       next_ = after;
     }
     const size_t end = next_ < chars_.size() ? chars_[next_].begin : unit_end;
-    return end > begin && end <= most ? end : CharStart(most, unit_end);
-  }
-
-  // `at`, or the start of the character that it is in.
-  size_t CharStart(size_t at, size_t unit_end) const {
-    while (at < unit_end && (text_[at] & 0xC0) == 0x80) --at;
-    return at;
+    return end > begin && end <= most
+               ? end
+               : CharStart(text_.substr(0, unit_end), most);
   }
 
   struct Char {
@@ -178,7 +170,7 @@ class UnitSplitter {
   };
 
   std::string_view text_;
-  const WordPiece& tokenizer_;
+  const SentenceTokenizer& tokenizer_;
   const ChunkOptions& options_;
   const size_t max_chars_;
   std::vector<Char> chars_;
@@ -187,9 +179,9 @@ class UnitSplitter {
 
 }  // namespace
 
-absl::StatusOr<std::vector<TextUnit>> SplitUnits(std::string_view text,
-                                                 const WordPiece& tokenizer,
-                                                 const ChunkOptions& options) {
+absl::StatusOr<std::vector<TextUnit>> SplitUnits(
+    std::string_view text, const SentenceTokenizer& tokenizer,
+    const ChunkOptions& options) {
   GIST_ASSIGN_OR_RETURN(const auto tokens, tokenizer.Encode(text));
   UnitSplitter splitter(text, tokenizer, options);
   std::vector<TextUnit> units;

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/embed/chunker.h"
-#include "core/embed/wordpiece.h"
+#include "core/embed/sentence_tokenizer.h"
 
 namespace gist {
 
@@ -27,8 +27,8 @@ struct TextUnit {
 
 // Units in order, without white space between them; each fits a chunk. All
 // characters but white space are in one.
-absl::StatusOr<std::vector<TextUnit>> SplitUnits(std::string_view text,
-                                                 const WordPiece& tokenizer,
-                                                 const ChunkOptions& options);
+absl::StatusOr<std::vector<TextUnit>> SplitUnits(
+    std::string_view text, const SentenceTokenizer& tokenizer,
+    const ChunkOptions& options);
 
 }  // namespace gist

@@ -7,9 +7,7 @@
 #include <utility>
 
 #include "core/base/status.h"
-#include "core/base/utf8.h"
 #include "core/embed/bert_words.h"
-#include "core/embed/wordpiece_files.h"
 #include "core/text/quoted.h"
 #include "fmt/format.h"
 
@@ -17,13 +15,6 @@ namespace gist {
 namespace {
 
 constexpr std::string_view kContinues = "##";
-
-// Looks up a std::string_view without making a std::string of it.
-struct Hash : std::hash<std::string_view> {
-  using is_transparent = void;
-};
-using TokenIds =
-    std::unordered_map<std::string, int32_t, Hash, std::equal_to<>>;
 
 void AppendUtf8(char32_t c, std::string* out) {
   const auto put = [out](char32_t byte) { out->push_back(char(byte)); };
@@ -48,28 +39,21 @@ size_t CharsOf(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-absl::Status CheckText(std::string_view text) {
-  constexpr size_t kMaxBytes = std::numeric_limits<uint32_t>::max();
-  if (text.size() > kMaxBytes) {
-    return absl::InvalidArgumentError(
-        fmt::format("text: {} bytes, want at most {}", text.size(), kMaxBytes));
-  }
-  if (const size_t bad = FirstInvalidUtf8(text); bad != text.size()) {
-    return absl::InvalidArgumentError(
-        fmt::format("text: byte {} is 0x{:02X}, want valid UTF-8", bad,
-                    static_cast<unsigned char>(text[bad])));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 struct WordPiece::Impl {
+  // Looks up a std::string_view without making a std::string of it.
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  using TokenIds =
+      std::unordered_map<std::string, int32_t, Hash, std::equal_to<>>;
+
   // Appends the tokens of one word.
   void AppendWord(std::span<const BertChar> word,
-                  std::vector<WordPieceToken>* tokens) const;
+                  std::vector<SentenceToken>* tokens) const;
   void AppendPieces(std::span<const BertChar> word,
-                    std::vector<WordPieceToken>* tokens) const;
+                    std::vector<SentenceToken>* tokens) const;
   absl::Status AddToken(std::string token, int32_t id);
   absl::StatusOr<int32_t> Special(std::string_view token) const;
 
@@ -104,7 +88,7 @@ absl::StatusOr<int32_t> WordPiece::Impl::Special(std::string_view token) const {
 }
 
 void WordPiece::Impl::AppendWord(std::span<const BertChar> word,
-                                 std::vector<WordPieceToken>* tokens) const {
+                                 std::vector<SentenceToken>* tokens) const {
   const size_t before = tokens->size();
   if (word.size() <= max_word_chars) AppendPieces(word, tokens);
   if (tokens->size() == before) {
@@ -114,7 +98,7 @@ void WordPiece::Impl::AppendWord(std::span<const BertChar> word,
 
 // The longest token that fits, again and again; nothing where one is missing.
 void WordPiece::Impl::AppendPieces(std::span<const BertChar> word,
-                                   std::vector<WordPieceToken>* tokens) const {
+                                   std::vector<SentenceToken>* tokens) const {
   std::string text;
   std::vector<uint32_t> starts;  // of each character in `text`, and its end
   for (const BertChar& c : word) {
@@ -167,30 +151,18 @@ absl::StatusOr<std::unique_ptr<WordPiece>> WordPiece::Create(
   return std::unique_ptr<WordPiece>(new WordPiece(std::move(impl)));
 }
 
-absl::StatusOr<std::unique_ptr<WordPiece>> WordPiece::Load(
-    const std::string& folder) {
-  GIST_ASSIGN_OR_RETURN(WordPieceSpec spec, ReadWordPieceSpec(folder));
-  auto made = Create(std::move(spec));
-  if (!made.ok()) return Within(folder, made.status());
-  return made;
-}
-
-absl::StatusOr<std::vector<WordPieceToken>> WordPiece::Encode(
-    std::string_view text, size_t max_tokens) const {
-  GIST_RETURN_IF_ERROR(CheckText(text));
-  std::vector<WordPieceToken> tokens;
+void WordPiece::Append(std::string_view text, size_t max_tokens,
+                       std::vector<SentenceToken>* tokens) const {
   BertWordReader words(text);
-  while (tokens.size() < max_tokens && words.Next()) {
-    impl_->AppendWord(words.word(), &tokens);
+  while (tokens->size() < max_tokens && words.Next()) {
+    impl_->AppendWord(words.word(), tokens);
   }
-  if (tokens.size() > max_tokens) tokens.resize(max_tokens);
-  return tokens;
 }
 
 int32_t WordPiece::pad_id() const { return impl_->pad; }
 int32_t WordPiece::unknown_id() const { return impl_->unknown; }
-int32_t WordPiece::cls_id() const { return impl_->cls; }
-int32_t WordPiece::sep_id() const { return impl_->sep; }
+int32_t WordPiece::first_id() const { return impl_->cls; }
+int32_t WordPiece::last_id() const { return impl_->sep; }
 int WordPiece::vocab_size() const {
   return int(impl_->first.size() + impl_->next.size());
 }

@@ -1,15 +1,15 @@
-// WordPiece, BERT's tokenizer: text -> token ids, and where each stands.
+// WordPiece, the tokenizer of uncased BERT models.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/embed/sentence_tokenizer.h"
 
 namespace gist {
 
@@ -18,46 +18,27 @@ struct WordPieceSpec {
   int max_word_chars = 100;         // a longer word is one [UNK]
 };
 
-// A token, and the bytes of the text that it stands for, white space left out.
-// Offsets rise, but two tokens may share a character: a Hangul syllable is read
-// letter by letter.
-struct WordPieceToken {
-  int32_t id = 0;
-  uint32_t begin = 0;
-  uint32_t end = 0;
-  bool starts_word = false;
-};
-
-// Immutable, thread-safe. Equal to the `tokenizers` package for uncased BERT
-// models, without special tokens: "[SEP]" in a text is text, three words.
+// A Hangul syllable is read letter by letter, so tokens may share it.
 // Source: arXiv:1609.08144, section 4.1; github.com/google-research/bert.
-class WordPiece {
+class WordPiece final : public SentenceTokenizer {
  public:
   // kDataLoss: no tokens, one twice, or no [PAD], [UNK], [CLS] or [SEP].
   static absl::StatusOr<std::unique_ptr<WordPiece>> Create(WordPieceSpec spec);
-  // Reads tokenizer.json, or else vocab.txt (one token a line), of a model's
-  // `folder`. kNotFound: neither is there. kDataLoss: as above, or broken JSON.
-  // kUnimplemented: a tokenizer of another kind (BPE, cased), named.
-  static absl::StatusOr<std::unique_ptr<WordPiece>> Load(
-      const std::string& folder);
-  ~WordPiece();
+  ~WordPiece() override;
 
-  // `text`: valid UTF-8 (kInvalidArgument says at which byte it is not), less
-  // than 4 GiB. Reads no further than `max_tokens` tokens.
-  absl::StatusOr<std::vector<WordPieceToken>> Encode(
-      std::string_view text,
-      size_t max_tokens = std::numeric_limits<size_t>::max()) const;
-
-  int32_t pad_id() const;
-  int32_t unknown_id() const;
-  int32_t cls_id() const;  // in front of each input of the model
-  int32_t sep_id() const;  // behind it
-  int vocab_size() const;
-  int max_word_chars() const;
+  int32_t pad_id() const override;
+  int32_t unknown_id() const override;
+  int32_t first_id() const override;  // [CLS]
+  int32_t last_id() const override;   // [SEP]
+  int vocab_size() const override;
+  int max_word_chars() const override;
 
  private:
   struct Impl;
   explicit WordPiece(std::unique_ptr<const Impl> impl);
+  void Append(std::string_view text, size_t max_tokens,
+              std::vector<SentenceToken>* tokens) const override;
+
   std::unique_ptr<const Impl> impl_;
 };
 

@@ -34,7 +34,12 @@ using Ranks = std::array<size_t, kRankings.size()>;
 // By each ranking, 0: the best chunk holds the answer; chunks: none does.
 absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record) {
   const std::string_view text = record.context, question = record.question;
-  GIST_ASSIGN_OR_RETURN(const auto chunks, embedder.Chunks(text, {}));
+  ChunkOptions options;  // as gistd has them by default
+  options.max_tokens =
+      std::min(options.max_tokens, embedder.info().max_text_tokens);
+  options.overlap_tokens =
+      std::min(options.overlap_tokens, options.max_tokens / 2);
+  GIST_ASSIGN_OR_RETURN(const auto chunks, embedder.Chunks(text, options));
   std::vector<std::string_view> texts;
   for (const Chunk& chunk : chunks) texts.push_back(chunk.TextIn(text));
   GIST_ASSIGN_OR_RETURN(const auto vectors, embedder.Embed(texts));

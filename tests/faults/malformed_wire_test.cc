@@ -213,7 +213,9 @@ TEST_F(MalformedWireTest, BrokenHttp2LeavesTheServerUp) {
   int connections = 0;
   for (const std::string& bytes : BrokenConnections()) {
     SendRaw(bytes);
-    if (++connections % 8 == 0) ASSERT_NO_FATAL_FAILURE(ExpectAlive());
+    if (++connections % 8 == 0) {
+      ASSERT_NO_FATAL_FAILURE(ExpectAlive());
+    }
   }
   ASSERT_NO_FATAL_FAILURE(ExpectAlive());
   EXPECT_FALSE(server.HasEnded());
@@ -248,7 +250,9 @@ TEST_F(MalformedWireTest, MutatedCallsLeaveTheServerUp) {
       if (bytes.empty()) break;
     }
     SendRaw(bytes);
-    if (round % 25 == 24) ASSERT_NO_FATAL_FAILURE(ExpectAlive());
+    if (round % 25 == 24) {
+      ASSERT_NO_FATAL_FAILURE(ExpectAlive());
+    }
   }
   ASSERT_NO_FATAL_FAILURE(ExpectAlive());
   PrintFigure(fmt::format("wire: {} mutated calls, server up", rounds));

@@ -27,9 +27,9 @@ std::unique_ptr<WordPiece> Create() {
   return *std::move(made);
 }
 
-void CheckTokens(const std::vector<WordPieceToken>& tokens, size_t size) {
+void CheckTokens(const std::vector<SentenceToken>& tokens, size_t size) {
   uint32_t begin = 0;
-  for (const WordPieceToken& token : tokens) {
+  for (const SentenceToken& token : tokens) {
     FuzzCheck(token.begin < token.end && token.end <= size,
               "tokens lie in the text");
     FuzzCheck(begin <= token.begin, "tokens rise");

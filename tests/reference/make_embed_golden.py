@@ -12,6 +12,8 @@ text. Output:
   tiny/               a random BERT of 2 layers, hidden 24, vocabulary 300,
                       sequences of at most 24, with the same two tensors in
                       golden.safetensors
+  tiny_multilingual/  a random XLM-RoBERTa of that size for the tokenizer of
+                      tests/data/unigram; first.safetensors: by the first token
 """
 
 import argparse
@@ -21,7 +23,8 @@ import pathlib
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import BertConfig, BertModel
+from make_unigram_golden import reference as without_special_tokens
+from transformers import AutoModel, BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEED = 7
@@ -45,27 +48,30 @@ TEXTS = [
 ]
 
 
-def read_tokenizer(folder):
+def read_tokenizer(path):
     """The model's, without truncation, padding and special tokens."""
-    settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    if settings["model"]["type"] == "Unigram":
+        return without_special_tokens(settings), 0, 2
+    ends = [settings["model"]["vocab"][token] for token in ("[CLS]", "[SEP]")]
     settings.update(truncation=None, padding=None, added_tokens=[], post_processor=None)
-    return Tokenizer.from_str(json.dumps(settings))
+    return Tokenizer.from_str(json.dumps(settings)), *ends
 
 
 @torch.no_grad()
-def embed(model, tokenizer, text, max_tokens):
+def embed(model, tokenizer, first, last, text, max_tokens, by_first):
     """(embedding, number of ids)"""
-    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     ids = tokenizer.encode(text, add_special_tokens=False).ids[:max_tokens - 2]
     ids = torch.tensor([[first, *ids, last]])
-    mean = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0].mean(0)
-    return mean / mean.norm(), ids.shape[1]
+    states = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
+    pooled = states[0] if by_first else states.mean(0)
+    return pooled / pooled.norm(), ids.shape[1]
 
 
-def write_golden(path, folder, max_tokens):
-    model = BertModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
-    tokenizer = read_tokenizer(folder)
-    rows = [embed(model, tokenizer, text, max_tokens) for text in TEXTS]
+def write_golden(path, folder, max_tokens, tokenizer_path=None, by_first=False):
+    model = AutoModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    tokenizer = read_tokenizer(tokenizer_path or folder / "tokenizer.json")
+    rows = [embed(model, *tokenizer, text, max_tokens, by_first) for text in TEXTS]
     save_file({"embeddings": torch.stack([row for row, _ in rows]),
                "tokens": torch.tensor([float(count) for _, count in rows])}, path)
     print(f"{path.name}: {path.stat().st_size:,} bytes, up to {max(count for _, count in rows)} tokens")
@@ -81,19 +87,34 @@ def write_tiny_tokenizer(folder):
     return tokenizer.get_vocab_size()
 
 
-def write_tiny(folder):
-    """Random, and wide enough that attention is far from uniform."""
-    torch.manual_seed(SEED)
-    vocabulary = write_tiny_tokenizer(folder)
-    config = BertConfig(vocab_size=vocabulary, hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
-                        intermediate_size=40, max_position_embeddings=32, layer_norm_eps=1e-6)
-    model = BertModel(config, add_pooling_layer=False)
+def randomize(model):
+    """Wide enough that attention is far from uniform."""
     for name, weight in model.named_parameters():
         if "LayerNorm.weight" in name:
             torch.nn.init.uniform_(weight, 0.5, 1.5)
         else:
             torch.nn.init.normal_(weight, std=0.4)
-    model.save_pretrained(folder)
+    return model
+
+
+def write_tiny_multilingual(folder):
+    torch.manual_seed(SEED)
+    tokenizer_path = ROOT / "tests/data/unigram/tokenizer.json"
+    vocabulary = len(json.loads(tokenizer_path.read_text())["model"]["vocab"])
+    randomize(XLMRobertaModel(XLMRobertaConfig(
+        vocab_size=vocabulary + 3, hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+        max_position_embeddings=34, type_vocab_size=1, layer_norm_eps=1e-5), add_pooling_layer=False)
+              ).save_pretrained(folder)
+    for name, by_first in ("golden", False), ("first", True):
+        write_golden(folder / f"{name}.safetensors", folder, 32, tokenizer_path, by_first)
+
+
+def write_tiny(folder):
+    torch.manual_seed(SEED)
+    vocabulary = write_tiny_tokenizer(folder)
+    config = BertConfig(vocab_size=vocabulary, hidden_size=24, num_hidden_layers=2, num_attention_heads=3,
+                        intermediate_size=40, max_position_embeddings=32, layer_norm_eps=1e-6)
+    randomize(BertModel(config, add_pooling_layer=False)).save_pretrained(folder)
     path = folder / "model.safetensors"
     weights = load_file(path)
     weights["embeddings.position_ids"] = torch.arange(32).unsqueeze(0)  # as old files have them
@@ -115,6 +136,8 @@ def main():
     (data / "tiny").mkdir(parents=True, exist_ok=True)
     (data / "texts.jsonl").write_text("".join(json.dumps(text) + "\n" for text in TEXTS))
     write_tiny(data / "tiny")
+    (data / "tiny_multilingual").mkdir(exist_ok=True)
+    write_tiny_multilingual(data / "tiny_multilingual")
     write_golden(data / "minilm.safetensors", args.model, 256)
 
 

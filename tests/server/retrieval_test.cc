@@ -14,6 +14,8 @@ namespace {
 
 using absl::StatusCode;
 using testing::_;
+using testing::Contains;
+using testing::Field;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -226,6 +228,26 @@ TEST_F(RetrievalTest, RefusesOptionsOutOfRange) {
   refused({.chunk_tokens = 257}, "chunk_tokens is 257");
   refused({.chunk_tokens = 100, .overlap_tokens = 51}, "overlap_tokens is 51");
   refused({.chunk_tokens = 100, .overlap_tokens = -1}, "overlap_tokens is -1");
+}
+
+TEST_F(RetrievalTest, ChunksAreAsLongAsTheEmbedderReads) {
+  HarnessOptions options;
+  options.embedder.max_text_tokens = 30;
+  Start(options);
+  const std::string id = server().IdOf(Passage("harbour", 100));
+  AskInput input = Input(id, "harbour");
+  input.retrieval = {};
+  Accounting accounting;
+  ASSERT_THAT(server().Ask(input, &accounting), IsOk());
+  EXPECT_THAT(accounting.chunks,
+              Contains(Field(&RetrievedChunk::text,
+                             Passage("harbour", 29) + "harbour")));
+  // By default chunks share 40 tokens, but no more than half of one.
+  EXPECT_EQ(accounting.chunks.size(), 4u);
+  EXPECT_EQ(server().embedder.embedded(), 1 + 6);  // question, and each 15 on
+  input.retrieval.chunk_tokens = 31;
+  EXPECT_THAT(server().Ask(input),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("8 to the")));
 }
 
 TEST_F(RetrievalTest, AnEmbeddersErrorIsTheAnswersAndLeavesNoIndex) {

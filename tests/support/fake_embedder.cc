@@ -31,7 +31,7 @@ FakeEmbedder::FakeEmbedder(FakeEmbedderOptions options)
       info_{.name = "fake embedder",
             .fingerprint = Sha256Hex(options_.seed),
             .dimensions = kDimensions,
-            .max_text_tokens = 256,
+            .max_text_tokens = options_.max_text_tokens,
             .weight_bytes = 1} {}
 
 absl::StatusOr<std::vector<Chunk>> FakeEmbedder::Chunks(

@@ -10,6 +10,7 @@ namespace gist {
 
 struct FakeEmbedderOptions {
   std::string seed = "fake";  // another one: another fingerprint
+  int max_text_tokens = 256;
   // Runs before each Embed; an error becomes the call's result.
   std::function<absl::Status()> before_embed;
 };

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/embed/wordpiece.h"
 #include "fmt/format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -255,7 +256,7 @@ void ExpectCoverage(std::string_view text, const std::vector<Chunk>& chunks) {
   EXPECT_EQ(cut, 0) << "inside a character, or next to white space";
 }
 
-void ExpectSound(std::string_view text, const WordPiece& tokenizer,
+void ExpectSound(std::string_view text, const SentenceTokenizer& tokenizer,
                  const ChunkOptions& options) {
   const auto chunks = ChunkText(text, tokenizer, options);
   ASSERT_THAT(chunks, IsOk());

@@ -145,9 +145,58 @@ TEST_F(EncoderFilesTest, RefusesAnotherActivation) {
 TEST_F(EncoderFilesTest, RefusesAnotherPooling) {
   Edit("1_Pooling/config.json", [](auto& json) {
     json["pooling_mode_mean_tokens"] = false;
-    json["pooling_mode_cls_token"] = true;
+    json["pooling_mode_max_tokens"] = true;
   });
   ExpectRefused(absl::StatusCode::kUnimplemented, "pooling_mode_mean_tokens");
+}
+
+TEST_F(EncoderFilesTest, RefusesALayerBehindThePooling) {
+  const auto write = [&](const char* type) {
+    std::ofstream(folder_ / "modules.json") << nlohmann::json::array(
+        {{{"type", "sentence_transformers.models.Pooling"}}, {{"type", type}}});
+  };
+  write("sentence_transformers.models.Dense");
+  ExpectRefused(absl::StatusCode::kUnimplemented, "models.Dense");
+  write("sentence_transformers.models.Normalize");
+  EXPECT_THAT(SentenceEncoder::Load(folder_.string()), IsOk());
+}
+
+// XLM-RoBERTa, whose positions count from 2, with a Unigram tokenizer.
+class MultilingualEncoderTest : public EncoderFilesTest {
+ protected:
+  void SetUp() override {
+    fs::copy(kMultilingual, folder_, fs::copy_options::recursive);
+    fs::copy("tests/data/unigram/tokenizer.json", folder_);
+  }
+
+  static constexpr char kMultilingual[] = "tests/data/embed/tiny_multilingual";
+};
+
+TEST_F(MultilingualEncoderTest, EqualsTheReference) {
+  const auto encoder = SentenceEncoder::Load(folder_.string());
+  ASSERT_THAT(encoder, IsOk());
+  EXPECT_EQ((*encoder)->max_text_tokens(), 30);
+  ExpectReference(**encoder,
+                  Golden("embed/tiny_multilingual/golden.safetensors"), 1e-6,
+                  2e-6f);
+}
+
+TEST_F(MultilingualEncoderTest, TakesTheFirstTokenWhereTheModelDoes) {
+  const auto mean = SentenceEncoder::Load(folder_.string());
+  fs::create_directory(folder_ / "1_Pooling");
+  std::ofstream(folder_ / "1_Pooling/config.json")
+      << R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})";
+  const auto encoder = SentenceEncoder::Load(folder_.string());
+  ASSERT_THAT(encoder, IsOk());
+  ExpectReference(**encoder,
+                  Golden("embed/tiny_multilingual/first.safetensors"), 1e-6,
+                  2e-6f);
+  EXPECT_NE((*mean)->fingerprint(), (*encoder)->fingerprint());
+}
+
+TEST_F(MultilingualEncoderTest, RefusesAnotherPadding) {
+  Edit("config.json", [](auto& json) { json["pad_token_id"] = 0; });
+  ExpectRefused(absl::StatusCode::kUnimplemented, "pad_token_id");
 }
 
 TEST_F(EncoderFilesTest, RefusesSizesThatContradictEachOther) {

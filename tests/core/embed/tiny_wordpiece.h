@@ -6,7 +6,7 @@
 #include <fstream>
 #include <memory>
 
-#include "core/embed/wordpiece.h"
+#include "core/embed/sentence_tokenizer.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/temp_dir.h"
 
@@ -18,14 +18,14 @@ inline nlohmann::json ReadTinyGolden() {
 }
 
 // Loads what `tokenizer_json` says from a folder of its own.
-inline absl::StatusOr<std::unique_ptr<WordPiece>> LoadWordPiece(
+inline absl::StatusOr<std::unique_ptr<SentenceTokenizer>> LoadWordPiece(
     const nlohmann::json& tokenizer_json) {
   const TempDir folder;
   std::ofstream(folder / "tokenizer.json") << tokenizer_json.dump();
-  return WordPiece::Load(folder.path());
+  return SentenceTokenizer::Load(folder.path());
 }
 
-inline std::unique_ptr<WordPiece> LoadTinyWordPiece() {
+inline std::unique_ptr<SentenceTokenizer> LoadTinyWordPiece() {
   auto loaded = LoadWordPiece(ReadTinyGolden()["tokenizer"]);
   EXPECT_TRUE(loaded.ok()) << loaded.status();
   return loaded.ok() ? *std::move(loaded) : nullptr;

@@ -35,12 +35,12 @@ std::unique_ptr<WordPiece> MustCreate(std::vector<std::string> tokens) {
 
 // "id:begin-end" for each token, "id:begin-end" with + in front where it goes
 // on in a word.
-std::vector<std::string> Show(const WordPiece& tokenizer,
+std::vector<std::string> Show(const SentenceTokenizer& tokenizer,
                               std::string_view text) {
   const auto tokens = tokenizer.Encode(text);
   EXPECT_THAT(tokens, IsOk());
   std::vector<std::string> shown;
-  for (const WordPieceToken& token : *tokens) {
+  for (const SentenceToken& token : *tokens) {
     shown.push_back(fmt::format("{}{}:{}-{}", token.starts_word ? "" : "+",
                                 token.id, token.begin, token.end));
   }
@@ -105,8 +105,8 @@ TEST(WordPieceTest, SpecialTokensInTextStayText) {
   EXPECT_THAT(Show(*t, "[SEP]"), ElementsAre("4:0-1", "6:1-4", "5:4-5"));
   EXPECT_EQ(t->pad_id(), 0);
   EXPECT_EQ(t->unknown_id(), 1);
-  EXPECT_EQ(t->cls_id(), 2);
-  EXPECT_EQ(t->sep_id(), 3);
+  EXPECT_EQ(t->first_id(), 2);
+  EXPECT_EQ(t->last_id(), 3);
   EXPECT_EQ(t->vocab_size(), 8);
 }
 
@@ -143,7 +143,7 @@ TEST(WordPieceTest, EqualsTheReferenceTokenByToken) {
     const auto tokens = t->Encode(line["text"].get<std::string>());
     ASSERT_THAT(tokens, IsOk());
     auto found = nlohmann::json::array();
-    for (const WordPieceToken& token : *tokens) {
+    for (const SentenceToken& token : *tokens) {
       found.push_back({token.id, token.begin, token.end});
     }
     EXPECT_EQ(found, line["tokens"]) << line["text"].dump(-1, ' ', true);
@@ -161,19 +161,19 @@ class WordPieceFilesTest : public testing::Test {
 TEST_F(WordPieceFilesTest, ReadsAVocabularyOfLines) {
   const TempDir folder;
   std::ofstream(folder / "vocab.txt") << "[PAD]\n[UNK]\r\n[CLS]\n[SEP]\nx\n";
-  const auto t = WordPiece::Load(folder.path());
+  const auto t = SentenceTokenizer::Load(folder.path());
   ASSERT_THAT(t, IsOk());
   EXPECT_THAT(Show(**t, "X"), ElementsAre("4:0-1"));
   std::ofstream(folder / "tokenizer_config.json")
       << R"({"do_lower_case":false})";
-  EXPECT_THAT(WordPiece::Load(folder.path()),
+  EXPECT_THAT(SentenceTokenizer::Load(folder.path()),
               StatusIs(absl::StatusCode::kUnimplemented,
                        HasSubstr("do_lower_case is \"false\"")));
 }
 
 TEST_F(WordPieceFilesTest, NamesWhatIsMissing) {
   const TempDir folder;
-  EXPECT_THAT(WordPiece::Load(folder.path()),
+  EXPECT_THAT(SentenceTokenizer::Load(folder.path()),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("vocab.txt")));
   json_.erase("model");
   ExpectRefused(absl::StatusCode::kUnimplemented, "unk_token");
@@ -197,7 +197,7 @@ TEST_F(WordPieceFilesTest, RefusesIdsWithAGap) {
 TEST_F(WordPieceFilesTest, RefusesBrokenJson) {
   const TempDir folder;
   std::ofstream(folder / "tokenizer.json") << "{\"model\": ";
-  EXPECT_THAT(WordPiece::Load(folder.path()),
+  EXPECT_THAT(SentenceTokenizer::Load(folder.path()),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("JSON")));
 }
 

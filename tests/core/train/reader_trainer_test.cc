@@ -100,7 +100,9 @@ std::vector<int32_t> Answers(Engine& engine, const std::vector<bool>& trained) {
     EXPECT_THAT(
         engine.Prefill(*prompts.back(), *engine.Tokenize(record.context)),
         IsOk());
-    if (trained[i]) EXPECT_THAT(engine.UseReader(*prompts.back()), IsOk());
+    if (trained[i]) {
+      EXPECT_THAT(engine.UseReader(*prompts.back()), IsOk());
+    }
     EXPECT_THAT(engine.Prefill(*prompts.back(),
                                *engine.TokenizeQuestion(record.question)),
                 IsOk());
