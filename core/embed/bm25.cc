@@ -167,8 +167,7 @@ std::vector<Bm25Index::Match> Bm25Index::Search(
     if (number != numbers_.end()) wanted.push_back(number->second);
   });
   std::ranges::sort(wanted);
-  const auto rest = std::ranges::unique(wanted);
-  wanted.erase(rest.begin(), rest.end());
+  wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   const double n = double(texts_.size()), mean_length = total_length_ / n;
   std::unordered_map<uint32_t, double> scores;  // of places
   for (const uint32_t number : wanted) {

@@ -84,7 +84,8 @@ std::vector<Unigram::Impl::Node> Unigram::Impl::BestPaths(
       const auto beginning = [&](const Piece& piece) {
         return std::string_view(piece.text).substr(0, prefix.size());
       };
-      rest = std::ranges::equal_range(rest, prefix, {}, beginning);
+      rest = {std::ranges::lower_bound(rest, prefix, {}, beginning),
+              std::ranges::upper_bound(rest, prefix, {}, beginning)};
       if (rest.empty()) break;
       if (rest.front().text.size() > prefix.size()) continue;
       offer(end, rest.front().score, rest.front().id);
@@ -111,15 +112,17 @@ void Unigram::Impl::AppendWord(std::string_view text,
       found.push_back({id, begin, chars[end - 1].end, false});
     }
   }
-  // A mark alone is white space, or what the next token stands for.
-  found.back().starts_word = tokens->empty() || reader.word() != kWordMark;
+  // A mark alone may be white space: nothing to begin with.
+  const bool is_mark = reader.word() == kWordMark;
   for (size_t i = found.size(); i-- > 0;) {
     SentenceToken& token = found[i];
-    const uint32_t after = tokens->empty() ? 0 : tokens->back().end;
-    token.starts_word = tokens->empty() ||
-                        (token.begin >= after &&
-                         (token.starts_word || StandsAlone(text, token.begin) ||
-                          StandsAlone(text, CharStart(text, token.begin - 1))));
+    if (tokens->empty()) {
+      token.starts_word = true;
+    } else if (!is_mark && token.begin >= tokens->back().end) {
+      token.starts_word = i + 1 == found.size() ||
+                          StandsAlone(text, token.begin) ||
+                          StandsAlone(text, CharStart(text, token.begin - 1));
+    }
     tokens->push_back(token);
   }
 }
@@ -155,9 +158,12 @@ absl::StatusOr<std::unique_ptr<Unigram>> Unigram::Create(UnigramSpec spec) {
   }
   // Of two that are alike the later one counts, as in `tokenizers`.
   std::ranges::stable_sort(impl->pieces, {}, &Impl::Piece::text);
-  const auto same = std::ranges::unique(
-      impl->pieces.rbegin(), impl->pieces.rend(), {}, &Impl::Piece::text);
-  impl->pieces.erase(impl->pieces.begin(), same.begin().base());
+  const auto same = [](const Impl::Piece& a, const Impl::Piece& b) {
+    return a.text == b.text;
+  };
+  const auto end =
+      std::unique(impl->pieces.rbegin(), impl->pieces.rend(), same);
+  impl->pieces.erase(impl->pieces.begin(), end.base());
   impl->unknown_score = least - kUnknownPenalty;
   impl->vocab_size = int(count);
   impl->charsmap = std::move(spec.charsmap);
