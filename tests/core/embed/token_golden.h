@@ -1,4 +1,5 @@
-// Tokens against a reference's, as tests/data keeps them.
+// Tokens as tests read them, and against a reference's as tests/data keeps
+// them.
 #pragma once
 
 #include <array>
@@ -36,12 +37,17 @@ inline std::string Summary(const std::vector<SentenceToken>& tokens) {
   return fmt::format("{} {:08x}", tokens.size(), hash);
 }
 
-inline std::string Show(const std::vector<SentenceToken>& tokens) {
-  std::string text;
-  for (const SentenceToken& token : tokens) {
-    text += fmt::format("[{}, {}, {}] ", token.id, token.begin, token.end);
+// "id:begin-end" for each token, + in front where it does not start a word.
+inline std::vector<std::string> ShowTokens(const SentenceTokenizer& tokenizer,
+                                           std::string_view text) {
+  const auto tokens = tokenizer.Encode(text);
+  EXPECT_THAT(tokens, IsOk());
+  std::vector<std::string> shown;
+  for (const SentenceToken& token : *tokens) {
+    shown.push_back(fmt::format("{}{}:{}-{}", token.starts_word ? "" : "+",
+                                token.id, token.begin, token.end));
   }
-  return text;
+  return shown;
 }
 
 // `lines`: JSON strings; `wanted`: the summary of each; with begins in place of
@@ -54,8 +60,9 @@ inline void ExpectTokens(const SentenceTokenizer& tokenizer,
   size_t unequal = 0;
   for (size_t i = 0; i < lines.size(); ++i) {
     const bool is_of_ids = wanted[i].ends_with(" ids");
-    auto tokens =
-        tokenizer.Encode(nlohmann::json::parse(lines[i]).get<std::string>());
+    const nlohmann::json line = nlohmann::json::parse(lines[i]);
+    const std::string text = line;
+    auto tokens = tokenizer.Encode(text);
     ASSERT_THAT(tokens, IsOk());
     for (SentenceToken& token : *tokens) {
       ASSERT_LT(token.begin, token.end) << "line " << i + 1;
@@ -65,9 +72,8 @@ inline void ExpectTokens(const SentenceTokenizer& tokenizer,
     if (Summary(*tokens) + (is_of_ids ? " ids" : "") == wanted[i]) continue;
     if (++unequal <= 20) {
       ADD_FAILURE() << "line " << i + 1 << ", want " << wanted[i] << ": "
-                    << nlohmann::json::parse(lines[i]).dump(-1, ' ', true)
-                    << "\n"
-                    << Show(*tokens);
+                    << line.dump(-1, ' ', true) << "\n"
+                    << testing::PrintToString(ShowTokens(tokenizer, text));
     }
   }
   EXPECT_EQ(unequal, 0) << "of " << lines.size();

@@ -77,19 +77,6 @@ TEST(UnigramTest, EqualsTheReferenceTokenByToken) {
   }
 }
 
-// "id:begin-end" for each token, + in front where the text may not be cut.
-std::vector<std::string> Shown(const SentenceTokenizer& tokenizer,
-                               std::string_view text) {
-  const auto tokens = tokenizer.Encode(text);
-  EXPECT_THAT(tokens, IsOk());
-  std::vector<std::string> shown;
-  for (const SentenceToken& token : *tokens) {
-    shown.push_back(fmt::format("{}{}:{}-{}", token.starts_word ? "" : "+",
-                                token.id, token.begin, token.end));
-  }
-  return shown;
-}
-
 std::unique_ptr<Unigram> MustCreate(
     std::vector<std::pair<std::string, double>> pieces, UnigramWords words) {
   UnigramSpec spec{.pieces = {{"<s>", 0}, {"<pad>", 0}, {"</s>", 0}},
@@ -113,13 +100,13 @@ TEST(UnigramTest, TakesTheMostProbablePieces) {
                              {"\u2581ab", -9},  // 8: less than 4 and 7
                              {"abab", -5}},     // 9: more than 7 and 7
                             UnigramWords::kWhitespace);
-  EXPECT_THAT(Shown(*t, "ab  abab\n"),
+  EXPECT_THAT(ShowTokens(*t, "ab  abab\n"),
               ElementsAre("4:0-1", "+7:0-2", "4:4-5", "+9:4-8"));
   // What no piece covers is one token; the text may be cut around ideographs.
-  EXPECT_THAT(Shown(*t, "aXY\u6F22b"),
+  EXPECT_THAT(ShowTokens(*t, "aXY\u6F22b"),
               ElementsAre("4:0-1", "+5:0-1", "+3:1-6", "6:6-7"));
-  EXPECT_TRUE(Shown(*t, "").empty());
-  EXPECT_TRUE(Shown(*t, " \t\u3000").empty());
+  EXPECT_TRUE(ShowTokens(*t, "").empty());
+  EXPECT_TRUE(ShowTokens(*t, " \t\u3000").empty());
   EXPECT_EQ(t->Encode("ab ab ab", 3)->size(), 3);
 }
 

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/core/embed/tiny_wordpiece.h"
+#include "tests/core/embed/token_golden.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -33,76 +34,64 @@ std::unique_ptr<WordPiece> MustCreate(std::vector<std::string> tokens) {
   return *std::move(made);
 }
 
-// "id:begin-end" for each token, "id:begin-end" with + in front where it goes
-// on in a word.
-std::vector<std::string> Show(const SentenceTokenizer& tokenizer,
-                              std::string_view text) {
-  const auto tokens = tokenizer.Encode(text);
-  EXPECT_THAT(tokens, IsOk());
-  std::vector<std::string> shown;
-  for (const SentenceToken& token : *tokens) {
-    shown.push_back(fmt::format("{}{}:{}-{}", token.starts_word ? "" : "+",
-                                token.id, token.begin, token.end));
-  }
-  return shown;
-}
-
 TEST(WordPieceTest, TakesTheLongestTokenAndGoesOn) {
   const auto t = MustCreate({"un", "##aff", "##able", "##a", "##af", "able"});
-  EXPECT_THAT(Show(*t, "unaffable"), ElementsAre("4:0-2", "+5:2-5", "+6:5-9"));
-  EXPECT_THAT(Show(*t, " able\tUNABLE "),
+  EXPECT_THAT(ShowTokens(*t, "unaffable"),
+              ElementsAre("4:0-2", "+5:2-5", "+6:5-9"));
+  EXPECT_THAT(ShowTokens(*t, " able\tUNABLE "),
               ElementsAre("9:1-5", "4:6-8", "+6:8-12"));
-  EXPECT_THAT(Show(*t, ""), IsEmpty());
-  EXPECT_THAT(Show(*t, " \n\u3000 "), IsEmpty());
+  EXPECT_THAT(ShowTokens(*t, ""), IsEmpty());
+  EXPECT_THAT(ShowTokens(*t, " \n\u3000 "), IsEmpty());
 }
 
 TEST(WordPieceTest, AWordWithAMissingPieceIsUnknownAsAWhole) {
   const auto t = MustCreate({"un", "##able", "##ab"});
-  EXPECT_THAT(Show(*t, "unablest un"), ElementsAre("1:0-8", "4:9-11"));
-  EXPECT_THAT(Show(*t, "able"), ElementsAre("1:0-4"));
+  EXPECT_THAT(ShowTokens(*t, "unablest un"), ElementsAre("1:0-8", "4:9-11"));
+  EXPECT_THAT(ShowTokens(*t, "able"), ElementsAre("1:0-4"));
 }
 
 TEST(WordPieceTest, AWordOfMoreThanAHundredCharactersIsUnknown) {
   const auto t = MustCreate({"a", "##a"});
-  EXPECT_EQ(Show(*t, std::string(100, 'a')).size(), 100);
-  EXPECT_THAT(Show(*t, std::string(101, 'a')), ElementsAre("1:0-101"));
+  EXPECT_EQ(ShowTokens(*t, std::string(100, 'a')).size(), 100);
+  EXPECT_THAT(ShowTokens(*t, std::string(101, 'a')), ElementsAre("1:0-101"));
 }
 
 TEST(WordPieceTest, StripsAccentsAndCase) {
   const auto t = MustCreate({"cafe", "istanbul", "strasse", "stra\u00DFe"});
-  EXPECT_THAT(Show(*t, "Caf\u00E9 cafe\u0301 CAFE"),
+  EXPECT_THAT(ShowTokens(*t, "Caf\u00E9 cafe\u0301 CAFE"),
               ElementsAre("4:0-5", "4:6-10", "4:13-17"));
-  EXPECT_THAT(Show(*t, "\u0130stanbul"), ElementsAre("5:0-9"));
-  EXPECT_THAT(Show(*t, "stra\u00DFe STRA\u1E9EE"),
+  EXPECT_THAT(ShowTokens(*t, "\u0130stanbul"), ElementsAre("5:0-9"));
+  EXPECT_THAT(ShowTokens(*t, "stra\u00DFe STRA\u1E9EE"),
               ElementsAre("7:0-7", "7:8-16"));
 }
 
 TEST(WordPieceTest, PunctuationAndIdeographsAreWords) {
   const auto t = MustCreate({"a", "!", "$", "\u6F22", "\u5B57", "b"});
-  EXPECT_THAT(Show(*t, "a!!b$"),
+  EXPECT_THAT(ShowTokens(*t, "a!!b$"),
               ElementsAre("4:0-1", "5:1-2", "5:2-3", "9:3-4", "6:4-5"));
-  EXPECT_THAT(Show(*t, "a\u6F22\u5B57b"),
+  EXPECT_THAT(ShowTokens(*t, "a\u6F22\u5B57b"),
               ElementsAre("4:0-1", "7:1-4", "8:4-7", "9:7-8"));
 }
 
 TEST(WordPieceTest, HangulIsReadByLettersThatShareASyllable) {
   const auto t = MustCreate({"\u1112", "##\u1161", "##\u11AB"});
-  EXPECT_THAT(Show(*t, "\uD55C"), ElementsAre("4:0-3", "+5:0-3", "+6:0-3"));
+  EXPECT_THAT(ShowTokens(*t, "\uD55C"),
+              ElementsAre("4:0-3", "+5:0-3", "+6:0-3"));
 }
 
 TEST(WordPieceTest, ControlCharactersVanishWithinWords) {
   const auto t = MustCreate({"ab", "a", "b"});
-  EXPECT_THAT(Show(*t,
-                   "a\u200B\x01"
-                   "b"),
+  EXPECT_THAT(ShowTokens(*t,
+                         "a\u200B\x01"
+                         "b"),
               ElementsAre("4:0-6"));
-  EXPECT_THAT(Show(*t, std::string("a\0b", 3)), ElementsAre("4:0-3"));
-  EXPECT_THAT(Show(*t, "a\u00A0b"), ElementsAre("5:0-1", "6:3-4"));
+  EXPECT_THAT(ShowTokens(*t, std::string("a\0b", 3)), ElementsAre("4:0-3"));
+  EXPECT_THAT(ShowTokens(*t, "a\u00A0b"), ElementsAre("5:0-1", "6:3-4"));
 }
 
 TEST(WordPieceTest, SpecialTokensInTextStayText) {
   const auto t = MustCreate({"[", "]", "sep", "cls"});
-  EXPECT_THAT(Show(*t, "[SEP]"), ElementsAre("4:0-1", "6:1-4", "5:4-5"));
+  EXPECT_THAT(ShowTokens(*t, "[SEP]"), ElementsAre("4:0-1", "6:1-4", "5:4-5"));
   EXPECT_EQ(t->pad_id(), 0);
   EXPECT_EQ(t->unknown_id(), 1);
   EXPECT_EQ(t->first_id(), 2);
@@ -163,7 +152,7 @@ TEST_F(WordPieceFilesTest, ReadsAVocabularyOfLines) {
   std::ofstream(folder / "vocab.txt") << "[PAD]\n[UNK]\r\n[CLS]\n[SEP]\nx\n";
   const auto t = SentenceTokenizer::Load(folder.path());
   ASSERT_THAT(t, IsOk());
-  EXPECT_THAT(Show(**t, "X"), ElementsAre("4:0-1"));
+  EXPECT_THAT(ShowTokens(**t, "X"), ElementsAre("4:0-1"));
   std::ofstream(folder / "tokenizer_config.json")
       << R"({"do_lower_case":false})";
   EXPECT_THAT(SentenceTokenizer::Load(folder.path()),
