@@ -111,7 +111,8 @@ struct Trainings {
 absl::StatusOr<std::unique_ptr<AdminServer>> ServeAdmin(
     const Config& config, Metrics& metrics, const Readiness& readiness) {
   if (config.admin == "off") return nullptr;
-  static constexpr char kPrometheusText[] = "text/plain; version=0.0.4; charset=utf-8";
+  static constexpr char kPrometheusText[] =
+      "text/plain; version=0.0.4; charset=utf-8";
   return AdminServer::Start(
       config.admin,
       {{"/livez",
