@@ -13,6 +13,8 @@
 #     gists         25 and 50 gists, the first 100 of them a language
 #     dense         passages that the encoder alone ranks, the same documents; in all other parts
 #                   the question's words help to find them
+#     worded        the frozen reader, full text and passages, the first 50 of them a language, in the
+#                   wording that it reads best (tests/bench/prompts.sh)
 #     keyed         several facts; absent: facts that are not there; overview: questions about the
 #                   whole document: 50 each a language, 1,024 tokens
 #   --minutes N     stop each part after so long; default: when it is done
@@ -26,7 +28,7 @@
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
-out=tests/bench/experiment parts=costs,short,answers,gists,dense,keyed,absent,overview minutes=0 passkeys=200
+out=tests/bench/experiment parts=costs,short,answers,gists,dense,worded,keyed,absent,overview minutes=0 passkeys=200
 weights=float32 device=cpu servers=1 build=
 take_options "out parts minutes passkeys weights device servers build" "$@"
 
@@ -40,6 +42,18 @@ samples() {
     touch "$folder/whole"
   fi
   for file in "$folder"/*.jsonl; do datasets+=(--dataset "$file"); done
+}
+
+# reword INSTRUCTION: the same samples, with that in front of their questions. Sets `datasets`.
+reword() {
+  local file files=()
+  mkdir -p "$out/data/worded"
+  for file in "${datasets[@]}"; do
+    [ "$file" != --dataset ] || continue
+    sed "s/\"question\":\"/&$1 /" "$file" >"$out/data/worded/${file##*/}"
+    files+=(--dataset "$out/data/worded/${file##*/}")
+  done
+  datasets=("${files[@]}")
 }
 
 # evaluate PART OPTION...: asks what is not in PART.json yet. Being stopped is no error.
@@ -87,6 +101,10 @@ for part in ${parts//,/ }; do
       ;;
     dense)
       evaluate dense --modes rag --ranking dense --readers trained --concurrency 2
+      ;;
+    worded)
+      reword "Answer with the value alone."
+      evaluate worded --modes full,rag --readers frozen --limit 50 --concurrency 2
       ;;
     gists)
       evaluate gists --modes gist --gists 25,50 --readers frozen,trained --limit 100 --concurrency 4
