@@ -50,14 +50,14 @@ absl::Status Retriever::CheckOptions(const RetrievalOptions& options) const {
 }
 
 ChunkSettings Retriever::Settings(const RetrievalOptions& options) const {
-  constexpr int kChunk = 200, kOverlap = 40;
+  const ChunkOptions defaults;
   const int chunk_tokens =
       options.chunk_tokens != 0
           ? options.chunk_tokens
-          : std::min(kChunk, embedder_.info().max_text_tokens);
-  return {
-      embedder_.info().fingerprint, chunk_tokens,
-      options.overlap_tokens.value_or(std::min(kOverlap, chunk_tokens / 2))};
+          : std::min(defaults.max_tokens, embedder_.info().max_text_tokens);
+  return {embedder_.info().fingerprint, chunk_tokens,
+          options.overlap_tokens.value_or(
+              std::min(defaults.overlap_tokens, chunk_tokens / 2))};
 }
 
 absl::StatusOr<std::vector<float>> Retriever::Embed(

@@ -20,8 +20,8 @@ class Charsmap {
   // Maps nothing.
   Charsmap() = default;
   // `blob`: little-endian uint32 of the array's bytes, the array, then strings
-  // that end with 0. kDataLoss: shorter than it says, or a string behind the
-  // end or that is not UTF-8.
+  // that end with 0. kDataLoss: shorter than it says, or strings that are not
+  // UTF-8 or do not end. What points behind the end maps nothing.
   static absl::StatusOr<Charsmap> Create(std::string_view blob);
 
   // What `text` becomes by the shortest of the map's strings that it begins

@@ -44,8 +44,8 @@ struct Chunk {
 // long for a chunk or, being over max_word_chars(), for the embedder: a piece
 // of such a word shares no chunk with the next piece and is not repeated.
 //
-// `text`: as in WordPiece::Encode. kInvalidArgument: not UTF-8; options out of
-// range. Time grows linearly with the text.
+// `text`: as in SentenceTokenizer::Encode. kInvalidArgument: not UTF-8; options
+// out of range. Time grows linearly with the text.
 absl::StatusOr<std::vector<Chunk>> ChunkText(std::string_view text,
                                              const SentenceTokenizer& tokenizer,
                                              const ChunkOptions& options = {});

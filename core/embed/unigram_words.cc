@@ -79,24 +79,25 @@ void UnigramWordReader::ReadGrapheme() {
   }
   const std::string_view cluster = text_.substr(begin, at_ - begin);
   constexpr size_t kMaxMappedBytes = 5;  // longer ones only by characters
-  if (cluster.size() <= kMaxMappedBytes && charsmap_.Find(cluster)) {
-    return AppendMapped(cluster, uint32_t(begin));
+  if (cluster.size() <= kMaxMappedBytes) {
+    if (const auto mapped = charsmap_.Find(cluster)) {
+      return AppendChars(*mapped, begin, at_);
+    }
   }
-  for (size_t i = begin; i < at_;) {
-    const size_t end = CharEnd(text_, i);
-    AppendMapped(text_.substr(i, end - i), uint32_t(i));
-    i = end;
+  for (size_t i = begin, end = i; i < at_; i = end) {
+    end = CharEnd(text_, i);
+    const std::string_view character = text_.substr(i, end - i);
+    AppendChars(charsmap_.Find(character).value_or(character), i, end);
   }
 }
 
-// `part`, mapped as a whole or left as it is.
-void UnigramWordReader::AppendMapped(std::string_view part, uint32_t begin) {
-  const std::string_view mapped = charsmap_.Find(part).value_or(part);
-  for (size_t i = 0; i < mapped.size();) {
-    const size_t end = CharEnd(mapped, i);
+// What bytes [begin, end) of the text were mapped to.
+void UnigramWordReader::AppendChars(std::string_view mapped, size_t begin,
+                                    size_t end) {
+  for (size_t i = 0, next = i; i < mapped.size(); i = next) {
+    next = CharEnd(mapped, i);
     queue_.push_back(
-        {mapped.substr(i, end - i), begin, begin + uint32_t(part.size())});
-    i = end;
+        {mapped.substr(i, next - i), uint32_t(begin), uint32_t(end)});
   }
 }
 

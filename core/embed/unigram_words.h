@@ -47,7 +47,7 @@ class UnigramWordReader {
 
   bool Peek();  // false at the end; else queue_[queue_at_] is the next one
   void ReadGrapheme();
-  void AppendMapped(std::string_view part, uint32_t begin);
+  void AppendChars(std::string_view mapped, size_t begin, size_t end);
   void DropSpaceAtEnd();
   bool IsSeparator(const Char& c) const;
   void Push(const Char& c);
