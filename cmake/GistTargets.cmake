@@ -19,6 +19,11 @@ endif()
 function(_gist_compile target)
   target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror=return-type -Wshadow)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # restrict: wrong about std::string in GCC 12 (bug 105651). subobject-linkage: a unity build
+    # includes its sources, and GCC takes what is included for a header.
+    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-subobject-linkage)
+  endif()
   target_compile_definitions(${target} PRIVATE SPDLOG_FMT_EXTERNAL)
 endfunction()
 

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <system_error>
 
-#include "server/pipeline.h"
-#include "server/process_memory.h"
+#include "server/serving/pipeline.h"
+#include "server/support/process_memory.h"
 
 namespace gist {
 namespace {

@@ -8,8 +8,8 @@
 #include <shared_mutex>
 #include <utility>
 
+#include "core/base/checksum.h"
 #include "core/base/status.h"
-#include "storage/checksum.h"
 #include "storage/context_record.h"
 #include "storage/database.h"
 #include "storage/kv_codec.h"

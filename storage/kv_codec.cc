@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/checksum.h"
 #include "core/base/float16.h"
 #include "core/base/status.h"
 #include "core/format/safetensors.h"
-#include "storage/checksum.h"
 #include "storage/context_record.h"
 
 namespace gist {

@@ -1,8 +1,8 @@
 #include "storage/retention.h"
 
+#include "core/base/checksum.h"
 #include "core/base/status.h"
 #include "nlohmann/json.hpp"
-#include "storage/checksum.h"
 
 namespace gist {
 namespace {

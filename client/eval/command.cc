@@ -11,9 +11,10 @@
 #include "client/eval/report.h"
 #include "client/eval/results.h"
 #include "client/eval/summary.h"
-#include "client/files.h"
-#include "client/terminal.h"
-#include "client/units.h"
+#include "client/terminal/files.h"
+#include "client/terminal/terminal.h"
+#include "client/terminal/units.h"
+#include "core/base/clock.h"
 #include "core/base/status.h"
 #include "core/base/unix_time.h"
 
@@ -21,7 +22,6 @@ namespace gist::client {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::minutes kNoteEvery(1);  // where no bar can be drawn
 

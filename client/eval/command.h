@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "client/commands.h"
+#include "client/cli/commands.h"
 #include "client/eval/runner.h"
 
 namespace gist::client {

@@ -1,7 +1,7 @@
 #include "client/eval/html.h"
 
 #include "client/eval/scoring.h"
-#include "client/units.h"
+#include "client/terminal/units.h"
 
 namespace gist::client {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "client/eval/trial.h"
-#include "core/data/metrics.h"
+#include "core/scoring/metrics.h"
 #include "fmt/format.h"
 
 namespace gist::client {

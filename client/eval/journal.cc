@@ -9,8 +9,8 @@
 #include <set>
 #include <utility>
 
-#include "client/files.h"
-#include "client/train_output.h"
+#include "client/cli/train_output.h"
+#include "client/terminal/files.h"
 #include "core/base/status.h"
 
 namespace gist::client {

@@ -7,7 +7,7 @@
 #include "client/eval/charts.h"
 #include "client/eval/html.h"
 #include "client/eval/report_parts.h"
-#include "client/units.h"
+#include "client/terminal/units.h"
 
 namespace gist::client {
 namespace {

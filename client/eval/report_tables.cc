@@ -5,12 +5,10 @@
 
 #include "client/eval/html.h"
 #include "client/eval/report_parts.h"
-#include "client/units.h"
+#include "client/terminal/units.h"
 
 namespace gist::client {
 namespace {
-
-constexpr int kFifths = 5;
 
 std::string Cell(std::string_view label, std::string_view html,
                  std::string_view attributes = "") {

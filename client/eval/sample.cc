@@ -6,9 +6,9 @@
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
-#include "core/data/answer_kind.h"
 #include "core/data/json_lines.h"
 #include "core/data/record_file.h"
+#include "core/scoring/answer_kind.h"
 #include "nlohmann/json.hpp"
 
 namespace gist::client {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/data/longbench.h"
+#include "core/scoring/longbench.h"
 
 namespace gist::client {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "core/base/utf8.h"
-#include "core/data/answer_kind.h"
-#include "core/data/metrics.h"
+#include "core/scoring/answer_kind.h"
+#include "core/scoring/metrics.h"
 
 namespace gist::client {
 namespace {

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <utility>
 
-#include "core/data/answer_kind.h"
+#include "core/scoring/answer_kind.h"
 
 namespace gist::client {
 namespace {

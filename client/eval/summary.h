@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "client/eval/trial.h"
-#include "core/data/metrics.h"
+#include "core/scoring/metrics.h"
 
 namespace gist::client {
 

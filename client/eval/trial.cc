@@ -9,7 +9,6 @@ namespace gist::client {
 namespace {
 
 constexpr int64_t kStep = 1024, kLastStep = 8192;
-constexpr int kFifths = 5;
 
 Json ToJson(const Scores& scores) {
   return {{"score", scores.score},

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cli/output.h"
 #include "client/gist_client.h"
-#include "client/output.h"
 
 namespace gist::client {
 
@@ -89,6 +89,7 @@ std::string TrialKey(std::string_view sample, const Source& source);
 int64_t LengthClass(int64_t tokens);
 // 0 to 4.
 int DepthFifth(double depth);
+inline constexpr int kFifths = 5;
 
 Json ToJson(const Trial& trial);
 // Reads that back; kDataLoss says what is missing or wrong.

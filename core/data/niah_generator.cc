@@ -109,7 +109,8 @@ absl::StatusOr<Haystack> NiahGenerator::Hide(
 }
 
 absl::Status NiahGenerator::MakeDocument() {
-  Rng rng(HashText(fmt::format("{} {} {}", options_.seed, options_.series, documents_)));
+  Rng rng(HashText(
+      fmt::format("{} {} {}", options_.seed, options_.series, documents_)));
   const TaskSet set = source_->NextTasks(rng);
   const DepthRange range = options_.depths[documents_ % options_.depths.size()];
   std::vector<PlacedNeedle> needles;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/embed/sentence_tokenizer.h"
+#include "core/text/sentence_tokenizer.h"
 
 namespace gist {
 

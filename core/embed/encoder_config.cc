@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/base/quoted.h"
 #include "core/base/status.h"
-#include "core/embed/json_file.h"
-#include "core/text/quoted.h"
+#include "core/format/json_file.h"
 #include "fmt/format.h"
 #include "nlohmann/json.hpp"
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "absl/strings/str_replace.h"
+#include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
-#include "core/text/quoted.h"
 #include "fmt/format.h"
 
 namespace gist {

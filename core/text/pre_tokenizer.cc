@@ -6,8 +6,8 @@
 #include <array>
 #include <string>
 
+#include "core/base/quoted.h"
 #include "core/base/status.h"
-#include "core/text/quoted.h"
 #include "fmt/format.h"
 
 namespace gist {

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
 #include "core/text/merge_table.h"
 #include "core/text/pre_tokenizer.h"
-#include "core/text/quoted.h"
 #include "fmt/format.h"
 
 namespace gist {

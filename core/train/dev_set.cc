@@ -6,8 +6,8 @@
 
 #include "core/base/status.h"
 #include "core/model/ops.h"
-#include "core/train/reader.h"
-#include "core/train/whole_pass.h"
+#include "core/train/passes/reader.h"
+#include "core/train/passes/whole_pass.h"
 
 namespace gist {
 namespace {

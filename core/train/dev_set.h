@@ -9,12 +9,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/base_model.h"
-#include "core/train/gist_writer.h"
+#include "core/model/base_model.h"
 #include "core/train/lesson.h"
+#include "core/train/passes/gist_writer.h"
 #include "core/train/record_set.h"
 #include "core/train/segment_pool.h"
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 
 namespace gist {
 

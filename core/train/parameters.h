@@ -9,7 +9,7 @@
 
 #include "core/base/random.h"
 #include "core/model/tensors.h"
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 
 namespace gist {
 

@@ -7,13 +7,13 @@
 #include <algorithm>
 
 #include "core/base/status.h"
-#include "core/embed/bm25.h"
-#include "core/embed/passages.h"
 #include "core/model/ops.h"
 #include "core/model/tensors.h"
 #include "core/model/transformer.h"
+#include "core/retrieval/bm25.h"
+#include "core/retrieval/passages.h"
 #include "core/train/adapter_files.h"
-#include "core/train/gist_writer.h"
+#include "core/train/passes/gist_writer.h"
 
 namespace gist {
 

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/base_model.h"
 #include "core/data/record.h"
-#include "core/embedder.h"
+#include "core/embed/embedder.h"
 #include "core/model/adapter.h"
-#include "core/train/reader.h"
+#include "core/model/base_model.h"
+#include "core/train/passes/reader.h"
 #include "core/train/record_set.h"
 
 namespace gist {

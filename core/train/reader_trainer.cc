@@ -9,20 +9,20 @@
 #include <filesystem>
 #include <map>
 
+#include "core/base/clock.h"
 #include "core/base/identity.h"
 #include "core/base/status.h"
-#include "core/recipe.h"
 #include "core/train/adapter_files.h"
 #include "core/train/checkpoint.h"
 #include "core/train/lesson.h"
 #include "core/train/optimizer.h"
 #include "core/train/reader_set.h"
+#include "core/train/recipe.h"
 
 namespace gist {
 namespace {
 
 using at::Tensor;
-using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kQuestionStream = 5;  // and one for each of the four
 

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "core/base_model.h"
-#include "core/embedder.h"
-#include "core/train/trainer.h"
+#include "core/embed/embedder.h"
+#include "core/model/base_model.h"
+#include "core/train/torch_trainer.h"
 
 namespace gist {
 

@@ -14,9 +14,9 @@
 #include "core/data/record.h"
 #include "core/data/task.h"
 #include "core/text/tokenizer.h"
-#include "core/train/document.h"
-#include "core/train/frozen_model.h"
-#include "core/trainer.h"
+#include "core/train/passes/document.h"
+#include "core/train/passes/frozen_model.h"
+#include "core/train/trainer.h"
 
 namespace gist {
 

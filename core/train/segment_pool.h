@@ -11,9 +11,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/train/document.h"
-#include "core/train/frozen_model.h"
 #include "core/train/lesson.h"
+#include "core/train/passes/document.h"
+#include "core/train/passes/frozen_model.h"
 
 namespace gist {
 

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/base_model.h"
-#include "core/train/document.h"
-#include "core/train/reader.h"
+#include "core/model/base_model.h"
+#include "core/train/passes/document.h"
+#include "core/train/passes/reader.h"
 #include "core/train/record_set.h"
 #include "core/train/segment_pool.h"
-#include "core/trainer.h"
+#include "core/train/trainer.h"
 
 namespace gist {
 

@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "CLI/CLI.hpp"
-#include "client/terminal.h"
-#include "client/units.h"
+#include "client/terminal/terminal.h"
+#include "client/terminal/units.h"
 #include "core/base/status.h"
 #include "tests/bench/table_files.h"
 #include "tests/bench/table_plan.h"

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/embed/chunker.h"
 #include "core/embed/encoder.h"
+#include "core/retrieval/chunker.h"
 
 namespace gist {
 namespace {

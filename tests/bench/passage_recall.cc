@@ -13,14 +13,14 @@
 #include <span>
 
 #include "CLI/CLI.hpp"
-#include "client/terminal.h"
-#include "client/units.h"
+#include "client/terminal/terminal.h"
+#include "client/terminal/units.h"
 #include "core/base/status.h"
 #include "core/data/record_file.h"
-#include "core/embed/bm25.h"
-#include "core/embed/passages.h"
+#include "core/embed/torch_embedder.h"
 #include "core/model/device.h"
-#include "core/torch_embedder.h"
+#include "core/retrieval/bm25.h"
+#include "core/retrieval/passages.h"
 
 namespace gist::bench {
 namespace {

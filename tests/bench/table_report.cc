@@ -5,7 +5,7 @@
 #include <set>
 #include <tuple>
 
-#include "core/data/metrics.h"
+#include "core/scoring/metrics.h"
 #include "fmt/format.h"
 
 namespace gist::bench {

@@ -19,11 +19,11 @@
 #include "CLI/CLI.hpp"
 #include "core/base/random.h"
 #include "core/base/status.h"
-#include "core/base_model.h"
+#include "core/model/base_model.h"
 #include "core/model/device.h"
-#include "core/train/gist_writer.h"
 #include "core/train/optimizer.h"
-#include "core/train/reader.h"
+#include "core/train/passes/gist_writer.h"
+#include "core/train/passes/reader.h"
 
 namespace gist {
 namespace {

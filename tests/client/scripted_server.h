@@ -13,7 +13,7 @@
 
 #include "gist/v1/gist.grpc.pb.h"
 #include "grpcpp/server.h"
-#include "tests/client/guarded.h"
+#include "tests/client/cli/guarded.h"
 #include "tests/client/scripted_training.h"
 
 namespace gist::client {

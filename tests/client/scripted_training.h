@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gist/v1/gist.grpc.pb.h"
-#include "tests/client/guarded.h"
+#include "tests/client/cli/guarded.h"
 
 namespace gist::client {
 

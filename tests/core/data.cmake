@@ -7,7 +7,3 @@ gist_test(core/data/niah_source_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/niah_generator_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/record_file_test.cc LABELS unit
   LINK gist::data gist::test_support nlohmann_json::nlohmann_json)
-gist_test(core/data/metrics_test.cc LABELS unit LINK gist::data nlohmann_json::nlohmann_json)
-gist_test(core/data/longbench_test.cc LABELS unit LINK gist::data gist::test_support)
-gist_test(core/data/other_metrics_test.cc LABELS unit LINK gist::data nlohmann_json::nlohmann_json)
-gist_test(core/data/answer_kind_test.cc LABELS unit LINK gist::data)

@@ -14,10 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "core/retrieval/chunk_index.h"
 #include "fmt/format.h"
-#include "server/adapter_store.h"
-#include "server/dataset_store.h"
-#include "storage/chunk_index.h"
+#include "server/training/adapter_store.h"
+#include "server/training/dataset_store.h"
 #include "storage/kv_codec.h"
 #include "tests/faults/rounds.h"
 #include "tests/storage/raw_database.h"

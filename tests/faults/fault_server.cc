@@ -6,13 +6,13 @@
 #include <thread>
 
 #include "core/base/status.h"
-#include "server/backup.h"
-#include "server/context_keeper.h"
-#include "server/grpc_service.h"
-#include "server/sweeper.h"
+#include "core/embed/fake_embedder.h"
+#include "core/engine/fake_engine.h"
+#include "server/contexts/backup.h"
+#include "server/contexts/context_keeper.h"
+#include "server/contexts/sweeper.h"
+#include "server/grpc/service.h"
 #include "spdlog/spdlog.h"
-#include "tests/support/fake_embedder.h"
-#include "tests/support/fake_engine.h"
 
 namespace gist {
 namespace {

@@ -11,7 +11,7 @@
 #include "gist/v1/gist.grpc.pb.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
-#include "server/grpc_service.h"
+#include "server/grpc/service.h"
 #include "spdlog/spdlog.h"
 #include "tests/faults/rounds.h"
 #include "tests/faults/server_process.h"

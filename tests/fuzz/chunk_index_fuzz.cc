@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "storage/checksum.h"
-#include "storage/chunk_index.h"
+#include "core/base/checksum.h"
+#include "core/retrieval/chunk_index.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

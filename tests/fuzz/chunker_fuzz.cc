@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/base/utf8.h"
-#include "core/embed/bm25.h"
-#include "core/embed/chunker.h"
-#include "core/embed/wordpiece.h"
+#include "core/retrieval/bm25.h"
+#include "core/retrieval/chunker.h"
+#include "core/text/wordpiece.h"
 #include "tests/fuzz/check.h"
 
 namespace gist {

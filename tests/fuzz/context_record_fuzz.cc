@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "storage/checksum.h"
+#include "core/base/checksum.h"
 #include "storage/context_record.h"
 #include "storage/retention.h"
 #include "tests/fuzz/check.h"

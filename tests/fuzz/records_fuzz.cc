@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/data/longbench.h"
 #include "core/data/record_file.h"
+#include "core/scoring/longbench.h"
 #include "tests/fuzz/check.h"
 
 namespace gist {

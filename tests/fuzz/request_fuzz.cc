@@ -7,15 +7,15 @@
 #include <memory>
 #include <string>
 
+#include "core/embed/fake_embedder.h"
+#include "core/engine/fake_engine.h"
 #include "gist/v1/gist.pb.h"
 #include "rocksdb/env.h"
-#include "server/context_keeper.h"
-#include "server/proto_convert.h"
+#include "server/contexts/context_keeper.h"
+#include "server/grpc/proto_convert.h"
 #include "storage/open_with_env.h"
 #include "tests/fuzz/check.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/fake_embedder.h"
-#include "tests/support/fake_engine.h"
 #include "tests/support/temp_dir.h"
 
 namespace gist {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "storage/checksum.h"
-#include "storage/tenant_index.h"
+#include "core/base/checksum.h"
+#include "core/retrieval/tenant_index.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "core/base/utf8.h"
-#include "core/embed/chunker.h"
-#include "core/embed/unigram.h"
+#include "core/retrieval/chunker.h"
+#include "core/text/unigram.h"
 #include "tests/fuzz/check.h"
 
 namespace gist {

@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "client/gist_client.h"
+#include "client/tools/plan.h"
 #include "core/format/mapped_file.h"
-#include "core/plan.h"
 #include "tests/integration/gistd_process.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"

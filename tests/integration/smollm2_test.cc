@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/identity.h"
-#include "core/torch_engine.h"
+#include "core/engine/torch_engine.h"
 #include "storage/kv_codec.h"
 #include "tests/core/golden.h"
 #include "tests/core/model/tiny_model.h"

@@ -13,10 +13,10 @@
 #include <regex>
 #include <thread>
 
+#include "client/tools/plan.h"
 #include "core/base/random.h"
 #include "core/format/mapped_file.h"
 #include "core/model/device.h"
-#include "core/plan.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

@@ -1,8 +1,8 @@
-"""Writes core/embed/bert_class_table.h, with `tokenizers` as the reference.
+"""Writes core/text/generated/bert_class_table.h, with `tokenizers` as the reference.
 
     pip install -r tests/reference/requirements.txt
     python tests/reference/make_bert_classes.py
-    clang-format -i core/embed/bert_class_table.h
+    clang-format -i core/text/generated/bert_class_table.h
 
 Looks at BertNormalizer and BertPreTokenizer from outside, one code point at a
 time. Their tables are older than those of any Unicode library in use.
@@ -17,7 +17,7 @@ HEAD = """// How BERT's normalizer and pre-tokenizer treat a code point; all oth
 // kWord. Made by tests/reference/make_bert_classes.py, not by hand.
 #pragma once
 
-#include "core/embed/bert_classes.h"
+#include "core/text/bert_classes.h"
 
 namespace gist {
 
@@ -73,7 +73,7 @@ def main():
             runs.append([code_point, code_point, kind])
     text = HEAD + "".join(f"{{0x{first:X}, 0x{last:X}, BertClass::{kind}}},\n"
                           for first, last, kind in runs if kind)
-    path = ROOT / "core/embed/bert_class_table.h"
+    path = ROOT / "core/text/generated/bert_class_table.h"
     path.write_text(text + "};\n\n}  // namespace gist\n", encoding="utf-8")
     print(f"{path.name}: {text.count('BertClass::')} runs")
 

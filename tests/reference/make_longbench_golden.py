@@ -2,7 +2,7 @@
 
 The metrics of LongBench/metrics.py that need packages: ROUGE-L by rouge 1.0.1, the
 ratio by fuzzywuzzy 0.18.0 without python-Levenshtein (so by difflib, as LongBench's
-own requirements give it). Chinese words are characters as in core/data/chinese.h; the
+own requirements give it). Chinese words are characters as in core/scoring/chinese.h; the
 scores by jieba 0.42.1 stand beside them, to tell how far apart they are.
 
     pip install rouge==1.0.1 fuzzywuzzy==0.18.0 jieba==0.42.1

@@ -6,14 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "core/embed/fake_embedder.h"
+#include "core/engine/fake_engine.h"
 #include "gtest/gtest.h"
-#include "server/context_keeper.h"
-#include "server/pipeline.h"
-#include "server/scheduler.h"
+#include "server/contexts/context_keeper.h"
+#include "server/scheduling/scheduler.h"
+#include "server/serving/pipeline.h"
 #include "storage/gist_store.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/fake_embedder.h"
-#include "tests/support/fake_engine.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "storage/chunk_index.h"
+#include "core/retrieval/chunk_index.h"
 #include "storage/gist_store.h"
 #include "tests/storage/samples.h"
 

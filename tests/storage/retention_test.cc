@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/chunk_index.h"
+#include "core/retrieval/chunk_index.h"
 #include "tests/storage/raw_database.h"
 #include "tests/storage/samples.h"
 #include "tests/support/status_matchers.h"

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "server/wall_clock.h"
+#include "server/support/wall_clock.h"
 
 namespace gist {
 

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "client/files.h"
+#include "client/terminal/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/eval/trials.h"

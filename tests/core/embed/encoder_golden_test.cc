@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/embed/chunker.h"
 #include "core/embed/encoder.h"
+#include "core/retrieval/chunker.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <memory>
 
-#include "core/embed/sentence_tokenizer.h"
+#include "core/text/sentence_tokenizer.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/temp_dir.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/embed/sentence_tokenizer.h"
+#include "core/text/sentence_tokenizer.h"
 #include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"

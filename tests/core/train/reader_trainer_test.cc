@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "core/torch_engine.h"
+#include "core/embed/fake_embedder.h"
+#include "core/engine/torch_engine.h"
 #include "tests/core/train/tiny_training.h"
-#include "tests/support/fake_embedder.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

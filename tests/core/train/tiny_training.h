@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "core/base_model.h"
+#include "core/model/base_model.h"
 #include "core/model/device.h"
-#include "core/train/document.h"
-#include "core/train/frozen_model.h"
-#include "core/trainer.h"
+#include "core/train/passes/document.h"
+#include "core/train/passes/frozen_model.h"
+#include "core/train/trainer.h"
 
 namespace gist {
 

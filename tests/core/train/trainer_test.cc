@@ -1,7 +1,5 @@
 // Whole trainings on the tiny model: the same losses again and after a stop,
 // and what happens when something goes wrong.
-#include "core/train/trainer.h"
-
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -11,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "core/train/torch_trainer.h"
 #include "tests/core/train/tiny_tasks.h"
 #include "tests/core/train/tiny_training.h"
 #include "tests/support/status_matchers.h"

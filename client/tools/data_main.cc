@@ -1,0 +1,189 @@
+// The command line `gist-data`, which `gist data` runs: what needs a tokenizer
+// but no server.
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "CLI/CLI.hpp"
+#include "client/terminal/help_formatter.h"
+#include "client/terminal/interrupt.h"
+#include "client/tools/longbench.h"
+#include "client/tools/niah.h"
+#include "core/base/status.h"
+#include "fmt/format.h"
+
+namespace gist::client {
+namespace {
+
+enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2 };
+
+constexpr char kAbout[] = "Makes and fetches samples to train and measure on.";
+constexpr char kFooter[] = R"(Example:
+  gist data niah --filler debian --out samples
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 130 Ctrl-C.)";
+
+constexpr int kMostSamples = 1'000'000;
+
+using Command = std::function<absl::Status(std::stop_token)>;
+
+// Where deploy/setup.sh puts the default model, seen from build/PRESET.
+std::string DefaultModel() {
+  constexpr char kModel[] =
+      "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (const char* const home = std::getenv("GIST_HOME")) {
+    return fmt::format("{}/{}", home, kModel);
+  }
+  std::error_code error;
+  const auto self = std::filesystem::canonical("/proc/self/exe", error);
+  const auto home = self.parent_path().parent_path().parent_path();
+  return error ? kModel : (home / kModel).string();
+}
+
+void AddShape(CLI::App* sub, NiahArguments* arguments) {
+  NiahFileOptions& file = arguments->file;
+  sub->add_option("--count", arguments->count, "Samples of each language")
+      ->check(CLI::Range(1, kMostSamples))
+      ->capture_default_str()
+      ->type_name("N");
+  sub->add_option("--min-tokens", file.min_tokens,
+                  "Lengths are spread over a range that begins here")
+      ->capture_default_str()
+      ->type_name("N");
+  sub->add_option("--max-tokens", file.max_tokens, "and ends here")
+      ->capture_default_str()
+      ->type_name("N");
+  sub->add_option("--tokens", file.tokens,
+                  "These lengths in turn, instead of the range")
+      ->delimiter(',')
+      ->type_name("LIST");
+  sub->add_option("--facts", arguments->facts,
+                  "Facts in a document of family keyed (default: 1 to 8)")
+      ->check(CLI::Range(1, 64))
+      ->type_name("N");
+  sub->add_option("--seed", file.seed, "The same seed gives the same files")
+      ->capture_default_str()
+      ->type_name("S");
+}
+
+void AddKind(CLI::App* sub, NiahArguments* arguments) {
+  sub->add_option_function<std::string>(
+         "--language",
+         [arguments](const std::string& language) {
+           if (language != "both") arguments->languages = {language};
+         },
+         "en, ko or both (default)")
+      ->check(CLI::IsMember({"en", "ko", "both"}))
+      ->type_name("LANGUAGE");
+  sub->add_option("--family", arguments->families,
+                  "passkey (default), keyed, absent, overview; several mix")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"passkey", "keyed", "absent", "overview"}))
+      ->type_name("LIST");
+  sub->add_option("--frames", arguments->frames,
+                  "mission: its one wording of a passkey (default); train: all "
+                  "wordings that are trained on; held-out: others")
+      ->check(CLI::IsMember({"mission", "train", "held-out"}))
+      ->type_name("SET");
+  sub->add_option("--split", arguments->split,
+                  "Whose values and text: train, dev or test (default)")
+      ->check(CLI::IsMember({"train", "dev", "test"}))
+      ->type_name("SPLIT");
+}
+
+void AddNiah(CLI::App& app, Command* command) {
+  CLI::App* sub = app.add_subcommand(
+      "niah", "Needles in a haystack: global_niah.jsonl and korean_niah.jsonl");
+  sub->footer(
+      "Example:\n  gist data niah --language ko --tokens 1024,4096 --depths "
+      "fifths --filler debian\n\nFiller is cut into train, dev and test by its "
+      "own hash, values too.");
+  auto arguments = std::make_shared<NiahArguments>();
+  auto depths = std::make_shared<std::vector<std::string>>();
+  arguments->model = DefaultModel();
+  AddKind(sub, arguments.get());
+  AddShape(sub, arguments.get());
+  sub->add_option("--depths", *depths,
+                  "Where needles stand, in percent, in turn: 50, 20-80 "
+                  "(default) or fifths")
+      ->delimiter(',')
+      ->type_name("LIST");
+  sub->add_option("--filler", arguments->filler,
+                  "Text to hide needles in: files, folders, or debian for what "
+                  "its packages hold (default: a small sample)")
+      ->type_name("PATH");
+  sub->add_option("--model", arguments->model,
+                  "GGUF file whose tokenizer counts (default: the default "
+                  "model)")
+      ->type_name("FILE");
+  sub->add_option("--out", arguments->out, "Folder to write to")
+      ->capture_default_str()
+      ->type_name("DIR");
+  sub->add_flag("--force", arguments->overwrite, "Replace existing files");
+  sub->final_callback([command, arguments, depths] {
+    *command = [arguments, depths](std::stop_token stop) -> absl::Status {
+      if (!depths->empty()) {
+        GIST_ASSIGN_OR_RETURN(arguments->file.depths, ParseDepths(*depths));
+      }
+      return RunNiah(*arguments, stop);
+    };
+  });
+}
+
+void AddLongBench(CLI::App& app, Command* command) {
+  CLI::App* sub = app.add_subcommand("longbench",
+                                     "Fetch LongBench's files and unpack them");
+  sub->footer(
+      "Example:\n  gist data longbench --url https://HOST/data.zip --sha256 "
+      "HEX "
+      "--out longbench\n\nNothing is unpacked before its SHA-256 is right; "
+      "without --sha256 it is printed.");
+  auto arguments = std::make_shared<LongBenchArguments>();
+  CLI::Option* url = sub->add_option("--url", arguments->url,
+                                     "Where the zip file is (http, https)")
+                         ->type_name("URL");
+  CLI::Option* from =
+      sub->add_option("--from", arguments->file, "A zip file that is here")
+          ->type_name("FILE")
+          ->excludes(url);
+  sub->add_option("--sha256", arguments->sha256, "64 hex digits, of the file")
+      ->type_name("HEX");
+  sub->add_option("--out", arguments->out, "Folder to unpack to")
+      ->required()
+      ->type_name("DIR");
+  sub->final_callback([command, arguments, url, from] {
+    if (url->count() + from->count() == 0) {
+      throw CLI::RequiredError("--url or --from");
+    }
+    *command = [arguments](std::stop_token stop) {
+      return RunLongBench(*arguments, stop);
+    };
+  });
+}
+
+int Main(int argc, char** argv) {
+  Command command;
+  CLI::App app(kAbout, "gist data");
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  AddNiah(app, &command);
+  AddLongBench(app, &command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kOk : kUsage;
+  }
+  const Interrupt interrupt;
+  const absl::Status status = command(interrupt.token());
+  if (status.ok()) return kOk;
+  fmt::print(stderr, "gist data: {} [{}]\n", Message(status),
+             absl::StatusCodeToString(status.code()));
+  if (absl::IsCancelled(status)) return 128 + interrupt.signal();
+  return absl::IsInvalidArgument(status) ? kUsage : kFailed;
+}
+
+}  // namespace
+}  // namespace gist::client
+
+int main(int argc, char** argv) { return gist::client::Main(argc, argv); }

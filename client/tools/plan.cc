@@ -1,0 +1,339 @@
+#include "client/tools/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "core/base/status.h"
+
+namespace gist {
+namespace {
+
+constexpr int64_t kFloat = 4, kHalf = 2;
+// gistd with the default model, less its weights: libraries, tokenizer,
+// RocksDB, thread stacks. Measured: 190 MB (VmRSS when ready, 2 threads).
+constexpr int64_t kProgramBytes = 190'000'000;
+// What LibTorch's matrix products and attention hold beside their arguments.
+// Measured: 29 to 73 MB beyond the other lines.
+constexpr int64_t kWorkspaceBytes = 50'000'000;
+// Of the dev set (core/train/dev_set.cc), which reads three lessons for each
+// further segment of filler.
+constexpr int64_t kDevFillers = 32;
+constexpr int64_t kSliceValues = int64_t{64}
+                                 << 20;  // of core/model/frozen_matrix.cc
+constexpr int64_t kQ4Bytes = 18, kQ4Elements = 32;
+
+int64_t QueryRows(const ModelConfig& c) {
+  return int64_t(c.heads) * c.head_dim;
+}
+int64_t KvRows(const ModelConfig& c) {
+  return int64_t(c.kv_heads) * c.head_dim;
+}
+int64_t KvValues(const ModelConfig& c, int64_t tokens) {
+  return tokens * c.layers * 2 * KvRows(c);
+}
+
+// Rows of activations through one layer. Prefill frees them on the way; a
+// backward pass wants them: norms and residuals, query twice (before and after
+// RoPE), key and value, the attention's output, and the MLP's four.
+int64_t LayerValues(const ModelConfig& c, int64_t rows) {
+  return rows * (4 * int64_t(c.hidden_size) + 3 * QueryRows(c) + 3 * KvRows(c) +
+                 4 * int64_t(c.mlp_size));
+}
+
+class LedgerMaker {
+ public:
+  LedgerMaker(const PlanModel& model, const PlanRequest& request)
+      : model_(model), request_(request), config_(model.config) {
+    Add("program and libraries", "measured", kProgramBytes);
+    AddWeights();
+    const int64_t held = ledger_.PeakBytes();
+    ledger_.load_bytes = request.weights == WeightStorage::kQuantized
+                             ? held
+                             : held + model.mapped_bytes;
+    Add("workspace of matrix products", "measured", kWorkspaceBytes);
+  }
+
+  void Add(std::string what, std::string formula, int64_t bytes) {
+    ledger_.lines.push_back({std::move(what), std::move(formula), bytes});
+  }
+  Ledger Take() { return std::move(ledger_); }
+
+ private:
+  void AddWeights() {
+    if (request_.weights == WeightStorage::kBfloat16) {
+      return Add("weights as bfloat16", "parameters x 2",
+                 model_.Parameters() * kHalf);
+    }
+    if (request_.weights == WeightStorage::kFloat32) {
+      return Add("weights as float32", "parameters x 4",
+                 model_.Parameters() * kFloat);
+    }
+    Add("weights as stored, " + model_.stored_type, "bytes of the tensors",
+        model_.stored_bytes);
+    const int64_t hidden = config_.hidden_size;
+    const int64_t largest = std::max(hidden * config_.mlp_size,
+                                     hidden * int64_t(config_.vocab_size));
+    Add("one matrix dequantized", "values of the largest, up to 64 Mi, x 4",
+        std::min(largest, kSliceValues) * kFloat);
+  }
+
+  const PlanModel& model_;
+  const PlanRequest& request_;
+  const ModelConfig& config_;
+  Ledger ledger_;
+};
+
+int64_t AdapterParameters(const PlanModel& model, const PlanRequest& request) {
+  const ModelConfig& c = model.config;
+  int64_t sides =
+      2 * (c.hidden_size + QueryRows(c)) + 2 * (c.hidden_size + KvRows(c));
+  if (request.lora_mlp) sides += 3 * (int64_t(c.hidden_size) + c.mlp_size);
+  return c.layers * sides * request.lora_r +
+         int64_t(request.gists_per_block) * c.hidden_size;
+}
+
+void AddAdapter(const PlanModel& model, const PlanRequest& request,
+                LedgerMaker* maker) {
+  maker->Add("adapter", "LoRA and gist embeddings x 4",
+             AdapterParameters(model, request) * kFloat);
+}
+
+// Tokens that a gist attends to: the shared prefix, its block of the document
+// and the gists of that block.
+int64_t VisibleTokens(const PlanRequest& r) {
+  const int64_t block = int64_t(r.document_tokens) * r.gists_per_block /
+                        std::max(r.gist_tokens, r.gists_per_block);
+  return r.prefix_tokens + block + r.block_overlap_tokens + r.gists_per_block;
+}
+
+void AddTrainActivations(const ModelConfig& c, const PlanRequest& r,
+                         LedgerMaker* maker) {
+  const int64_t write_rows = int64_t(r.documents_per_step) * r.gist_tokens;
+  const int64_t read_rows = int64_t(r.documents_per_step) * r.question_tokens;
+  const int64_t read_tokens =
+      r.prefix_tokens + r.gist_tokens + r.question_tokens;
+  maker->Add(
+      "write pass, kept for backward",
+      "layers x documents x gists x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+      c.layers * LayerValues(c, write_rows) * kFloat);
+  maker->Add("write pass, attention",
+             "layers x heads x documents x gists x visible x 4",
+             c.layers * write_rows * c.heads * VisibleTokens(r) * kFloat);
+  maker->Add(
+      "read pass, kept for backward",
+      "layers x questions x tokens x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+      c.layers * LayerValues(c, read_rows) * kFloat);
+  maker->Add(
+      "read pass, attention",
+      "layers x heads x questions x tokens x (prefix + gists + tokens) x 4",
+      c.layers * read_rows * c.heads * read_tokens * kFloat);
+  maker->Add("logits, their softmax and gradient",
+             "answer tokens x vocabulary x 3 x 4",
+             int64_t(r.documents_per_step) * r.answer_tokens * c.vocab_size *
+                 3 * kFloat);
+}
+
+using nlohmann::json;
+
+absl::StatusOr<int> Size(const json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found != config.end() && found->is_number_integer()) {
+    const auto value = found->get<int64_t>();
+    if (value >= 1 && value < (int64_t{1} << 28)) return int(value);
+  }
+  return absl::DataLossError(
+      fmt::format("config.json: {} is {}, want a positive size", key,
+                  found == config.end() ? "missing" : found->dump()));
+}
+
+absl::StatusOr<ModelConfig> ConfigFrom(const json& file) {
+  ModelConfig c;
+  c.name = file.value("_name_or_path", "");
+  GIST_ASSIGN_OR_RETURN(c.layers, Size(file, "num_hidden_layers"));
+  GIST_ASSIGN_OR_RETURN(c.hidden_size, Size(file, "hidden_size"));
+  GIST_ASSIGN_OR_RETURN(c.heads, Size(file, "num_attention_heads"));
+  c.kv_heads = c.heads;
+  if (file.contains("num_key_value_heads")) {
+    GIST_ASSIGN_OR_RETURN(c.kv_heads, Size(file, "num_key_value_heads"));
+  }
+  c.head_dim = c.hidden_size / c.heads;
+  if (file.contains("head_dim") && !file["head_dim"].is_null()) {
+    GIST_ASSIGN_OR_RETURN(c.head_dim, Size(file, "head_dim"));
+  }
+  GIST_ASSIGN_OR_RETURN(c.mlp_size, Size(file, "intermediate_size"));
+  GIST_ASSIGN_OR_RETURN(c.vocab_size, Size(file, "vocab_size"));
+  GIST_ASSIGN_OR_RETURN(c.max_context_tokens,
+                        Size(file, "max_position_embeddings"));
+  return c;
+}
+
+}  // namespace
+
+int64_t PlanModel::LayerParameters() const {
+  const int64_t hidden = config.hidden_size;
+  return hidden * (2 * QueryRows(config) + 2 * KvRows(config) +
+                   3 * int64_t(config.mlp_size) + 2);
+}
+
+int64_t PlanModel::Parameters() const {
+  const int64_t matrix = int64_t(config.vocab_size) * config.hidden_size;
+  return config.layers * LayerParameters() + (tied_output ? 1 : 2) * matrix +
+         config.hidden_size;
+}
+
+absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file,
+                                              int64_t file_bytes) {
+  PlanModel model;
+  GIST_ASSIGN_OR_RETURN(model.config, ModelConfig::FromGguf(file));
+  model.tied_output = !file.tensors().contains("output.weight");
+  model.mapped_bytes = file_bytes;
+  std::map<GgmlType, int64_t> by_type;
+  for (const auto& [name, tensor] : file.tensors()) {
+    by_type[tensor.type] += int64_t(tensor.data.size());
+    model.stored_bytes += int64_t(tensor.data.size());
+  }
+  const auto most = std::ranges::max_element(
+      by_type, {}, [](const auto& entry) { return entry.second; });
+  if (most != by_type.end())
+    model.stored_type = GgmlTypeName(uint32_t(most->first));
+  return model;
+}
+
+absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view text) {
+  const json file = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!file.is_object()) {
+    return absl::InvalidArgumentError("config.json: want one JSON object");
+  }
+  return Fence("config.json", [&]() -> absl::StatusOr<PlanModel> {
+    const std::string type = file.value("model_type", "");
+    if (type != "llama") {
+      return absl::UnimplementedError(fmt::format(
+          "config.json: model_type {:?}, supported: \"llama\"", type));
+    }
+    PlanModel model;
+    GIST_ASSIGN_OR_RETURN(model.config, ConfigFrom(file));
+    model.tied_output = file.value("tie_word_embeddings", false);
+    model.stored_type = "Q4_0";
+    model.stored_bytes = model.Parameters() * kQ4Bytes / kQ4Elements;
+    model.mapped_bytes = model.stored_bytes;
+    return model;
+  });
+}
+
+int64_t Ledger::PeakBytes() const {
+  const int64_t held = std::accumulate(
+      lines.begin(), lines.end(), int64_t{0},
+      [](int64_t sum, const LedgerLine& line) { return sum + line.bytes; });
+  return std::max(held, load_bytes);
+}
+
+Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
+  const ModelConfig& c = model.config;
+  const int64_t tokens =
+      std::min(request.document_tokens, request.max_group_tokens);
+  LedgerMaker maker(model, request);
+  AddAdapter(model, request, &maker);
+  maker.Add(
+      "context keys and values, float32",
+      "(tokens + segment + prefix) x layers x 2 x KV heads x head size x 4",
+      KvValues(c, tokens + request.segment_tokens + request.prefix_tokens) *
+          kFloat);
+  maker.Add("gist keys and values",
+            "gists x layers x 2 x KV heads x head size x 4",
+            KvValues(c, request.gist_tokens) * kFloat);
+  maker.Add(
+      "a chunk's activations",
+      "chunk x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+      LayerValues(c, std::min<int64_t>(tokens, request.chunk_tokens)) * kFloat);
+  // Rotated in three steps, joined with prefix and gists, values joined too.
+  maker.Add("one layer's keys and values, joined",
+            "tokens x KV heads x head size x 5 x 4",
+            tokens * KvRows(c) * 5 * kFloat);
+  return maker.Take();
+}
+
+Ledger PlanAskGists(const PlanModel& model, const PlanRequest& request) {
+  const ModelConfig& c = model.config;
+  LedgerMaker maker(model, request);
+  AddAdapter(model, request, &maker);
+  const int64_t tokens =
+      request.prefix_tokens + request.gist_tokens + request.question_tokens;
+  maker.Add(
+      "prompt's keys and values, float32",
+      "(prefix + gists + question) x layers x 2 x KV heads x head size x 4",
+      KvValues(c, tokens) * kFloat);
+  maker.Add("a chunk's activations",
+            "question x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+            LayerValues(c, request.question_tokens) * kFloat);
+  maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
+  return maker.Take();
+}
+
+Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
+  const ModelConfig& c = model.config;
+  LedgerMaker maker(model, request);
+  AddAdapter(model, request, &maker);
+  const int64_t tokens = int64_t(request.prefix_tokens) +
+                         request.document_tokens + request.question_tokens;
+  const int64_t rows = std::min<int64_t>(tokens, request.chunk_tokens);
+  maker.Add(
+      "prompt's keys and values, float32",
+      "(prefix + tokens + question) x layers x 2 x KV heads x head size x 4",
+      KvValues(c, tokens) * kFloat);
+  maker.Add("a chunk's activations",
+            "chunk x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+            LayerValues(c, rows) * kFloat);
+  maker.Add("a chunk's mask", "chunk x tokens x (1 + heads / KV heads) x 4",
+            rows * tokens * (1 + c.heads / c.kv_heads) * kFloat);
+  maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
+  return maker.Take();
+}
+
+Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
+  const ModelConfig& c = model.config;
+  LedgerMaker maker(model, request);
+  if (request.bfloat16_base && request.weights == WeightStorage::kFloat32) {
+    maker.Add("matrices again, as bfloat16", "parameters x 2",
+              model.Parameters() * kHalf);
+  }
+  maker.Add("adapter, gradient, two moments",
+            "LoRA and gist embeddings x 4 x 4",
+            AdapterParameters(model, request) * 4 * kFloat);
+  maker.Add("a checkpoint on its way to disk",
+            "(adapter and two moments) x 2 x 4",
+            AdapterParameters(model, request) * 3 * 2 * kFloat);
+  const int64_t segment = std::max(request.segment_tokens, 1);
+  const int64_t used = (request.document_tokens + segment - 1) / segment *
+                       request.documents_per_step;
+  const int64_t segments = std::max<int64_t>(used, request.cached_segments);
+  maker.Add(
+      fmt::format("context keys and values, {} segments, float16", segments),
+      "segments x segment tokens x layers x 2 x KV heads x head size x 2",
+      KvValues(c, segments * segment) * kHalf);
+  const int64_t dev_segments =
+      kDevFillers + int64_t(request.dev_samples) * 4 / 3;
+  maker.Add(fmt::format("dev text, {} segments, float16", dev_segments),
+            "segments x segment tokens x layers x 2 x KV heads x head size x 2",
+            KvValues(c, dev_segments * segment) * kHalf);
+  const int64_t fresh = request.fresh_segments_per_step * segment;
+  maker.Add(
+      "segments prefilled anew",
+      "(layers x 2 x KV heads x head size + layer activations) x tokens x 4",
+      (KvValues(c, fresh) + LayerValues(c, fresh)) * kFloat);
+  AddTrainActivations(c, request, &maker);
+  return maker.Take();
+}
+
+int LargestThatFits(int64_t memory_bytes, int most,
+                    const std::function<int64_t(int)>& peak_bytes) {
+  int fits = 0, exceeds = most + 1;
+  while (exceeds - fits > 1) {
+    const int middle = fits + (exceeds - fits) / 2;
+    (peak_bytes(middle) <= memory_bytes ? fits : exceeds) = middle;
+  }
+  return fits;
+}
+
+}  // namespace gist

@@ -1,0 +1,214 @@
+// gist-plan: prints the memory ledger of a model. `gist plan` runs it.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "CLI/CLI.hpp"
+#include "client/tools/plan.h"
+#include "core/base/status.h"
+#include "core/format/mapped_file.h"
+
+namespace gist {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMostTokens = 1 << 24;
+constexpr int kMostDocuments = 4096;
+
+struct Arguments {
+  std::string model;
+  uint64_t memory_bytes = 0;
+  PlanRequest request;
+};
+
+// What is planned, and how large it can be made.
+struct Plan {
+  std::string title;
+  Ledger ledger;
+  std::string largest;
+};
+
+std::string Gib(int64_t bytes) {
+  return fmt::format("{:.2f} GiB", double(bytes) / double(int64_t{1} << 30));
+}
+
+absl::StatusOr<PlanModel> ReadModel(const std::string& path) {
+  if (fs::is_directory(path)) {
+    std::ifstream in(path + "/config.json");
+    if (!in) return absl::NotFoundError(path + "/config.json: cannot be read");
+    const std::string text(std::istreambuf_iterator<char>(in), {});
+    auto model = PlanModel::FromHuggingFace(text);
+    if (model.ok() && model->config.name.empty()) {
+      model->config.name = fs::path(path).filename().string();
+    }
+    return model;
+  }
+  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  const auto gguf = Gguf::Parse(file.bytes());
+  if (!gguf.ok()) return gguf.status();
+  return PlanModel::FromGguf(*gguf, int64_t(file.bytes().size()));
+}
+
+// The largest value of `size` that fits; `make` is the ledger's function.
+template <typename Make>
+std::string Largest(const PlanModel& model, const Arguments& arguments,
+                    int most, int PlanRequest::*size, std::string_view what,
+                    Make make) {
+  const int largest =
+      LargestThatFits(int64_t(arguments.memory_bytes), most, [&](int n) {
+        PlanRequest request = arguments.request;
+        request.*size = n;
+        // The question is how much is held at once, whatever the adapter's
+        // groups.
+        request.max_group_tokens = std::max(request.max_group_tokens, n);
+        return make(model, request).PeakBytes();
+      });
+  return largest == 0 ? "nothing does"
+                      : fmt::format("up to {} {}", largest, what);
+}
+
+std::vector<Plan> MakePlans(const PlanModel& model,
+                            const Arguments& arguments) {
+  const PlanRequest& r = arguments.request;
+  const std::string tokens = fmt::format("{} tokens", r.document_tokens);
+  const int context = std::max(
+      1, model.config.max_context_tokens - r.prefix_tokens - r.question_tokens);
+  return {
+      {fmt::format("compress {} into {} gists", tokens, r.gist_tokens),
+       PlanCompress(model, r),
+       Largest(model, arguments, kMostTokens, &PlanRequest::document_tokens,
+               "tokens in one group", PlanCompress)},
+      {fmt::format("ask {} gists", r.gist_tokens), PlanAskGists(model, r),
+       Largest(model, arguments, context, &PlanRequest::gist_tokens, "gists",
+               PlanAskGists)},
+      {fmt::format("ask {} in full", tokens), PlanAskFull(model, r),
+       Largest(model, arguments, context, &PlanRequest::document_tokens,
+               "tokens", PlanAskFull)},
+      {fmt::format("train on {} documents of {} a step", r.documents_per_step,
+                   tokens),
+       PlanTrain(model, r),
+       Largest(model, arguments, kMostDocuments,
+               &PlanRequest::documents_per_step, "documents a step",
+               PlanTrain)},
+  };
+}
+
+void Print(const Plan& plan, const Arguments& arguments) {
+  fmt::print("\n{}\n", plan.title);
+  for (const LedgerLine& line : plan.ledger.lines) {
+    fmt::print("  {:>11}  {}  [{}]\n", Gib(line.bytes), line.what,
+               line.formula);
+  }
+  const int64_t peak = plan.ledger.PeakBytes();
+  const bool at_load = peak == plan.ledger.load_bytes;
+  fmt::print("  {:>11}  peak{}", Gib(peak),
+             at_load ? ", while the model is loaded: weights and file" : "");
+  if (arguments.memory_bytes == 0) return fmt::print("\n");
+  const auto memory = int64_t(arguments.memory_bytes);
+  fmt::print(": {} {}; {}\n", peak <= memory ? "fits in" : "DOES NOT FIT in",
+             Gib(memory), plan.largest);
+}
+
+bool FitsAll(const std::vector<Plan>& plans, uint64_t memory_bytes) {
+  return std::ranges::all_of(plans, [&](const Plan& plan) {
+    return uint64_t(plan.ledger.PeakBytes()) <= memory_bytes;
+  });
+}
+
+void AdviseWeights(const PlanModel& model, Arguments arguments) {
+  arguments.request.weights = WeightStorage::kQuantized;
+  fmt::print("\nWith --weights quantized:\n");
+  for (const Plan& plan : MakePlans(model, arguments)) {
+    const int64_t peak = plan.ledger.PeakBytes();
+    fmt::print(
+        "  {:>11}  {}: {}\n", Gib(peak), plan.title,
+        uint64_t(peak) <= arguments.memory_bytes ? "fits" : "DOES NOT FIT");
+  }
+}
+
+absl::Status Run(const Arguments& arguments) {
+  const auto model = ReadModel(arguments.model);
+  if (!model.ok()) return Within(arguments.model, model.status());
+  const ModelConfig& c = model->config;
+  fmt::print(
+      "{}: {:.2f} billion parameters; {} layers, {} wide, {} and {} KV heads "
+      "of {}, MLP "
+      "{}, vocabulary {}\n",
+      c.name, double(model->Parameters()) / 1e9, c.layers, c.hidden_size,
+      c.heads, c.kv_heads, c.head_dim, c.mlp_size, c.vocab_size);
+  const auto plans = MakePlans(*model, arguments);
+  for (const Plan& plan : plans) Print(plan, arguments);
+  if (arguments.memory_bytes > 0 && !FitsAll(plans, arguments.memory_bytes) &&
+      arguments.request.weights != WeightStorage::kQuantized) {
+    AdviseWeights(*model, arguments);
+  }
+  fmt::print(
+      "\nBeside these gistd keeps texts that it read lately, up to "
+      "--max-cached-kv-bytes (512 MiB unless told\notherwise), indexes up to "
+      "--max-index-bytes (256 MiB), a trained reader (20 MB with the default\n"
+      "one; --reader off) and a sentence encoder (91 MB; --embedder off).\n");
+  return absl::OkStatus();
+}
+
+void AddSizes(CLI::App& app, PlanRequest* request) {
+  const auto add = [&](const char* name, int* value, const char* about) {
+    app.add_option(name, *value, about)
+        ->check(CLI::Range(1, kMostTokens))
+        ->capture_default_str()
+        ->type_name("N");
+  };
+  add("--tokens", &request->document_tokens, "Tokens of a document");
+  add("--gists", &request->gist_tokens, "Gist tokens of a document");
+  add("--chunk-tokens", &request->chunk_tokens,
+      "Tokens read at a time: 256 on a processor, 1024 on a GPU");
+  add("--documents", &request->documents_per_step,
+      "Documents of a training step");
+  add("--cached-segments", &request->cached_segments,
+      "Segments of context that training keeps (default: those of one step)");
+  add("--rank", &request->lora_r, "LoRA's rank");
+  app.add_flag("--lora-mlp", request->lora_mlp,
+               "LoRA on the MLP's projections too");
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Prints what compressing, asking and training take in memory",
+               "gist plan");
+  app.add_option("--model", arguments.model,
+                 "GGUF file, or a Hugging Face folder with config.json")
+      ->required()
+      ->type_name("PATH");
+  app.add_option("--device-memory", arguments.memory_bytes,
+                 "Memory there is: 24GiB, 800MB; tells what fits")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      ->type_name("SIZE");
+  app.add_option("--weights", arguments.request.weights,
+                 std::string(kWeightStorageHelp))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, WeightStorage>{
+          {"float32", WeightStorage::kFloat32},
+          {"bfloat16", WeightStorage::kBfloat16},
+          {"quantized", WeightStorage::kQuantized}}))
+      ->type_name("HOW");
+  AddSizes(app, &arguments.request);
+  app.footer(
+      "Example:\n  gist plan --model llama-3-8b.Q4_0.gguf --device-memory "
+      "24GiB");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const absl::Status status = Run(arguments);
+  if (status.ok()) return 0;
+  fmt::print(stderr, "gist plan: {} [{}]\n", Message(status),
+             absl::StatusCodeToString(status.code()));
+  return 4;
+}
+
+}  // namespace
+}  // namespace gist
+
+int main(int argc, char** argv) { return gist::Main(argc, argv); }

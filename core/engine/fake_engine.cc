@@ -1,0 +1,438 @@
+#include "core/engine/fake_engine.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+#include "core/base/status.h"
+#include "fmt/format.h"
+#include "fmt/ranges.h"
+
+namespace gist {
+namespace {
+
+constexpr int kFactBytes = 7;  // "#a1b2c3", or a passkey behind a space
+constexpr int32_t kQuestionToken = 256;
+constexpr int32_t kFirstWord = 257;
+constexpr int kKvBytes = 64;  // of a token
+constexpr std::string_view kPhrase = "secret passkey is ";
+
+uint32_t Hash(std::string_view text) {  // FNV-1a
+  uint32_t hash = 2166136261u;
+  for (const unsigned char byte : text) hash = (hash ^ byte) * 16777619u;
+  return hash;
+}
+
+std::string Fingerprint(std::string_view seed) {
+  std::string digits;
+  for (int part = 0; part < 8; ++part) {
+    digits += fmt::format("{:08x}", Hash(fmt::format("{}{}", seed, part)));
+  }
+  return digits;
+}
+
+// All passkeys of a text, or six digits of its hash.
+std::vector<std::string> Facts(std::string_view text) {
+  std::vector<std::string> facts;
+  size_t at = text.find(kPhrase);
+  for (; at != text.npos; at = text.find(kPhrase, at + 1)) {
+    facts.emplace_back(text.substr(at + kPhrase.size(), kFactBytes - 1));
+  }
+  if (facts.empty()) {
+    facts.push_back(fmt::format("#{:06x}", Hash(text) & 0xffffff));
+  }
+  return facts;
+}
+
+// The first fact goes into every gist: keys hold its bytes, values the length,
+// whether this gist is the first of its document, and the adapter's mark.
+GistKv GistsOf(const ModelInfo& model, std::string_view text, int gist_tokens,
+               float mark) {
+  GistKv gists{
+      model.layers, model.kv_heads, gist_tokens, model.head_dim, {}, {}};
+  gists.keys.resize(gists.Elements());
+  gists.values.resize(gists.Elements());
+  const std::string fact = Facts(text).front();
+  for (size_t i = 0; i < gists.Elements(); ++i) {
+    const size_t dim = i % size_t(model.head_dim);
+    const size_t gist = i / size_t(model.head_dim) % size_t(gist_tokens);
+    gists.keys[i] = dim < fact.size() ? float(uint8_t(fact[dim])) : 0.0f;
+    const float row[] = {float(fact.size()), gist == 0 ? 1.0f : 0.0f, mark};
+    gists.values[i] = dim < std::size(row) ? row[dim] : 0.0f;
+  }
+  return gists;
+}
+
+void ReadGists(const GistKv& gists, std::vector<std::string>& facts) {
+  for (int gist = 0; gist < gists.gist_tokens; ++gist) {
+    const size_t row = size_t(gist) * size_t(gists.head_dim);
+    if (gists.values[row + 1] != 1.0f) continue;
+    const auto size = std::clamp(int(gists.values[row]), 0, gists.head_dim);
+    std::string fact;
+    for (int i = 0; i < size; ++i) {
+      fact.push_back(char(uint8_t(gists.keys[row + size_t(i)])));
+    }
+    facts.push_back(fact);
+  }
+}
+
+// Words keep the space behind them, so that joining them gives the text.
+std::vector<std::string> Words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    size_t end = text.find_first_of(" \n\t");
+    end = end == text.npos ? text.size() : end + 1;
+    words.emplace_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return words;
+}
+
+class FakeSequence : public Sequence {
+ public:
+  FakeSequence(const Sampling* how, AdapterInfo its_adapter, int tokens,
+               FakeEngineCounts& counts)
+      : is_document(how == nullptr),
+        sampling(how == nullptr ? Sampling() : *how),
+        adapter(std::move(its_adapter)),
+        counts_(counts) {
+    ++counts_.live_sequences;
+    Hold(tokens);
+  }
+  ~FakeSequence() override {
+    Hold(0);
+    --counts_.live_sequences;
+  }
+  int tokens() const override { return held_tokens; }
+  int64_t kv_bytes() const override { return held_tokens * kKvBytes; }
+  void Hold(int tokens) {
+    counts_.live_kv_bytes += int64_t(tokens - held_tokens) * kKvBytes;
+    counts_.most_kv_bytes =
+        std::max(counts_.most_kv_bytes.load(), counts_.live_kv_bytes.load());
+    held_tokens = tokens;
+  }
+
+  const bool is_document;
+  Sampling sampling;
+  const AdapterInfo adapter;  // of the document's start
+  int held_tokens = 0;
+  std::vector<std::string> facts;  // of gists that were loaded
+  std::string text;                // prefilled, before the question
+  std::string question;
+  bool in_question = false;
+  bool trained_reader = false;
+  std::vector<int32_t> read;  // what text and question were made from
+  bool answering = false;
+  std::vector<std::string> answer;  // pieces, the next one first
+  size_t next_piece = 0;
+
+ private:
+  FakeEngineCounts& counts_;
+};
+
+std::string AnswerOf(const FakeSequence& prompt) {
+  std::vector<std::string> facts = prompt.facts;
+  if (!prompt.text.empty()) {
+    for (auto& fact : Facts(prompt.text)) facts.push_back(std::move(fact));
+  }
+  std::string answer = fmt::format("Found {}. You asked: {}",
+                                   fmt::join(facts, ", "), prompt.question);
+  if (prompt.trained_reader) answer = "Read: " + answer;
+  if (prompt.sampling.temperature > 0) {
+    answer += fmt::format(" (seed {})", prompt.sampling.seed);
+  }
+  return answer;
+}
+
+ModelInfo FakeModel(const FakeEngineOptions& options) {
+  ModelInfo model;
+  model.name = "fake model";
+  model.architecture = "fake";
+  model.fingerprint = Fingerprint(options.model_seed);
+  model.device = options.device;
+  model.layers = 2;
+  model.heads = 2;
+  model.kv_heads = 1;
+  model.head_dim = 8;
+  model.hidden_size = 16;
+  model.vocab_size = kFirstWord;
+  model.max_context_tokens = options.max_context_tokens;
+  model.prefix_tokens = options.prefix_tokens;
+  model.weight_bytes = 1;
+  return model;
+}
+
+AdapterInfo FakeAdapter(const FakeEngineOptions& options) {
+  AdapterInfo adapter;
+  adapter.name = "fake adapter";
+  adapter.fingerprint = Fingerprint("adapter");
+  adapter.gist_tokens = options.gist_tokens;
+  adapter.gists_per_block = options.gists_per_block;
+  adapter.segment_tokens = options.segment_tokens;
+  adapter.max_document_tokens = options.max_document_tokens;
+  return adapter;
+}
+
+}  // namespace
+
+// One engine call: notices a second one at the same time, waits the delay.
+class FakeEngine::Call {
+ public:
+  explicit Call(FakeEngine& engine) : engine_(engine) {
+    if (engine_.in_call_.exchange(true)) ++engine_.counts_.overlapping_calls;
+  }
+  ~Call() { engine_.in_call_ = false; }
+  absl::Status Begin(std::string_view name, bool slow) {
+    if (slow && engine_.options_.step_delay.count() > 0) {
+      std::this_thread::sleep_for(engine_.options_.step_delay);
+    }
+    const auto& before_call = engine_.options_.before_call;
+    return before_call ? before_call(name) : absl::OkStatus();
+  }
+
+ private:
+  FakeEngine& engine_;
+};
+
+FakeEngine::FakeEngine(FakeEngineOptions options)
+    : options_(std::move(options)),
+      model_(FakeModel(options_)),
+      adapter_(FakeAdapter(options_)) {}
+
+FakeEngine::~FakeEngine() = default;
+
+FakeEngineOptions FakeOptionsFor(const std::string& device) {
+  FakeEngineOptions options;
+  options.device = device;
+  if (const char* const delay = std::getenv("GIST_FAKE_STEP_MICROSECONDS")) {
+    options.step_delay = std::chrono::microseconds(std::atoi(delay));
+    options.trainer.step_delay = options.step_delay;
+  }
+  return options;
+}
+
+std::optional<DeviceMemory> FakeEngine::device_memory() const {
+  if (model_.device == "cpu") return std::nullopt;
+  DeviceMemory memory{.total_bytes = int64_t{24} << 30,
+                      .weights_bytes = 600'000'000,
+                      .kv_bytes = counts_.live_kv_bytes,
+                      .workspace_bytes = 300'000'000,
+                      .reserved_bytes = 100'000'000};
+  memory.peak_bytes =
+      memory.weights_bytes + memory.workspace_bytes + counts_.most_kv_bytes;
+  memory.used_bytes = 2'000'000'000 + memory.weights_bytes + memory.kv_bytes +
+                      memory.workspace_bytes + memory.reserved_bytes;
+  return memory;
+}
+
+ReaderInfo FakeEngine::reader() const {
+  if (!options_.has_reader) return {};
+  return {"fake reader", Fingerprint("reader")};
+}
+
+absl::Status FakeEngine::UseReader(Sequence& prompt) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("UseReader", false));
+  auto& fake = static_cast<FakeSequence&>(prompt);
+  // It reads the question, nothing before and nothing less.
+  if (fake.in_question) return absl::InternalError("reader: too late");
+  fake.trained_reader = true;
+  return absl::OkStatus();
+}
+
+float FakeEngine::MarkOf(std::string_view adapter_fingerprint) {
+  return float(Hash(adapter_fingerprint) % 100);
+}
+
+AdapterInfo FakeEngine::adapter() const {
+  const std::scoped_lock lock(mutex_);
+  return adapter_;
+}
+
+absl::Status FakeEngine::UseAdapter(const std::string& folder) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("UseAdapter", false));
+  GIST_ASSIGN_OR_RETURN(const FakeAdapterFile file, ReadFakeAdapter(folder));
+  AdapterInfo info = FakeAdapter(options_);
+  if (file.is_fake) {
+    info.name = folder.substr(folder.rfind('/') + 1);
+    info.fingerprint = Fingerprint(file.text);
+    info.gist_tokens = file.gist_tokens;
+  }
+  const std::scoped_lock lock(mutex_);
+  adapter_ = std::move(info);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> FakeEngine::StartTraining(
+    TrainSpec spec) {
+  return MakeFakeTrainer(std::move(spec), options_.trainer);
+}
+
+absl::StatusOr<std::vector<int32_t>> FakeEngine::Tokenize(
+    std::string_view text) const {
+  if (options_.tokens == FakeEngineOptions::Tokens::kBytes) {
+    std::vector<int32_t> bytes;
+    for (const unsigned char byte : text) bytes.push_back(byte);
+    return bytes;
+  }
+  std::vector<int32_t> ids;
+  const std::scoped_lock lock(mutex_);
+  for (std::string& word : Words(text)) {
+    const int32_t next = kFirstWord + int32_t(words_.size());
+    const auto [entry, is_new] = word_ids_.emplace(word, next);
+    if (is_new) words_.push_back(std::move(word));
+    ids.push_back(entry->second);
+  }
+  return ids;
+}
+
+absl::StatusOr<std::vector<int32_t>> FakeEngine::TokenizeQuestion(
+    std::string_view question) const {
+  GIST_ASSIGN_OR_RETURN(std::vector<int32_t> ids, Tokenize(question));
+  ids.insert(ids.begin(), kQuestionToken);
+  return ids;
+}
+
+std::string FakeEngine::Piece(int32_t token) const {
+  if (token < 256) return std::string(1, char(uint8_t(token)));
+  const std::scoped_lock lock(mutex_);
+  return words_.at(size_t(token - kFirstWord));
+}
+
+absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartDocument() {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("StartDocument", false));
+  return std::make_unique<FakeSequence>(nullptr, adapter(),
+                                        model_.prefix_tokens, counts_);
+}
+
+absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartPrompt(
+    const Sampling& sampling) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("StartPrompt", false));
+  return std::make_unique<FakeSequence>(&sampling, AdapterInfo(),
+                                        model_.prefix_tokens, counts_);
+}
+
+void FakeEngine::Read(Sequence& sequence,
+                      std::span<const int32_t> tokens) const {
+  auto& fake = static_cast<FakeSequence&>(sequence);
+  for (const int32_t token : tokens) {
+    fake.read.push_back(token);
+    if (token == kQuestionToken) {
+      fake.in_question = true;
+    } else if (fake.trained_reader && !fake.in_question) {
+      fake.text += "(text read by the trained reader)";
+    } else {
+      (fake.in_question ? fake.question : fake.text) += Piece(token);
+    }
+  }
+  fake.Hold(fake.held_tokens + int(tokens.size()));
+}
+
+absl::Status FakeEngine::Rewind(Sequence& prompt, int tokens,
+                                const Sampling& sampling) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("Rewind", false));
+  auto& fake = static_cast<FakeSequence&>(prompt);
+  const int kept = tokens - model_.prefix_tokens;
+  if (kept < 0 || kept > int(fake.read.size()) || !fake.facts.empty()) {
+    return absl::InvalidArgumentError("rewind: behind what was prefilled");
+  }
+  std::vector<int32_t> read = std::move(fake.read);
+  read.resize(size_t(kept));
+  fake.read.clear();
+  fake.text.clear();
+  fake.question.clear();
+  fake.answer.clear();
+  fake.in_question = fake.answering = fake.trained_reader = false;
+  fake.next_piece = 0;
+  fake.Hold(model_.prefix_tokens);
+  fake.sampling = sampling;
+  Read(fake, read);
+  return absl::OkStatus();
+}
+
+absl::Status FakeEngine::Prefill(Sequence& sequence,
+                                 std::span<const int32_t> chunk) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("Prefill", true));
+  auto& fake = static_cast<FakeSequence&>(sequence);
+  if (chunk.empty() || int(chunk.size()) > options_.max_chunk_tokens) {
+    return absl::InvalidArgumentError(
+        fmt::format("prefill: a chunk of {} tokens, want 1 to {}", chunk.size(),
+                    options_.max_chunk_tokens));
+  }
+  if (fake.held_tokens + int(chunk.size()) > model_.max_context_tokens) {
+    return absl::OutOfRangeError("prefill: the context is full");
+  }
+  Read(fake, chunk);
+  ++counts_.prefills;
+  counts_.prefill_tokens += int(chunk.size());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GistKv> FakeEngine::MakeGists(Sequence& document,
+                                             int gist_tokens) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("MakeGists", true));
+  const auto& fake = static_cast<FakeSequence&>(document);
+  if (!fake.is_document || gist_tokens <= 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("gists: {} of a {}, want 1 or more of a document",
+                    gist_tokens, fake.is_document ? "document" : "prompt"));
+  }
+  ++counts_.gist_passes;
+  return GistsOf(model_, fake.text, gist_tokens,
+                 MarkOf(fake.adapter.fingerprint));
+}
+
+absl::Status FakeEngine::LoadGists(Sequence& prompt, const GistKv& gists) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("LoadGists", false));
+  auto& fake = static_cast<FakeSequence&>(prompt);
+  if (gists.layers != model_.layers || gists.kv_heads != model_.kv_heads ||
+      gists.head_dim != model_.head_dim ||
+      gists.keys.size() != gists.Elements() ||
+      gists.values.size() != gists.Elements()) {
+    return absl::InvalidArgumentError("gists: shape of another model");
+  }
+  if (fake.held_tokens + gists.gist_tokens > model_.max_context_tokens) {
+    return absl::OutOfRangeError("gists: the context is full");
+  }
+  ReadGists(gists, fake.facts);
+  fake.Hold(fake.held_tokens + gists.gist_tokens);
+  ++counts_.loads;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<DecodedToken>> FakeEngine::Decode(
+    std::span<Sequence* const> prompts) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("Decode", true));
+  ++counts_.decodes;
+  counts_.largest_decode_batch =
+      std::max(counts_.largest_decode_batch.load(), int(prompts.size()));
+  std::vector<DecodedToken> tokens;
+  for (Sequence* const prompt : prompts) {
+    auto& fake = static_cast<FakeSequence&>(*prompt);
+    if (!fake.answering) {
+      fake.answering = true;
+      GIST_ASSIGN_OR_RETURN(const auto ids, Tokenize(AnswerOf(fake)));
+      for (const int32_t id : ids) fake.answer.push_back(Piece(id));
+    }
+    if (fake.held_tokens >= model_.max_context_tokens) {
+      return absl::OutOfRangeError("decode: the context is full");
+    }
+    fake.Hold(fake.held_tokens + 1);
+    const bool ends = fake.next_piece == fake.answer.size();
+    tokens.push_back({int32_t(fake.next_piece), ends,
+                      ends ? "" : fake.answer[fake.next_piece]});
+    if (!ends) ++fake.next_piece;
+  }
+  return tokens;
+}
+
+}  // namespace gist

@@ -1,0 +1,433 @@
+#include "core/engine/torch_engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "core/base/status.h"
+#include "core/model/adapter.h"
+#include "core/model/base_model.h"
+#include "core/model/device.h"
+#include "core/model/sampler.h"
+#include "core/model/transformer.h"
+#include "core/text/chat_template.h"
+#include "core/text/tokenizer.h"
+#include "core/train/torch_trainer.h"
+
+namespace gist {
+namespace {
+
+// A GPU spends its time on starting kernels, which are as many for 1,024 tokens
+// as for one.
+constexpr int kMaxChunkTokens = 256;
+constexpr int kMaxChunkTokensOnGpu = 1024;
+
+// Tells a tally of the engine's what it holds.
+class Counted : public Sequence {
+ public:
+  explicit Counted(std::atomic<int64_t>& total) : total_(total) {}
+  ~Counted() override { total_ -= told_; }
+  // After a call that may have changed what is held.
+  void Tell() {
+    const int64_t now = kv_bytes();
+    total_ += now - told_;
+    told_ = now;
+  }
+
+ private:
+  std::atomic<int64_t>& total_;
+  int64_t told_ = 0;
+};
+
+// Read in isolated segments: `segment` restarts from the shared prefix at each
+// border, while `plain` collects the whole document's keys before RoPE. Holds
+// its adapter, so that another one may come into use meanwhile.
+struct Document final : Counted {
+  Document(KvCache segment_cache, KvCache plain_cache,
+           std::shared_ptr<const Adapter> its_adapter,
+           std::atomic<int64_t>& total)
+      : Counted(total),
+        segment(std::move(segment_cache)),
+        plain(std::move(plain_cache)),
+        adapter(std::move(its_adapter)) {}
+  int tokens() const override { return plain.tokens(); }
+  int64_t kv_bytes() const override { return segment.bytes() + plain.bytes(); }
+
+  KvCache segment;
+  KvCache plain;
+  const std::shared_ptr<const Adapter> adapter;
+};
+
+struct Prompt final : Counted {
+  Prompt(KvCache prefix, const Sampling& sampling, std::atomic<int64_t>& total)
+      : Counted(total), cache(std::move(prefix)), sampler(sampling) {}
+  int tokens() const override { return cache.tokens() + int(unread.size()); }
+  int64_t kv_bytes() const override { return cache.bytes(); }
+
+  KvCache cache;
+  Sampler sampler;
+  std::vector<float> logits;              // of the last token read
+  std::vector<int32_t> unread;            // to be read by the next Decode
+  std::optional<int32_t> sampled;         // not wanted to be read yet
+  const TrainedReader* reader = nullptr;  // null: the frozen model reads
+};
+
+std::string LastName(const std::string& folder) {
+  return (std::filesystem::path(folder) / "").parent_path().filename().string();
+}
+
+AdapterInfo Describe(const Adapter& adapter, const std::string& folder) {
+  const AdapterConfig& config = adapter.config();
+  return {.name = LastName(folder),
+          .fingerprint = adapter.fingerprint(),
+          .gist_tokens = config.gist_tokens,
+          .gists_per_block = config.gists_per_block,
+          .block_overlap_tokens = config.block_overlap_tokens,
+          .segment_tokens = config.segment_tokens,
+          .max_document_tokens = config.max_document_tokens};
+}
+
+class TorchEngine final : public Engine {
+ public:
+  explicit TorchEngine(BaseModel model)
+      : base_(std::move(model)), prefix_(base_.transformer->NewCache()) {}
+
+  // Reads the shared prefix, fills in what the engine says about itself and
+  // loads the adapter.
+  absl::Status Start(const TorchEngineOptions& options);
+
+  const ModelInfo& model() const override { return model_info_; }
+  AdapterInfo adapter() const override {
+    const std::scoped_lock lock(adapter_mutex_);
+    return adapter_info_;
+  }
+  ReaderInfo reader() const override { return reader_info_; }
+  std::optional<DeviceMemory> device_memory() const override;
+  void ForgetDevicePeak() const override { ForgetPeakOf(model_info_.device); }
+  absl::StatusOr<std::vector<int32_t>> Tokenize(
+      std::string_view text) const override {
+    return base_.tokenizer->Encode(text);
+  }
+  absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
+      std::string_view question) const override {
+    return base_.chat.Question(question, *base_.tokenizer);
+  }
+  absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
+    auto document = std::make_unique<Document>(
+        prefix_.Clone(), base_.transformer->NewCache(), adapter_, kv_bytes_);
+    document->Tell();
+    return document;
+  }
+  absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
+      const Sampling& sampling) override {
+    auto prompt =
+        std::make_unique<Prompt>(prefix_.Clone(), sampling, kv_bytes_);
+    prompt->Tell();
+    return prompt;
+  }
+  int max_chunk_tokens() const override {
+    return model_info_.device == "cpu" ? kMaxChunkTokens : kMaxChunkTokensOnGpu;
+  }
+
+  absl::Status Prefill(Sequence& sequence,
+                       std::span<const int32_t> chunk) override;
+  absl::StatusOr<GistKv> MakeGists(Sequence& document,
+                                   int gist_tokens) override;
+  absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
+  absl::Status Rewind(Sequence& prompt, int tokens,
+                      const Sampling& sampling) override;
+  absl::Status UseReader(Sequence& prompt) override;
+  absl::StatusOr<std::vector<DecodedToken>> Decode(
+      std::span<Sequence* const> prompts) override;
+  absl::Status UseAdapter(const std::string& folder) override;
+  absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
+      TrainSpec spec) override;
+
+ private:
+  absl::Status LoadReader(const std::string& folder);
+  absl::Status CheckRoom(int held, size_t more) const;
+  absl::Status PrefillDocument(Document& document,
+                               std::span<const int32_t> chunk);
+  absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
+  absl::Status Read(std::span<Prompt* const> prompts);
+  absl::Status ReadAll(Prompt& prompt);
+  absl::Status ReadPending(std::span<Sequence* const> prompts);
+
+  const BaseModel base_;
+  std::shared_ptr<const Adapter> adapter_;
+  std::unique_ptr<const TrainedReader> reader_;  // null: none
+  KvCache prefix_;
+  ModelInfo model_info_;
+  ReaderInfo reader_info_;
+  std::atomic<int64_t> kv_bytes_{0};  // of all sequences that live
+  mutable std::mutex adapter_mutex_;
+  AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
+};
+
+absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
+  if (!base_.chat.prefix().empty()) {
+    const ForwardItem prefix{.cache = &prefix_, .ids = base_.chat.prefix()};
+    GIST_RETURN_IF_ERROR(base_.transformer->Forward({&prefix, 1}).status());
+  }
+  const ModelConfig& model = base_.transformer->config();
+  model_info_ = {.name = model.name,
+                 .architecture = "llama",
+                 .fingerprint = base_.fingerprint,
+                 .device = options.device,
+                 .layers = model.layers,
+                 .heads = model.heads,
+                 .kv_heads = model.kv_heads,
+                 .head_dim = model.head_dim,
+                 .hidden_size = model.hidden_size,
+                 .vocab_size = model.vocab_size,
+                 .max_context_tokens = model.max_context_tokens,
+                 .prefix_tokens = prefix_.tokens(),
+                 .weight_bytes = base_.transformer->weight_bytes()};
+  if (!options.reader_path.empty()) {
+    GIST_RETURN_IF_ERROR(LoadReader(options.reader_path));
+  }
+  return UseAdapter(options.adapter_path);
+}
+
+absl::Status TorchEngine::LoadReader(const std::string& folder) {
+  auto reader =
+      TrainedReader::Load(folder, base_.transformer->config(),
+                          model_info_.fingerprint, model_info_.device);
+  if (!reader.ok()) return Within("reader " + folder, reader.status());
+  reader_ = *std::move(reader);
+  reader_info_ = {LastName(folder), reader_->fingerprint()};
+  return absl::OkStatus();
+}
+
+// What the allocator has handed out and is neither weights nor sequences is
+// workspace.
+std::optional<DeviceMemory> TorchEngine::device_memory() const {
+  const auto device = MemoryOf(model_info_.device);
+  if (!device) return std::nullopt;
+  DeviceMemory memory;
+  memory.total_bytes = device->total_bytes;
+  memory.used_bytes = device->total_bytes - device->free_bytes;
+  memory.weights_bytes = model_info_.weight_bytes;
+  memory.kv_bytes = kv_bytes_;
+  memory.workspace_bytes = std::max<int64_t>(
+      0, device->allocated_bytes - memory.weights_bytes - memory.kv_bytes);
+  memory.reserved_bytes =
+      std::max<int64_t>(0, device->reserved_bytes - device->allocated_bytes);
+  memory.peak_bytes = device->peak_bytes;
+  return memory;
+}
+
+absl::Status TorchEngine::UseAdapter(const std::string& folder) {
+  auto adapter = Adapter::Load(folder, base_.transformer->config(),
+                               model_info_.fingerprint, model_info_.device);
+  if (!adapter.ok()) return Within("adapter " + folder, adapter.status());
+  AdapterInfo info = Describe(**adapter, folder);
+  adapter_ = *std::move(adapter);
+  const std::scoped_lock lock(adapter_mutex_);
+  adapter_info_ = std::move(info);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> TorchEngine::StartTraining(
+    TrainSpec spec) {
+  if (spec.recipe.layout.lora_everywhere) {
+    return absl::UnimplementedError(
+        "recipe: layout.lora_everywhere is set, but an adapter is served at "
+        "gist positions only: leave it out, or measure it with gist-train");
+  }
+  GIST_ASSIGN_OR_RETURN(auto trainer, MakeTorchTrainer(base_, std::move(spec)));
+  return trainer;
+}
+
+absl::Status TorchEngine::CheckRoom(int held, size_t more) const {
+  const size_t wanted = size_t(held) + more;
+  if (wanted <= size_t(model_info_.max_context_tokens)) return absl::OkStatus();
+  return absl::OutOfRangeError(fmt::format(
+      "{} tokens after {} exceed the model's context of {} tokens: shorten the "
+      "text, or ask from gists",
+      more, held, model_info_.max_context_tokens));
+}
+
+absl::Status TorchEngine::Prefill(Sequence& sequence,
+                                  std::span<const int32_t> chunk) {
+  if (chunk.empty() || chunk.size() > size_t(max_chunk_tokens())) {
+    return absl::InvalidArgumentError(fmt::format(
+        "prefill: {} tokens, want 1 to {}", chunk.size(), max_chunk_tokens()));
+  }
+  auto* const document = dynamic_cast<Document*>(&sequence);
+  const absl::Status status =
+      document != nullptr
+          ? PrefillDocument(*document, chunk)
+          : PrefillPrompt(dynamic_cast<Prompt&>(sequence), chunk);
+  dynamic_cast<Counted&>(sequence).Tell();
+  return status;
+}
+
+// All segments that the chunk has tokens of, in one batch.
+absl::Status TorchEngine::PrefillDocument(Document& document,
+                                          std::span<const int32_t> chunk) {
+  const size_t segment_tokens =
+      size_t(document.adapter->config().segment_tokens);
+  size_t left = chunk.size();  // that the segment which was begun takes
+  if (segment_tokens > 0) {
+    const size_t into = size_t(document.tokens()) % segment_tokens;
+    if (into == 0) document.segment.Truncate(prefix_.tokens());
+    left = segment_tokens - into;
+  }
+  std::list<KvCache> begun;  // segments behind it
+  std::vector<ForwardItem> items;
+  while (!chunk.empty()) {
+    KvCache& cache = items.empty()
+                         ? document.segment
+                         : begun.emplace_back(prefix_.Clone(int(left)));
+    const size_t take = std::min(chunk.size(), left);
+    GIST_RETURN_IF_ERROR(CheckRoom(cache.tokens(), take));
+    items.push_back(
+        {.cache = &cache, .ids = chunk.first(take), .plain = &document.plain});
+    chunk = chunk.subspan(take);
+    left = segment_tokens;
+  }
+  GIST_RETURN_IF_ERROR(base_.transformer->Forward(items).status());
+  if (!begun.empty()) document.segment = std::move(begun.back());
+  return absl::OkStatus();
+}
+
+absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
+                                        std::span<const int32_t> chunk) {
+  GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), chunk.size()));
+  GIST_RETURN_IF_ERROR(ReadAll(prompt));
+  prompt.sampled.reset();
+  prompt.unread.assign(chunk.begin(), chunk.end());
+  if (chunk.size() <= kLateTokens) return absl::OkStatus();
+  const absl::Status status = ReadAll(prompt);
+  if (!status.ok()) prompt.unread.clear();  // as if it had not been called
+  return status;
+}
+
+// Reads what is unread of these, in one batch.
+absl::Status TorchEngine::Read(std::span<Prompt* const> prompts) {
+  std::vector<ForwardItem> items;
+  for (Prompt* prompt : prompts) {
+    items.push_back({.cache = &prompt->cache,
+                     .ids = prompt->unread,
+                     .logits = LogitRows::kLast,
+                     .reader = prompt->reader});
+  }
+  if (items.empty()) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    prompts[i]->logits = std::move(logits[i]);
+    prompts[i]->unread.clear();
+    prompts[i]->Tell();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TorchEngine::ReadAll(Prompt& prompt) {
+  Prompt* const one[] = {&prompt};
+  return prompt.unread.empty() ? absl::OkStatus() : Read(one);
+}
+
+absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
+                                              int gist_tokens) {
+  const auto& document = dynamic_cast<Document&>(sequence);
+  const AdapterConfig& adapter = document.adapter->config();
+  const MaskShape shape{.context_tokens = document.tokens(),
+                        .gist_tokens = gist_tokens,
+                        .prefix_tokens = prefix_.tokens(),
+                        .gists_per_block = adapter.gists_per_block,
+                        .block_overlap_tokens = adapter.block_overlap_tokens,
+                        .segment_tokens = adapter.segment_tokens};
+  return base_.transformer->WriteGists(prefix_, document.plain, shape,
+                                       *document.adapter);
+}
+
+absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
+  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
+  GIST_RETURN_IF_ERROR(ReadAll(prompt));
+  const absl::Status status =
+      base_.transformer->LoadGists(gists, &prompt.cache);
+  prompt.Tell();
+  return status;
+}
+
+absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
+                                 const Sampling& sampling) {
+  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  if (tokens < prefix_.tokens() || tokens > prompt.tokens()) {
+    return absl::InvalidArgumentError(
+        fmt::format("rewind: to {} tokens, want {} to {}", tokens,
+                    prefix_.tokens(), prompt.tokens()));
+  }
+  if (tokens > prompt.cache.tokens()) GIST_RETURN_IF_ERROR(ReadAll(prompt));
+  prompt.cache.Truncate(tokens);
+  prompt.unread.clear();
+  prompt.reader = nullptr;
+  prompt.sampler = Sampler(sampling);
+  prompt.logits.clear();
+  prompt.sampled.reset();
+  return absl::OkStatus();
+}
+
+absl::Status TorchEngine::UseReader(Sequence& sequence) {
+  if (!reader_) return absl::FailedPreconditionError("no reader is loaded");
+  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  GIST_RETURN_IF_ERROR(ReadAll(prompt));
+  prompt.reader = reader_.get();
+  return absl::OkStatus();
+}
+
+// What was sampled last is read only when another token is wanted, so that the
+// last token of an answer costs no forward pass.
+absl::Status TorchEngine::ReadPending(std::span<Sequence* const> sequences) {
+  std::vector<Prompt*> prompts;
+  for (Sequence* sequence : sequences) {
+    auto& prompt = dynamic_cast<Prompt&>(*sequence);
+    if (prompt.sampled) {
+      GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), 1));
+      prompt.unread = {*std::exchange(prompt.sampled, std::nullopt)};
+    }
+    if (!prompt.unread.empty()) prompts.push_back(&prompt);
+  }
+  return Read(prompts);
+}
+
+absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
+    std::span<Sequence* const> prompts) {
+  GIST_RETURN_IF_ERROR(ReadPending(prompts));
+  std::vector<DecodedToken> tokens;
+  for (Sequence* sequence : prompts) {
+    auto& prompt = dynamic_cast<Prompt&>(*sequence);
+    if (prompt.logits.empty()) {
+      return absl::InvalidArgumentError(
+          "decode: a prompt that was not prefilled");
+    }
+    const int32_t id = prompt.sampler.Next(prompt.logits);
+    prompt.sampled = id;
+    tokens.push_back({.id = id,
+                      .end_of_turn = id == base_.chat.end_of_turn(),
+                      .bytes = std::string(base_.tokenizer->Bytes(id))});
+  }
+  return tokens;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
+    const TorchEngineOptions& options) {
+  GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
+  SetThreads(options.threads);
+  GIST_ASSIGN_OR_RETURN(
+      BaseModel model,
+      LoadBaseModel(options.model_path, options.device, options.weights));
+  auto engine = std::make_unique<TorchEngine>(std::move(model));
+  GIST_RETURN_IF_ERROR(engine->Start(options));
+  return engine;
+}
+
+}  // namespace gist

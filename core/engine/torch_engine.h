@@ -1,0 +1,28 @@
+// The real engine: a GGUF model and an adapter, run by LibTorch.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/base/weight_storage.h"
+#include "core/engine/engine.h"
+
+namespace gist {
+
+struct TorchEngineOptions {
+  std::string model_path;    // GGUF file
+  std::string adapter_path;  // PEFT-style folder
+  std::string reader_path;   // likewise, of a trained reader; empty: none
+  std::string device = "cpu";
+  int threads = 0;  // of one matrix product; 0: one a core
+  WeightStorage weights = WeightStorage::kFloat32;
+};
+
+// Loads and checks everything, and reads the shared prefix. Errors name the
+// file and what is wrong with it: kNotFound, kUnimplemented, kDataLoss,
+// kInvalidArgument, kFailedPrecondition (the adapter is of another model).
+absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
+    const TorchEngineOptions& options);
+
+}  // namespace gist

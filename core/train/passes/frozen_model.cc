@@ -1,0 +1,133 @@
+#include "core/train/passes/frozen_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include "core/base/status.h"
+#include "core/model/ops.h"
+
+namespace gist {
+namespace {
+
+using at::Tensor;
+
+// Rows of `segments` segments as one batch.
+struct SegmentBatch {
+  const FrozenModel& model;
+  int64_t segments;
+  int64_t tokens;     // of each
+  Rotation rotation;  // [tokens, 1, head_dim / 2]
+  Tensor mask;        // of GroupMask, over prefix and segment
+
+  // [segments * tokens, heads * head_dim] -> [segments, tokens, heads,
+  // head_dim]
+  Tensor Split(const Tensor& x, int heads) const {
+    return x.view({segments, tokens, heads, model.config.head_dim});
+  }
+  Tensor WithPrefix(const Tensor& prefix, const Tensor& rows) const {
+    return at::cat({prefix.unsqueeze(0).expand({segments, -1, -1, -1}), rows},
+                   1)
+        .transpose(1, 2);
+  }
+};
+
+SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments,
+                       int64_t tokens) {
+  const Rotation rotation = ForRowsFirst(
+      RotationFrom(model.prefix_tokens, int(tokens), model.frequencies));
+  const Tensor mask = GroupMask(CausalMask(tokens, model.prefix_tokens + tokens,
+                                           model.frequencies.device()),
+                                model.config);
+  return {model, segments, tokens, rotation, mask};
+}
+
+}  // namespace
+
+absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
+                                            std::span<const int32_t> prefix) {
+  const Transformer::Parts& parts = transformer.parts();
+  KvCache cache = transformer.NewCache();
+  if (!prefix.empty()) {
+    const ForwardItem item{.cache = &cache, .ids = prefix};
+    GIST_RETURN_IF_ERROR(transformer.Forward({&item, 1}).status());
+  }
+  return Fence("frozen model", [&]() -> absl::StatusOr<FrozenModel> {
+    const at::NoGradGuard no_grad;
+    FrozenModel model{.config = parts.config,
+                      .weights = parts.weights,
+                      .frequencies = parts.frequencies,
+                      .prefix_keys = {},
+                      .prefix_values = {},
+                      .prefix_tokens = int(prefix.size())};
+    const Tensor none =
+        at::zeros({0, parts.config.kv_heads, parts.config.head_dim},
+                  at::TensorOptions(at::kFloat).device(parts.device));
+    for (int layer = 0; layer < parts.config.layers; ++layer) {
+      const bool empty = prefix.empty();
+      const auto rows = [&](const Tensor& heads_first) {
+        return heads_first.transpose(0, 1).contiguous();
+      };
+      model.prefix_keys.push_back(
+          empty ? none : rows(cache.impl().Keys(layer, cache.tokens())));
+      model.prefix_values.push_back(
+          empty ? none : rows(cache.impl().Values(layer, cache.tokens())));
+    }
+    return model;
+  });
+}
+
+FrozenModel InBfloat16(FrozenModel model) {
+  const at::NoGradGuard no_grad;
+  const auto narrow = [](FrozenMatrix& matrix) {
+    if (!matrix.values.defined()) return;  // quantized is smaller still
+    matrix.values = matrix.values.to(at::kBFloat16);
+  };
+  narrow(model.weights.output);
+  for (LayerWeights& layer : model.weights.layers) {
+    for (FrozenMatrix* matrix :
+         {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
+          &layer.up, &layer.down}) {
+      narrow(*matrix);
+    }
+  }
+  return model;
+}
+
+Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
+                    int segment_tokens, at::ScalarType type) {
+  const at::NoGradGuard no_grad;
+  const ModelConfig& config = model.config;
+  const SegmentBatch batch =
+      MakeBatch(model, int64_t(ids.size()) / segment_tokens, segment_tokens);
+  Tensor kv =
+      at::empty({batch.segments, config.layers, 2, config.kv_heads,
+                 segment_tokens, config.head_dim},
+                at::TensorOptions(type).device(model.frequencies.device()));
+  Tensor x = Rows(model.weights.embedding, FromIds({ids.begin(), ids.end()},
+                                                   model.frequencies.device()));
+  for (int layer = 0; layer < config.layers; ++layer) {
+    const LayerWeights& w = model.weights.layers[size_t(layer)];
+    const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
+    const Tensor key =
+        Rotate(batch.Split(Product(h, w.key), config.kv_heads), batch.rotation);
+    const Tensor value = batch.Split(Product(h, w.value), config.kv_heads);
+    const Tensor out = kv.select(1, layer);
+    out.select(1, 0).copy_(key.transpose(1, 2));
+    out.select(1, 1).copy_(value.transpose(1, 2));
+    if (layer + 1 == config.layers) break;  // nothing reads the last output
+    const Tensor query =
+        Rotate(batch.Split(Product(h, w.query), config.heads), batch.rotation);
+    const Tensor attended = AttendBatch(
+        query, batch.WithPrefix(model.prefix_keys[size_t(layer)], key),
+        batch.WithPrefix(model.prefix_values[size_t(layer)], value),
+        batch.mask);
+    x = x + Product(attended, w.output);
+    x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
+  }
+  return kv;
+}
+
+}  // namespace gist

@@ -1,0 +1,226 @@
+#include "core/train/passes/reader.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/index_select.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/model/ops.h"
+
+namespace gist {
+namespace {
+
+using at::Tensor;
+
+// Rows of all questions, packed for the linear layers, and padded to
+// [questions, tokens] inside attention.
+struct ReadPlan {
+  int64_t questions = 0;
+  int64_t tokens = 0;      // padded length of a question with its answer
+  int64_t keys = 0;        // padded: prefix, gists, tokens
+  Tensor ids;              // [rows]
+  Rotation rotation;       // [rows, 1, head_dim / 2]
+  Rotation gist_rotation;  // [gist rows, 1, head_dim / 2]
+  Tensor query_rows;       // [questions * tokens] of packed rows
+  Tensor key_rows;     // [questions * keys] of prefix, gists and packed rows
+  Tensor packed_rows;  // [rows] of padded rows
+  Tensor mask;         // additive [questions, 1, group * tokens, keys]
+  Tensor answer_rows;  // packed rows that predict an answer token
+  Tensor targets;      // what they should predict
+};
+
+// Collects the plan's numbers question by question.
+class ReadPlanner {
+ public:
+  ReadPlanner(const FrozenModel& model, int64_t gist_rows,
+              std::span<const TrainQuestion> questions);
+  ReadPlan Finish() const;
+
+ private:
+  void Add(const TrainQuestion& question, int64_t index);
+  void AddRows(const TrainQuestion& question, int64_t index);
+  void AddKeys(const TrainQuestion& question, int64_t index, int64_t first_row);
+
+  const FrozenModel& model_;
+  const int64_t gist_rows_;
+  int64_t questions_, tokens_ = 0, gists_ = 0, keys_ = 0;
+  std::vector<int64_t> ids_, positions_, gist_positions_;
+  std::vector<int64_t> query_rows_, key_rows_, packed_rows_, answer_rows_,
+      targets_;
+  std::vector<float> mask_;  // [questions, tokens, keys]
+};
+
+// The last answer token predicts nothing and is not read.
+int64_t RowsOf(const TrainQuestion& question) {
+  return int64_t(question.question.size() + question.answer.size()) - 1;
+}
+
+ReadPlanner::ReadPlanner(const FrozenModel& model, int64_t gist_rows,
+                         std::span<const TrainQuestion> questions)
+    : model_(model),
+      gist_rows_(gist_rows),
+      questions_(int64_t(questions.size())),
+      gist_positions_(size_t(gist_rows), 0) {
+  for (const TrainQuestion& question : questions) {
+    tokens_ = std::max(tokens_, RowsOf(question));
+    gists_ = std::max(gists_, int64_t(question.gist_tokens));
+  }
+  keys_ = model.prefix_tokens + gists_ + tokens_;
+  query_rows_.assign(size_t(questions_ * tokens_), 0);
+  key_rows_.assign(size_t(questions_ * keys_), 0);
+  mask_.assign(size_t(questions_ * tokens_ * keys_),
+               -std::numeric_limits<float>::infinity());
+  for (int64_t i = 0; i < questions_; ++i) Add(questions[size_t(i)], i);
+}
+
+void ReadPlanner::Add(const TrainQuestion& question, int64_t index) {
+  const int64_t first_row = int64_t(ids_.size());
+  AddRows(question, index);
+  AddKeys(question, index, first_row);
+}
+
+void ReadPlanner::AddRows(const TrainQuestion& question, int64_t index) {
+  const int64_t first = model_.prefix_tokens + question.gist_tokens;
+  std::vector<int32_t> ids = question.question;
+  ids.insert(ids.end(), question.answer.begin(), question.answer.end() - 1);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const int64_t row = int64_t(ids_.size());
+    query_rows_[size_t(index * tokens_) + i] = row;
+    packed_rows_.push_back(index * tokens_ + int64_t(i));
+    positions_.push_back(first + int64_t(i));
+    if (i + 1 >= question.question.size()) {
+      answer_rows_.push_back(row);
+      targets_.push_back(question.answer[i + 1 - question.question.size()]);
+    }
+    ids_.push_back(ids[i]);
+  }
+}
+
+// Padded rows may look at what is there, so that none is without a key.
+void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
+                          int64_t first_row) {
+  const int64_t prefix = model_.prefix_tokens, rows = RowsOf(question);
+  int64_t* const key_rows = &key_rows_[size_t(index * keys_)];
+  for (int64_t i = 0; i < prefix; ++i) key_rows[i] = i;
+  for (int64_t i = 0; i < question.gist_tokens; ++i) {
+    key_rows[prefix + i] = prefix + question.first_gist_row + i;
+    gist_positions_[size_t(question.first_gist_row + i)] = prefix + i;
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    key_rows[prefix + gists_ + i] = prefix + gist_rows_ + first_row + i;
+  }
+  for (int64_t query = 0; query < tokens_; ++query) {
+    float* const mask = &mask_[size_t((index * tokens_ + query) * keys_)];
+    std::fill_n(mask, prefix + question.gist_tokens, 0.0f);
+    std::fill_n(mask + prefix + gists_, std::min(query + 1, rows), 0.0f);
+  }
+}
+
+ReadPlan ReadPlanner::Finish() const {
+  const at::Device device = model_.frequencies.device();
+  const auto rotation = [&](const std::vector<int64_t>& positions) {
+    return ForRowsFirst(
+        RotationAt(FromIds(positions, device), model_.frequencies));
+  };
+  return {.questions = questions_,
+          .tokens = tokens_,
+          .keys = keys_,
+          .ids = FromIds(ids_, device),
+          .rotation = rotation(positions_),
+          .gist_rotation = rotation(gist_positions_),
+          .query_rows = FromIds(query_rows_, device),
+          .key_rows = FromIds(key_rows_, device),
+          .packed_rows = FromIds(packed_rows_, device),
+          .mask = FromFloats(mask_, {questions_, 1, tokens_, keys_}, device)
+                      .repeat({1, 1, model_.group(), 1}),
+          .answer_rows = FromIds(answer_rows_, device),
+          .targets = FromIds(targets_, device)};
+}
+
+// [rows, heads * head_dim] -> [rows, heads, head_dim]
+Tensor Split(const Tensor& x, int heads) {
+  return x.view({x.size(0), heads, x.size(1) / heads});
+}
+
+// Prefix, gists and own rows as each question's [kv_heads, keys, head_dim].
+Tensor Gather(const ReadPlan& plan, const Tensor& prefix, const Tensor& gists,
+              const Tensor& own) {
+  return at::cat({prefix, gists, own})
+      .index_select(0, plan.key_rows)
+      .view({plan.questions, plan.keys, own.size(1), own.size(2)})
+      .transpose(1, 2);
+}
+
+Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
+                 const Tensor& h, const WrittenGists& gists,
+                 const Adapter::Impl* lora) {
+  const ModelConfig& config = model.config;
+  const size_t at = size_t(layer);
+  const LayerWeights& w = model.weights.layers[at];
+  const Tensor query =
+      Rotate(Split(Project(h, w.query, lora, layer, kQuery), config.heads),
+             plan.rotation);
+  const Tensor key =
+      Rotate(Split(Project(h, w.key, lora, layer, kKey), config.kv_heads),
+             plan.rotation);
+  const Tensor value =
+      Split(Project(h, w.value, lora, layer, kValue), config.kv_heads);
+  Tensor gist_key = Split(gists.keys[at], config.kv_heads);
+  if (!gists.rotated) gist_key = Rotate(gist_key, plan.gist_rotation);
+  const Tensor gist_value = Split(gists.values[at], config.kv_heads);
+  const Tensor padded =
+      query.index_select(0, plan.query_rows)
+          .view({plan.questions, plan.tokens, config.heads, config.head_dim});
+  return AttendBatch(padded, Gather(plan, model.prefix_keys[at], gist_key, key),
+                     Gather(plan, model.prefix_values[at], gist_value, value),
+                     plan.mask)
+      .index_select(0, plan.packed_rows);
+}
+
+}  // namespace
+
+AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+                       std::span<const TrainQuestion> questions,
+                       const Adapter::Impl* lora) {
+  const ModelConfig& config = model.config;
+  const ReadPlan plan =
+      ReadPlanner(model, gists.keys[0].size(0), questions).Finish();
+  Tensor x = Rows(model.weights.embedding, plan.ids);
+  for (int layer = 0; layer < config.layers; ++layer) {
+    const LayerWeights& w = model.weights.layers[size_t(layer)];
+    const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
+    Tensor attended = Attention(model, plan, layer, h, gists, lora);
+    if (layer + 1 == config.layers) {  // the other rows have no more readers
+      attended = attended.index_select(0, plan.answer_rows);
+      x = x.index_select(0, plan.answer_rows);
+    }
+    x = x + Project(attended, w.output, lora, layer, kOutput);
+    x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
+  }
+  const Tensor h =
+      RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);
+  std::vector<int64_t> answers;
+  for (const TrainQuestion& question : questions) {
+    answers.push_back(int64_t(question.answer.size()));
+  }
+  return {Product(h, model.weights.output), plan.targets, std::move(answers)};
+}
+
+Tensor AnswerLoss(const AnswerRows& rows, bool over_questions) {
+  if (!over_questions) return at::cross_entropy_loss(rows.logits, rows.targets);
+  std::vector<float> weights;
+  for (const int64_t tokens : rows.answers) {
+    const float weight = 1.0f / float(tokens * int64_t(rows.answers.size()));
+    weights.insert(weights.end(), size_t(tokens), weight);
+  }
+  const Tensor each = at::cross_entropy_loss(rows.logits, rows.targets, {},
+                                             at::Reduction::None);
+  return (each * FromFloats(weights, each.sizes(), each.device())).sum();
+}
+
+}  // namespace gist

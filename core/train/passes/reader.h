@@ -1,0 +1,42 @@
+// The read pass in training: the frozen model answers from gists, and says how
+// far it is off.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/train/passes/frozen_model.h"
+#include "core/train/passes/gist_writer.h"
+
+namespace gist {
+
+// A question over one document of a batch.
+struct TrainQuestion {
+  std::vector<int32_t> question;  // of ChatTemplate::Question
+  std::vector<int32_t> answer;    // with the end-of-turn token
+  int64_t first_gist_row = 0;     // of the document's gists in the batch
+  int gist_tokens = 0;
+};
+
+// What the model says where it should say the answers.
+struct AnswerRows {
+  at::Tensor logits;             // [answer tokens of all questions, vocab]
+  at::Tensor targets;            // [answer tokens]: the right ones
+  std::vector<int64_t> answers;  // tokens of each question's answer
+};
+
+// Gists stand at the positions right after the shared prefix, the question
+// after them; `lora`, if any, acts on question and answer. Differentiable in
+// the gists and in `lora`.
+AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+                       std::span<const TrainQuestion> questions,
+                       const Adapter::Impl* lora = nullptr);
+
+// Cross entropy (natural logarithm), a scalar: the mean over all answer tokens,
+// or `over_questions`, of the mean over each answer's.
+at::Tensor AnswerLoss(const AnswerRows& rows, bool over_questions = false);
+
+}  // namespace gist

@@ -1,0 +1,86 @@
+#include "server/grpc/record_work.h"
+
+namespace gist {
+namespace {
+
+void Count(const Accounting& accounting, const char* rpc, Metrics& metrics) {
+  const char* const mode = NameOf(accounting.mode);
+  metrics.CountStages(rpc, mode,
+                      {.queue = accounting.queue_seconds,
+                       .prefill = accounting.prefill_seconds,
+                       .first_token = accounting.first_token_seconds,
+                       .token_gaps = accounting.token_gaps_seconds});
+  metrics.CountAnswer(
+      mode,
+      {.prompt_tokens = accounting.prefix_tokens + accounting.gist_tokens +
+                        accounting.context_tokens + accounting.question_tokens,
+       .answer_tokens = accounting.answer_tokens,
+       .kv_bytes = accounting.kv_bytes,
+       .full_context_kv_bytes = accounting.full_context_kv_bytes});
+  const bool used_index = !accounting.embedder_fingerprint.empty();
+  if (!used_index) return;
+  const auto misses = int64_t(accounting.indexed_documents);
+  metrics.CountLookups("index", accounting.documents - misses, misses);
+}
+
+}  // namespace
+
+const char* NameOf(AskMode mode) {
+  constexpr const char* kNames[] = {"gist", "full", "rag", "hybrid"};
+  return kNames[size_t(mode)];
+}
+
+void RecordWork(const CompressResult& result, CallRecord& record,
+                Metrics& metrics) {
+  const ContextRecord& context = result.context.record;
+  if (result.is_new) metrics.AddContexts(1);
+  metrics.CountLookups("store", result.cached ? 1 : 0, result.cached ? 0 : 1);
+  if (!result.cached) {
+    metrics.CountCompressed({.document_tokens = context.document_tokens,
+                             .gist_tokens = context.gist_tokens,
+                             .kv_bytes = context.kv_bytes});
+    metrics.CountStages(record.rpc(), record.mode,
+                        {.queue = result.queue_seconds,
+                         .prefill = result.prefill_seconds,
+                         .first_token = {},
+                         .token_gaps = {}});
+  }
+  record.Add("context", context.context_id);
+  record.Add("document_tokens", context.document_tokens);
+  record.Add("gist_tokens", context.gist_tokens);
+  record.Add("document_bytes", context.document_bytes);
+  record.Add("kv_bytes", context.kv_bytes);
+  record.Add("cached", result.cached);
+  record.AddSeconds("queue_seconds", result.queue_seconds);
+}
+
+void RecordWork(const Accounting& accounting, CallRecord& record,
+                Metrics& metrics) {
+  Count(accounting, record.rpc(), metrics);
+  record.Add("contexts", accounting.documents);
+  record.Add("prompt_tokens",
+             accounting.prefix_tokens + accounting.gist_tokens +
+                 accounting.context_tokens + accounting.question_tokens);
+  record.Add("answer_tokens", accounting.answer_tokens);
+  record.Add("kv_bytes", accounting.kv_bytes);
+  record.AddSeconds("queue_seconds", accounting.queue_seconds);
+  record.AddSeconds("first_token_seconds", accounting.first_token_seconds);
+}
+
+void RecordWork(const Comparison& comparison, CallRecord& record,
+                Metrics& metrics) {
+  int64_t answers = 0, answer_tokens = 0, kv_bytes = 0;
+  for (const ModeAnswer& answer : comparison.answers) {
+    if (!answer.status.ok()) continue;
+    const Accounting& accounting = answer.accounting;
+    Count(accounting, record.rpc(), metrics);
+    ++answers;
+    answer_tokens += accounting.answer_tokens;
+    kv_bytes += accounting.kv_bytes;
+  }
+  record.Add("answers", answers);
+  record.Add("answer_tokens", answer_tokens);
+  record.Add("kv_bytes", kv_bytes);
+}
+
+}  // namespace gist

@@ -1,0 +1,55 @@
+// Texts on their way to their vectors, as the scheduler runs them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/embed/embedder.h"
+#include "server/scheduling/caller.h"
+#include "server/scheduling/mailbox.h"
+#include "server/scheduling/scheduler.h"
+
+namespace gist {
+
+// Shared by the job and the one who waits. `vectors` may be read once the
+// mailbox is closed with OK.
+struct EmbedOutcome {
+  Mailbox<int> progress;       // texts that are done
+  std::vector<float> vectors;  // row-major, in the order of the texts
+  bool alone = true;           // no other job was there meanwhile
+};
+
+// A few texts a step, so that nobody waits long.
+class EmbedJob : public Job {
+ public:
+  // `lane`: kAsk for a question, kCompress for documents.
+  EmbedJob(Embedder& embedder, std::vector<std::string> texts, Lane lane,
+           std::shared_ptr<EmbedOutcome> outcome)
+      : embedder_(embedder),
+        texts_(std::move(texts)),
+        lane_(lane),
+        outcome_(std::move(outcome)) {}
+
+  Lane lane() const override { return lane_; }
+  int64_t tokens_left() const override {
+    return int64_t(texts_.size() - done_) * kTextTokens;
+  }
+  absl::StatusOr<Next> Step(Engine& engine, int max_tokens) override;
+  void End(const absl::Status& status) override {
+    outcome_->progress.Close(status);
+  }
+  void NoteCompany() override { outcome_->alone = false; }
+
+ private:
+  // What a passage costs to embed, in tokens that the model reads.
+  static constexpr int kTextTokens = 32;
+
+  Embedder& embedder_;
+  const std::vector<std::string> texts_;
+  const Lane lane_;
+  const std::shared_ptr<EmbedOutcome> outcome_;
+  size_t done_ = 0;
+};
+
+}  // namespace gist

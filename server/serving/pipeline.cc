@@ -1,0 +1,277 @@
+#include "server/serving/pipeline.h"
+
+#include <cmath>
+#include <utility>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+#include "server/support/errors.h"
+#include "storage/kv_codec.h"
+
+namespace gist {
+namespace {
+
+constexpr int kDefaultPageSize = 50;
+constexpr int kMaxPageSize = 1000;
+constexpr int64_t kMaxImportedGistBytes = int64_t{64} << 20;
+constexpr double kMaxTtlSeconds = 100.0 * 366 * 86400;
+constexpr size_t kShownIdBytes = 64;  // of an id that a stranger sent
+
+absl::Status NoSuchContext(std::string_view context_id) {
+  std::string_view shown = context_id.substr(0, kShownIdBytes);
+  shown = shown.substr(0, FirstInvalidUtf8(shown));
+  return Error(
+      Reason::kContextNotFound,
+      fmt::format("no context has the id \"{}\"; ListContexts names all",
+                  shown));
+}
+
+}  // namespace
+
+Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
+                   PipelineLimits limits, Embedder* embedder,
+                   const WallClock* clock)
+    : clock_(clock == nullptr ? system_clock_ : *clock),
+      engine_(engine),
+      store_(store),
+      scheduler_(scheduler),
+      limits_(limits),
+      cache_(limits.max_cached_kv_bytes) {
+  if (embedder != nullptr) {
+    retriever_.emplace(*embedder, store, scheduler, limits.max_index_bytes);
+  }
+  scheduler.OnOutOfMemory([this] { cache_.Clear(); });
+}
+
+Pipeline::~Pipeline() { scheduler_.OnOutOfMemory({}); }
+
+int64_t Pipeline::max_import_bytes() const {
+  return limits_.max_document_bytes + kMaxImportedGistBytes;
+}
+
+absl::StatusOr<ContextRecord> Pipeline::FindRecord(
+    std::string_view context_id, std::string_view tenant) const {
+  auto record = store_.GetRecord(context_id);
+  if (absl::IsNotFound(record.status())) return NoSuchContext(context_id);
+  if (record.ok() && record->tenant != tenant) return NoSuchContext(context_id);
+  return record;
+}
+
+absl::StatusOr<ContextInfo> Pipeline::Describe(ContextRecord record) const {
+  ContextInfo info;
+  GIST_ASSIGN_OR_RETURN(const StoredContext stored,
+                        store_.Find(record.context_id));
+  info.has_text = stored.text_bytes > 0;
+  info.retention = stored.retention;
+  info.used_unix_ms = stored.used_unix_ms;
+  const ModelInfo& model = engine_.model();
+  if (record.model_fingerprint == model.fingerprint) {
+    info.full_context_kv_bytes = model.KvBytes(record.document_tokens);
+  }
+  info.record = std::move(record);
+  return info;
+}
+
+absl::StatusOr<ContextInfo> Pipeline::Get(std::string_view context_id,
+                                          std::string_view tenant) const {
+  GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(context_id, tenant));
+  return Describe(std::move(record));
+}
+
+absl::StatusOr<ListResult> Pipeline::List(int page_size,
+                                          std::string_view page_token,
+                                          std::string_view tenant) const {
+  if (page_size < 0 || page_size > kMaxPageSize) {
+    return InvalidField(
+        "page_size", fmt::format("page_size is {}, want 1 to {}, or 0 for {}",
+                                 page_size, kMaxPageSize, kDefaultPageSize));
+  }
+  if (page_size == 0) page_size = kDefaultPageSize;
+  GIST_ASSIGN_OR_RETURN(ContextPage page,
+                        store_.ListOf(tenant, page_size, page_token));
+  ListResult result;
+  result.next_page_token = std::move(page.next_page_token);
+  for (ContextRecord& record : page.records) {
+    auto info = Describe(std::move(record));
+    if (absl::IsNotFound(info.status())) continue;  // gone meanwhile
+    GIST_RETURN_IF_ERROR(info.status());
+    result.contexts.push_back(*std::move(info));
+  }
+  return result;
+}
+
+absl::Status Pipeline::Delete(std::string_view context_id,
+                              std::string_view tenant) {
+  const auto record = FindRecord(context_id, tenant);
+  if (absl::IsNotFound(record.status())) return record.status();
+  const absl::Status deleted = store_.Delete(context_id);
+  if (absl::IsNotFound(deleted)) return NoSuchContext(context_id);
+  if (!deleted.ok() || !record.ok()) return deleted;
+  GIST_ASSIGN_OR_RETURN(const bool has_text,
+                        store_.HasText(record->document_id));
+  if (!has_text) ForgetDocument(record->document_id);
+  return absl::OkStatus();
+}
+
+void Pipeline::ForgetDocument(std::string_view document_id) {
+  cache_.Forget(document_id);
+  if (retriever_) retriever_->Forget(document_id);
+}
+
+absl::StatusOr<ContextInfo> Pipeline::Update(std::string_view context_id,
+                                             const RetentionWish& wish,
+                                             const Caller& caller) {
+  GIST_RETURN_IF_ERROR(CheckWish(wish));
+  GIST_ASSIGN_OR_RETURN(ContextRecord record,
+                        FindRecord(context_id, caller.principal.tenant));
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        writers_.Acquire(record.context_id, caller));
+  GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(context_id));
+  const absl::Status set =
+      store_.SetRetention(context_id, Granted(before, wish));
+  if (absl::IsNotFound(set)) return NoSuchContext(context_id);
+  GIST_RETURN_IF_ERROR(set);
+  return Describe(std::move(record));
+}
+
+absl::Status Pipeline::CheckWish(const RetentionWish& wish) const {
+  if (wish.ttl_seconds &&
+      !(*wish.ttl_seconds > 0 && *wish.ttl_seconds <= kMaxTtlSeconds)) {
+    return InvalidField(
+        "keep.ttl_seconds",
+        fmt::format("ttl_seconds is {}, want more than 0 and at most {:.0f}",
+                    *wish.ttl_seconds, kMaxTtlSeconds));
+  }
+  const int64_t now = clock_.UnixMillis();
+  const int64_t last = now + int64_t(kMaxTtlSeconds * 1000);
+  const int64_t expires = wish.expire_unix_ms.value_or(0);
+  if (expires == 0 || (expires > now && expires <= last)) {
+    return absl::OkStatus();
+  }
+  return InvalidField("keep.expire_unix_ms",
+                      fmt::format("expire_unix_ms is {}, want a time after "
+                                  "now, {}, and at most {}; to be "
+                                  "rid of a context at once, delete it",
+                                  expires, now, last));
+}
+
+Retention Pipeline::Granted(Retention retention,
+                            const RetentionWish& wish) const {
+  if (wish.expire_unix_ms) retention.expire_unix_ms = *wish.expire_unix_ms;
+  if (wish.ttl_seconds) {
+    const auto ttl = int64_t(std::ceil(*wish.ttl_seconds * 1000));
+    retention.expire_unix_ms = clock_.UnixMillis() + ttl;
+  }
+  if (wish.pinned) retention.pinned = *wish.pinned;
+  return retention;
+}
+
+// Of a context that is not there, or damaged: a new one's.
+absl::StatusOr<Retention> Pipeline::RetentionOf(
+    std::string_view context_id) const {
+  const auto stored = store_.Find(context_id);
+  if (stored.ok()) return stored->retention;
+  const absl::Status& status = stored.status();
+  if (absl::IsNotFound(status) || absl::IsDataLoss(status)) return Retention();
+  return status;
+}
+
+absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
+                                             bool without_text,
+                                             std::string_view tenant) const {
+  GistBlob blob;
+  GIST_ASSIGN_OR_RETURN(blob.record, FindRecord(context_id, tenant));
+  GIST_ASSIGN_OR_RETURN(blob.gists, store_.GetGists(blob.record));
+  if (!without_text) {
+    auto text = store_.GetText(blob.record.document_id);
+    if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
+    if (text.ok()) blob.text = *std::move(text);
+  }
+  return EncodeGistBlob(blob);
+}
+
+absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
+                                              const Caller& caller) {
+  if (int64_t(file.size()) > max_import_bytes()) {
+    return Error(Reason::kDocumentTooLarge,
+                 fmt::format("the file has {} bytes, the limit is {}",
+                             file.size(), max_import_bytes()));
+  }
+  GIST_ASSIGN_OR_RETURN(GistBlob blob, DecodeGistBlob(file));
+  GIST_RETURN_IF_ERROR(CheckImport(blob.record, blob.gists, blob.text));
+  Adopt(caller.principal, blob);
+  blob.record.imported = true;
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        writers_.Acquire(blob.record.context_id, caller));
+  const auto stored = store_.GetRecord(blob.record.context_id);
+  ImportResult result;
+  result.is_new = absl::IsNotFound(stored.status());
+  if (!stored.ok() && !result.is_new && !absl::IsDataLoss(stored.status())) {
+    return stored.status();
+  }
+  if (!stored.ok() || stored->imported) {
+    GIST_ASSIGN_OR_RETURN(const Retention retention,
+                          RetentionOf(blob.record.context_id));
+    GIST_RETURN_IF_ERROR(
+        store_.Put(blob.record, blob.text, blob.gists, retention));
+  }
+  GIST_ASSIGN_OR_RETURN(result.context,
+                        Get(blob.record.context_id, caller.principal.tenant));
+  return result;
+}
+
+// Makes what a file holds its importer's own. The document's id follows from
+// tenant and text, whatever the file says. Without the text nothing proves the
+// id: it might name another tenant's document, whose text would then answer. So
+// where there are tenants such a document gets an id that no text has.
+void Pipeline::Adopt(const Principal& principal, GistBlob& blob) const {
+  ContextRecord& record = blob.record;
+  const bool has_tenants = !principal.token_id.empty();
+  if (!blob.text.empty()) {
+    record.document_id = DocumentId(principal.tenant, blob.text);
+  } else if (has_tenants &&
+             !FindRecord(record.context_id, principal.tenant).ok()) {
+    record.document_id = DocumentId(
+        fmt::format("{}/without text", principal.tenant), record.document_id);
+  }
+  record.tenant = principal.tenant;
+  record.context_id = ContextId(record.document_id, record.model_fingerprint,
+                                record.adapter_fingerprint, record.gist_tokens);
+}
+
+// The file is whole (DecodeGistBlob): is it also true, and of this model?
+absl::Status Pipeline::CheckImport(const ContextRecord& record,
+                                   const GistKv& gists,
+                                   std::string_view text) const {
+  const ModelInfo& model = engine_.model();
+  GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
+  if (!model.HasShapeOf(gists)) {
+    return absl::DataLossError(fmt::format(
+        "the file's gists have {} layers, {} KV heads of {}; the model that it "
+        "names has {}, {} of {}",
+        gists.layers, gists.kv_heads, gists.head_dim, model.layers,
+        model.kv_heads, model.head_dim));
+  }
+  if (record.document_bytes > limits_.max_document_bytes) {
+    return Error(
+        Reason::kDocumentTooLarge,
+        fmt::format("the file's document has {} bytes, the limit is {}",
+                    record.document_bytes, limits_.max_document_bytes));
+  }
+  if (text.empty()) return absl::OkStatus();
+  const std::string document_id = DocumentId(record.tenant, text);
+  if (document_id != record.document_id) {
+    return absl::DataLossError(
+        fmt::format("the file's text has the document id {}, its record says "
+                    "{}: one of them was changed",
+                    document_id, record.document_id));
+  }
+  GIST_ASSIGN_OR_RETURN(const auto tokens, engine_.Tokenize(text));
+  if (int64_t(tokens.size()) == record.document_tokens) return absl::OkStatus();
+  return absl::DataLossError(
+      fmt::format("the file's text has {} tokens, its record says {}",
+                  tokens.size(), record.document_tokens));
+}
+
+}  // namespace gist

@@ -1,0 +1,263 @@
+// What the service does: the use cases over engine, store and scheduler.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/engine/engine.h"
+#include "server/retrieval/retriever.h"
+#include "server/scheduling/caller.h"
+#include "server/scheduling/compress_job.h"
+#include "server/scheduling/keyed_lock.h"
+#include "server/scheduling/scheduler.h"
+#include "server/scheduling/sequence_cache.h"
+#include "server/serving/request_ids.h"
+#include "server/support/wall_clock.h"
+#include "storage/gist_store.h"
+#include "storage/kv_codec.h"
+
+namespace gist {
+
+struct PipelineLimits {
+  int64_t max_document_bytes = int64_t{64} << 20;
+  int64_t max_document_tokens = 262144;
+  int max_contexts_per_ask = 64;
+  // Of keys and values of texts read lately, kept in memory; 0: none.
+  int64_t max_cached_kv_bytes = 0;
+  // Of indexes over all documents of a tenant, in memory.
+  int64_t max_index_bytes = int64_t{256} << 20;
+};
+
+struct ContextInfo {
+  ContextRecord record;
+  Retention retention;
+  int64_t used_unix_ms = 0;
+  bool has_text = false;              // MODE_FULL_CONTEXT can answer
+  int64_t full_context_kv_bytes = 0;  // 0: another model's, whose shape is
+                                      // unknown here
+};
+
+// What a caller wants of a context's retention; what is empty stays as it is,
+// and a new context never expires and is not pinned.
+struct RetentionWish {
+  std::optional<double> ttl_seconds = {};  // from when it is stored or changed
+  std::optional<int64_t> expire_unix_ms = {};  // 0: never; for ttl_seconds
+  std::optional<bool> pinned = {};
+};
+
+struct CompressInput {
+  std::string text;
+  int gist_tokens = 0;          // of each group of the document; 0: the default
+  std::string request_id = {};  // empty: each call is its own
+  RetentionWish retention = {};
+};
+
+struct CompressResult {
+  ContextInfo context;
+  bool cached = false;  // it was there already; nothing was computed
+  bool is_new = false;  // there was no context of this id, not even a bad one
+  double queue_seconds = 0;
+  double tokenize_seconds = 0;
+  int64_t cached_tokens = 0;  // of the document, that were not read again
+  double prefill_seconds = 0;
+  double gist_seconds = 0;
+  double store_seconds = 0;
+  double total_seconds = 0;
+};
+
+enum class AskMode {
+  kGist,
+  kFullContext,
+  kRag,     // passages that retrieval finds
+  kHybrid,  // gists, and those passages behind them
+};
+
+struct AskInput {
+  std::vector<std::string> context_ids;
+  bool all_documents =
+      false;  // of the tenant, in kRag, in place of context_ids
+  std::string question;
+  AskMode mode = AskMode::kGist;
+  int max_tokens = 0;               // 0: 256, or what still fits
+  RetrievalOptions retrieval = {};  // in kRag and kHybrid
+  bool truncate = false;        // in kFullContext: leave out what does not fit
+  bool trained_reader = false;  // reads question and answer
+  bool reads_anew = false;      // uses and leaves no keys and values in memory
+  Sampling sampling = {};
+};
+
+// Fields as in gist.v1.Accounting.
+struct Accounting {
+  AskMode mode = AskMode::kGist;
+  int documents = 0;
+  int64_t document_tokens = 0;
+  int prefix_tokens = 0;
+  int gist_tokens = 0;
+  int context_tokens = 0;
+  int64_t truncated_tokens = 0;
+  int question_tokens = 0;
+  int cached_tokens = 0;
+  int answer_tokens = 0;
+  int64_t kv_bytes = 0;
+  int64_t full_context_kv_bytes = 0;
+  double compression_ratio = 0;
+  double queue_seconds = 0;
+  double load_seconds = 0;
+  double prefill_seconds = 0;
+  double first_token_seconds = 0;
+  double decode_seconds = 0;
+  double total_seconds = 0;
+  std::vector<float> token_gaps_seconds;  // between each token and the next
+  std::string finish_reason;
+  std::string model_fingerprint;
+  std::vector<std::string> adapter_fingerprints;
+  double index_seconds = 0;
+  double search_seconds = 0;
+  int indexed_documents = 0;       // whose chunk index was not in the store
+  bool alone = true;               // no other request used the engine meanwhile
+  std::string reader_fingerprint;  // empty: the frozen model answered
+  std::string embedder_fingerprint;    // in kRag and kHybrid
+  std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
+};
+
+struct ListResult {
+  std::vector<ContextInfo> contexts;
+  std::string next_page_token;
+};
+
+struct ImportResult {
+  ContextInfo context;
+  bool is_new = false;
+};
+
+// Errors are those of gist.proto, as absl::StatusCodes. The scheduler's and the
+// store's own (kUnavailable, kResourceExhausted) pass through. Thread-safe;
+// calls block until their work has ended, one way or the other.
+class Pipeline {
+ public:
+  using ProgressSink = std::function<void(const CompressProgress&)>;
+  // False: nobody reads any more; the answer is cancelled.
+  using TextSink = std::function<bool(const std::string& piece)>;
+
+  // All outlive the pipeline. `scheduler` runs `engine`. Without `embedder`
+  // kRag and kHybrid are refused. `clock`: null: the system's.
+  Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
+           PipelineLimits limits, Embedder* embedder = nullptr,
+           const WallClock* clock = nullptr);
+  ~Pipeline();  // no call is running, and no job of one
+
+  // The same text with the same number of gists is computed once, also when
+  // asked for twice at the same time. What was imported, or fails its checks,
+  // is computed anew and replaced. `progress` runs on the caller's thread.
+  // With a request_id a repeat gives the first call's context, whatever adapter
+  // is in use by then; one that is gone is computed anew.
+  absl::StatusOr<CompressResult> Compress(const CompressInput& input,
+                                          const Caller& caller,
+                                          const ProgressSink& progress = {});
+  // `on_text` gets pieces of whole UTF-8 characters, on the caller's thread.
+  absl::StatusOr<Accounting> Ask(const AskInput& input, const Caller& caller,
+                                 const TextSink& on_text);
+
+  // Contexts of another tenant than `tenant` are not found, and not listed.
+  absl::StatusOr<ContextInfo> Get(std::string_view context_id,
+                                  std::string_view tenant = {}) const;
+  // `page_size`: 0: 50; at most 1000.
+  absl::StatusOr<ListResult> List(int page_size, std::string_view page_token,
+                                  std::string_view tenant = {}) const;
+  absl::Status Delete(std::string_view context_id,
+                      std::string_view tenant = {});
+  // kInvalidArgument: a time that is past or out of range.
+  absl::StatusOr<ContextInfo> Update(std::string_view context_id,
+                                     const RetentionWish& wish,
+                                     const Caller& caller = {});
+  // Drops what memory holds of a document that is gone.
+  void ForgetDocument(std::string_view document_id);
+  // One safetensors file, with the document's text if it is kept and wanted.
+  absl::StatusOr<std::string> Export(std::string_view context_id,
+                                     bool without_text,
+                                     std::string_view tenant = {}) const;
+  // The context becomes the caller's tenant's, whose it was before. A context
+  // that was computed here is returned as it is, never replaced.
+  absl::StatusOr<ImportResult> Import(std::string_view file,
+                                      const Caller& caller);
+
+  const Engine& engine() const { return engine_; }
+  const PipelineLimits& limits() const { return limits_; }
+  const Scheduler& scheduler() const { return scheduler_; }
+  const SequenceCache& cache() const { return cache_; }
+  // Null: no embedder.
+  const Retriever* retriever() const {
+    return retriever_ ? &*retriever_ : nullptr;
+  }
+  StoreUsage usage() const { return store_.usage(); }
+  // Of an imported file: the largest document and room for its gists.
+  int64_t max_import_bytes() const;
+
+ private:
+  struct Material;  // what an answer is made of
+
+  absl::StatusOr<CompressResult> CompressLatest(const CompressInput& input,
+                                                const Caller& caller,
+                                                const ProgressSink& progress);
+  absl::StatusOr<CompressResult> Recall(const std::string& context_id,
+                                        const CompressInput& input,
+                                        const Caller& caller) const;
+  absl::StatusOr<CompressResult> CompressOnce(const CompressInput& input,
+                                              const Caller& caller,
+                                              const ProgressSink& progress);
+  absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input,
+                                            std::string_view tenant) const;
+  ContextRecord NameOf(const CompressWork& work, std::string_view text) const;
+  absl::Status CheckDocument(std::string_view text) const;
+  absl::StatusOr<int> GistTokens(const AdapterInfo& adapter,
+                                 int requested) const;
+  absl::Status CheckWish(const RetentionWish& wish) const;
+  Retention Granted(Retention retention, const RetentionWish& wish) const;
+  absl::StatusOr<Retention> RetentionOf(std::string_view context_id) const;
+  absl::StatusOr<bool> IsComputed(const ContextRecord& record,
+                                  std::string_view text) const;
+  absl::Status ComputeAndStore(CompressWork work, const CompressInput& input,
+                               const Retention& retention, const Caller& caller,
+                               const ProgressSink& progress,
+                               CompressResult& result);
+
+  absl::Status CheckAsk(const AskInput& input) const;
+  absl::StatusOr<Material> Load(const AskInput& input, const Caller& caller);
+  absl::Status LoadGists(Material& material) const;
+  absl::Status LoadText(const AskInput& input, Material& material) const;
+  absl::StatusOr<std::string> JoinedText(Material& material) const;
+  // Tokens of a text that has to be cut.
+  int64_t TextRoom(const AskInput& input, const Accounting& accounting) const;
+  absl::Status CheckContextIds(const AskInput& input) const;
+  absl::Status LoadPassages(const AskInput& input, const Caller& caller,
+                            Material& material);
+  absl::StatusOr<int> AnswerRoom(const AskInput& input,
+                                 const Accounting& accounting) const;
+
+  void Adopt(const Principal& principal, GistBlob& blob) const;
+  absl::Status CheckImport(const ContextRecord& record, const GistKv& gists,
+                           std::string_view text) const;
+  absl::StatusOr<ContextRecord> FindRecord(std::string_view context_id,
+                                           std::string_view tenant) const;
+  absl::StatusOr<ContextInfo> Describe(ContextRecord record) const;
+
+  const SystemWallClock system_clock_;
+  const WallClock& clock_;
+  Engine& engine_;  // calls other than Tokenize* go through the scheduler
+  GistStore& store_;
+  Scheduler& scheduler_;
+  const PipelineLimits limits_;
+  std::optional<Retriever> retriever_;
+  SequenceCache cache_;  // for jobs, on the scheduler's thread
+  RequestIds requests_;  // of Compress, by tenant and id: context ids
+  KeyedLock writers_;    // by context id: one Compress or Import at a time
+};
+
+}  // namespace gist

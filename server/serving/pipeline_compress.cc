@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "core/base/identity.h"
+#include "core/base/status.h"
+#include "core/base/utf8.h"
+#include "server/serving/pipeline.h"
+#include "server/support/errors.h"
+#include "server/support/names.h"
+#include "storage/kv_codec.h"
+
+namespace gist {
+namespace {
+
+constexpr char kGoneMeanwhile[] =
+    "the context expired or was deleted while it was looked at; try again";
+
+// A stored context that cannot be used, and can be made again from the text.
+bool IsMiss(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsDataLoss(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+}  // namespace
+
+absl::StatusOr<CompressResult> Pipeline::Compress(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
+  if (input.request_id.empty()) return CompressLatest(input, caller, progress);
+  GIST_RETURN_IF_ERROR(CheckPlainName("request_id", input.request_id));
+  // "/" is in no plain name.
+  const std::string id =
+      fmt::format("{}/{}", caller.principal.tenant, input.request_id);
+  const std::string digest =
+      Sha256Hex(fmt::format("{}\n{}", input.gist_tokens, input.text));
+  GIST_ASSIGN_OR_RETURN(const auto made, requests_.Begin(id, digest));
+  if (made) {
+    auto recalled = Recall(*made, input, caller);
+    if (recalled.ok() || !IsMiss(recalled.status())) return recalled;
+  }
+  auto result = CompressLatest(input, caller, progress);
+  requests_.End(id, digest,
+                result.ok() ? result->context.record.context_id : "");
+  return result;
+}
+
+// The context that an earlier call made, as it is now.
+absl::StatusOr<CompressResult> Pipeline::Recall(const std::string& context_id,
+                                                const CompressInput& input,
+                                                const Caller& caller) const {
+  const Clock::time_point start = Clock::now();
+  CompressResult result;
+  GIST_ASSIGN_OR_RETURN(result.context,
+                        Get(context_id, caller.principal.tenant));
+  GIST_ASSIGN_OR_RETURN(result.cached,
+                        IsComputed(result.context.record, input.text));
+  if (!result.cached) return absl::NotFoundError("it was damaged or replaced");
+  result.total_seconds = SecondsSince(start);
+  return result;
+}
+
+absl::StatusOr<CompressResult> Pipeline::CompressLatest(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
+  auto result = CompressOnce(input, caller, progress);
+  // A new adapter means other gists, under another id; a context may go just
+  // when it was found: from the start, once.
+  if (!absl::IsAborted(result.status())) return result;
+  return CompressOnce(input, caller, progress);
+}
+
+absl::StatusOr<CompressResult> Pipeline::CompressOnce(
+    const CompressInput& input, const Caller& caller,
+    const ProgressSink& progress) {
+  const Clock::time_point start = Clock::now();
+  CompressResult result;
+  GIST_RETURN_IF_ERROR(CheckWish(input.retention));
+  GIST_ASSIGN_OR_RETURN(CompressWork work,
+                        PlanCompress(input, caller.principal.tenant));
+  result.tokenize_seconds = SecondsSince(start);
+
+  ContextRecord& record = result.context.record;
+  record = NameOf(work, input.text);
+
+  const Clock::time_point turn = Clock::now();
+  GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
+                        writers_.Acquire(record.context_id, caller));
+  result.queue_seconds = SecondsSince(turn);
+  const auto stored = store_.GetRecord(record.context_id);
+  if (!stored.ok() && !IsMiss(stored.status())) return stored.status();
+  result.is_new = absl::IsNotFound(stored.status());
+  if (stored.ok()) {
+    GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(*stored, input.text));
+  }
+  GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(record.context_id));
+  if (result.cached) {
+    record = *stored;
+    const Retention wanted = Granted(before, input.retention);
+    if (!(wanted == before)) {
+      const absl::Status set = store_.SetRetention(record.context_id, wanted);
+      if (absl::IsNotFound(set)) return absl::AbortedError(kGoneMeanwhile);
+      GIST_RETURN_IF_ERROR(set);
+    }
+    store_.NoteUse(record.context_id);
+  } else {
+    record.kv_bytes = engine_.model().KvBytes(record.gist_tokens);
+    GIST_RETURN_IF_ERROR(store_.CheckRoom(record, record.document_bytes));
+    GIST_RETURN_IF_ERROR(ComputeAndStore(std::move(work), input, before, caller,
+                                         progress, result));
+  }
+  GIST_ASSIGN_OR_RETURN(result.context, Describe(record));
+  result.total_seconds = SecondsSince(start);
+  return result;
+}
+
+// The record of a document that is not computed yet: all that names it.
+ContextRecord Pipeline::NameOf(const CompressWork& work,
+                               std::string_view text) const {
+  ContextRecord record;
+  record.tenant = work.tenant;
+  record.document_id = work.document_id;
+  record.model_fingerprint = engine_.model().fingerprint;
+  record.adapter_fingerprint = work.adapter_fingerprint;
+  record.document_bytes = int64_t(text.size());
+  record.document_tokens = int64_t(work.tokens.size());
+  record.gist_tokens = work.groups * work.gists_per_group;
+  record.context_id = ContextId(record.document_id, record.model_fingerprint,
+                                record.adapter_fingerprint, record.gist_tokens);
+  return record;
+}
+
+absl::StatusOr<CompressWork> Pipeline::PlanCompress(
+    const CompressInput& input, std::string_view tenant) const {
+  GIST_RETURN_IF_ERROR(CheckDocument(input.text));
+  const AdapterInfo adapter = engine_.adapter();
+  CompressWork work;
+  work.begun = cache_.Now();
+  work.document_id = DocumentId(tenant, input.text);
+  work.tenant = tenant;
+  work.adapter_fingerprint = adapter.fingerprint;
+  GIST_ASSIGN_OR_RETURN(work.gists_per_group,
+                        GistTokens(adapter, input.gist_tokens));
+  GIST_ASSIGN_OR_RETURN(work.tokens, engine_.Tokenize(input.text));
+  const int64_t tokens = int64_t(work.tokens.size());
+  if (tokens == 0) {
+    return absl::InternalError("the tokenizer made nothing of the document");
+  }
+  if (tokens > limits_.max_document_tokens) {
+    return Error(Reason::kDocumentTooLarge,
+                 fmt::format("the document has {} tokens, the limit is {}; "
+                             "split it and ask over "
+                             "several contexts",
+                             tokens, limits_.max_document_tokens));
+  }
+  const ModelInfo& model = engine_.model();
+  const int64_t room =
+      model.max_context_tokens - model.prefix_tokens - work.gists_per_group;
+  const int64_t trained = adapter.max_document_tokens;
+  const int64_t group_tokens =
+      std::max<int64_t>(1, trained > 0 ? std::min(trained, room) : room);
+  const int64_t groups = (tokens + group_tokens - 1) / group_tokens;
+  const int64_t gists = groups * work.gists_per_group;
+  if (gists >= model.max_context_tokens - model.prefix_tokens) {
+    return InvalidField(
+        "gist_tokens",
+        fmt::format("{} gists ({} for each of {} groups of the document) do "
+                    "not fit the "
+                    "model's context of {} tokens; ask for fewer",
+                    gists, work.gists_per_group, groups,
+                    model.max_context_tokens));
+  }
+  work.groups = int(groups);
+  return work;
+}
+
+absl::Status Pipeline::CheckDocument(std::string_view text) const {
+  if (text.empty()) {
+    return InvalidField("text",
+                        "the document is empty, want 1 byte of text or more");
+  }
+  if (int64_t(text.size()) > limits_.max_document_bytes) {
+    return Error(
+        Reason::kDocumentTooLarge,
+        fmt::format("the document has {} bytes, the limit is {}; split it and "
+                    "ask over several contexts",
+                    text.size(), limits_.max_document_bytes));
+  }
+  const size_t invalid = FirstInvalidUtf8(text);
+  if (invalid < text.size()) {
+    return InvalidField(
+        "text",
+        fmt::format(
+            "the document is not UTF-8: byte 0x{:02x} at offset {}; convert it "
+            "first",
+            uint8_t(text[invalid]), invalid));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
+                                         int requested) const {
+  const int limit =
+      engine_.model().max_context_tokens - engine_.model().prefix_tokens;
+  const int gists = requested == 0 ? adapter.gist_tokens : requested;
+  if (gists <= 0 || gists >= limit) {
+    return InvalidField(
+        "gist_tokens",
+        fmt::format("gist_tokens is {}, want 1 to below {}, or 0 for the "
+                    "adapter's default of {}",
+                    requested, limit, adapter.gist_tokens));
+  }
+  return gists;
+}
+
+// Computed here, whole, and its document too.
+absl::StatusOr<bool> Pipeline::IsComputed(const ContextRecord& record,
+                                          std::string_view text) const {
+  if (record.imported) return false;
+  const auto gists = store_.GetGists(record);
+  if (!gists.ok()) {
+    if (IsMiss(gists.status())) return false;
+    return gists.status();
+  }
+  const auto kept = store_.GetText(record.document_id);
+  if (!kept.ok() && !IsMiss(kept.status())) return kept.status();
+  return kept.ok() && *kept == text;
+}
+
+absl::Status Pipeline::ComputeAndStore(CompressWork work,
+                                       const CompressInput& input,
+                                       const Retention& retention,
+                                       const Caller& caller,
+                                       const ProgressSink& progress,
+                                       CompressResult& result) {
+  const auto outcome = std::make_shared<CompressOutcome>();
+  GIST_RETURN_IF_ERROR(scheduler_.Submit(
+      std::make_unique<CompressJob>(std::move(work), outcome, cache_), caller));
+  for (;;) {
+    GIST_ASSIGN_OR_RETURN(const std::optional<CompressProgress> step,
+                          outcome->progress.Next());
+    if (!step) break;
+    if (progress) progress(*step);
+  }
+  result.queue_seconds += outcome->queue_seconds;
+  result.prefill_seconds = outcome->prefill_seconds;
+  result.cached_tokens = outcome->cached_tokens;
+  result.gist_seconds = outcome->gist_seconds;
+
+  const Clock::time_point start = Clock::now();
+  ContextRecord& record = result.context.record;
+  record.kv_bytes = BlobKvBytes(outcome->gists);
+  record.compress_seconds = outcome->compress_seconds;
+  record.created_unix_ms = clock_.UnixMillis();
+  GIST_RETURN_IF_ERROR(store_.Put(record, input.text, outcome->gists,
+                                  Granted(retention, input.retention)));
+  result.store_seconds = SecondsSince(start);
+  return absl::OkStatus();
+}
+
+}  // namespace gist

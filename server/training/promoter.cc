@@ -1,0 +1,141 @@
+#include "server/training/promoter.h"
+
+#include <future>
+#include <memory>
+#include <utility>
+
+#include "core/base/status.h"
+#include "server/support/errors.h"
+
+namespace gist {
+namespace {
+
+class UseAdapterJob : public Job {
+ public:
+  UseAdapterJob(std::string folder, std::promise<absl::Status> done)
+      : folder_(std::move(folder)), done_(std::move(done)) {}
+  Lane lane() const override { return Lane::kAdapter; }
+  absl::StatusOr<Next> Step(Engine& engine, int) override {
+    GIST_RETURN_IF_ERROR(engine.UseAdapter(folder_));
+    return Next::kDone;
+  }
+  void End(const absl::Status& status) override { done_.set_value(status); }
+
+ private:
+  const std::string folder_;
+  std::promise<absl::Status> done_;
+};
+
+}  // namespace
+
+Promoter::Promoter(Scheduler& scheduler, AdapterStore& store,
+                   std::string configured)
+    : scheduler_(scheduler),
+      store_(store),
+      configured_(std::move(configured)) {}
+
+absl::Status Promoter::UseFolder(const std::string& folder) {
+  std::promise<absl::Status> promise;
+  std::future<absl::Status> done = promise.get_future();
+  GIST_RETURN_IF_ERROR(scheduler_.Submit(
+      std::make_unique<UseAdapterJob>(folder, std::move(promise)), Caller()));
+  return done.get();
+}
+
+absl::StatusOr<std::string> Promoter::FolderOfLast(
+    const std::vector<std::string>& history) const {
+  if (history.empty()) return configured_;
+  GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
+                        store_.Find(history.back()));
+  return store_.VerifiedFolderOf(version);
+}
+
+// The engine first: it checks the adapter. If the history cannot be written the
+// engine goes back, so that both always say the same.
+absl::Status Promoter::Switch(std::vector<std::string> history) {
+  GIST_ASSIGN_OR_RETURN(const auto before, HistoryInUse());
+  GIST_ASSIGN_OR_RETURN(const std::string folder, FolderOfLast(history));
+  GIST_RETURN_IF_ERROR(UseFolder(folder));
+  const absl::Status written = store_.SetHistory(history);
+  if (written.ok()) {
+    restored_ = true;
+    return absl::OkStatus();
+  }
+  GIST_ASSIGN_OR_RETURN(const std::string old_folder, FolderOfLast(before));
+  GIST_RETURN_IF_ERROR(UseFolder(old_folder));
+  return written;
+}
+
+absl::StatusOr<std::vector<std::string>> Promoter::HistoryInUse() const {
+  if (!restored_) return std::vector<std::string>();
+  return store_.History();
+}
+
+absl::Status Promoter::Restore() {
+  const std::scoped_lock lock(mutex_);
+  GIST_ASSIGN_OR_RETURN(const auto history, store_.History());
+  restored_ = true;
+  if (history.empty()) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(const std::string folder, FolderOfLast(history));
+  const absl::Status used = UseFolder(folder);
+  return Within(fmt::format("the promoted adapter {} (start with --adapter to "
+                            "use another one)",
+                            history.back()),
+                used);
+}
+
+absl::StatusOr<AdapterVersion> Promoter::PromoteLocked(std::string_view title) {
+  GIST_ASSIGN_OR_RETURN(AdapterVersion version, store_.Find(title));
+  GIST_ASSIGN_OR_RETURN(auto history, store_.History());
+  const bool is_last = !history.empty() && history.back() == version.Title();
+  if (is_last && restored_) return version;
+  if (!is_last) history.push_back(version.Title());
+  GIST_RETURN_IF_ERROR(Switch(std::move(history)));
+  return version;
+}
+
+absl::StatusOr<AdapterVersion> Promoter::Promote(std::string_view title) {
+  const std::scoped_lock lock(mutex_);
+  return PromoteLocked(title);
+}
+
+absl::StatusOr<AdapterVersion> Promoter::PromoteOver(std::string_view expected,
+                                                     std::string_view title) {
+  const std::scoped_lock lock(mutex_);
+  GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
+  const std::string in_use = history.empty() ? "" : history.back();
+  if (in_use != expected) {
+    return Error(Reason::kAdapterChanged,
+                 fmt::format("{:?} came into use meanwhile; compare with it, "
+                             "then promote by hand",
+                             in_use));
+  }
+  return PromoteLocked(title);
+}
+
+absl::StatusOr<std::string> Promoter::Rollback() {
+  const std::scoped_lock lock(mutex_);
+  GIST_ASSIGN_OR_RETURN(auto history, HistoryInUse());
+  if (history.empty()) {
+    return Error(Reason::kNothingToRollBack,
+                 "the configured adapter is in use: there is none before it");
+  }
+  history.pop_back();
+  std::string title = history.empty() ? "" : history.back();
+  GIST_RETURN_IF_ERROR(Switch(std::move(history)));
+  return title;
+}
+
+absl::StatusOr<std::string> Promoter::InUse() const {
+  const std::scoped_lock lock(mutex_);
+  GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
+  return history.empty() ? std::string() : history.back();
+}
+
+absl::StatusOr<std::string> Promoter::FolderInUse() const {
+  const std::scoped_lock lock(mutex_);
+  GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
+  return FolderOfLast(history);
+}
+
+}  // namespace gist

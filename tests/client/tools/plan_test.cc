@@ -1,0 +1,139 @@
+#include "client/tools/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "core/format/mapped_file.h"
+
+namespace gist {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr int64_t kGib = int64_t{1} << 30;
+
+constexpr char kLlama3[] = R"({"model_type": "llama", "num_hidden_layers": 32,
+  "hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8,
+  "intermediate_size": 14336, "vocab_size": 128256, "max_position_embeddings": 8192,
+  "tie_word_embeddings": false})";
+
+PlanModel Llama3() {
+  auto model = PlanModel::FromHuggingFace(kLlama3);
+  EXPECT_TRUE(model.ok()) << model.status();
+  return *std::move(model);
+}
+
+TEST(PlanModelTest, CountsTheParametersOfAnEightBillionModel) {
+  EXPECT_EQ(Llama3().Parameters(), 8'030'261'248);  // as transformers counts
+}
+
+// Weights that stay quantized let an 8B model's adapter train within 24 GiB,
+// where float32 takes more for the weights alone.
+TEST(PlanTest, FitsTrainingAnEightBillionModelIntoTwentyFourGib) {
+  const PlanModel model = Llama3();
+  PlanRequest request{.weights = WeightStorage::kQuantized,
+                      .document_tokens = 4096};
+  for (const auto& plan :
+       {PlanTrain, PlanCompress, PlanAskGists, PlanAskFull}) {
+    EXPECT_LT(plan(model, request).PeakBytes(), 24 * kGib);
+  }
+  EXPECT_GT(PlanTrain(model, request).PeakBytes(), 8 * kGib);
+  request.weights = WeightStorage::kFloat32;
+  EXPECT_GT(PlanAskGists(model, request).PeakBytes(), 29 * kGib);
+}
+
+int64_t BytesOf(const Ledger& ledger, const std::string& what) {
+  for (const LedgerLine& line : ledger.lines) {
+    if (line.what.starts_with(what)) return line.bytes;
+  }
+  ADD_FAILURE() << "no line " << what;
+  return 0;
+}
+
+// By hand, for the sizes above.
+TEST(PlanTest, CountsEachPartOfTraining) {
+  const PlanRequest request{.weights = WeightStorage::kQuantized,
+                            .document_tokens = 4096,
+                            .gist_tokens = 10,
+                            .gists_per_block = 5,
+                            .lora_r = 16,
+                            .documents_per_step = 4};
+  const Ledger ledger = PlanTrain(Llama3(), request);
+  EXPECT_EQ(BytesOf(ledger, "weights as stored, Q4_0"),
+            8'030'261'248 / 32 * 18);
+  // The vocabulary's matrix goes in slices.
+  EXPECT_EQ(BytesOf(ledger, "one matrix dequantized"), int64_t{256} << 20);
+  // 32 x 16 x (8192 + 5120 + 5120 + 8192) and 5 x 4096, each four times.
+  EXPECT_EQ(BytesOf(ledger, "adapter"), (13'631'488 + 20'480) * 16);
+  // 4 documents of 16 segments of 256 tokens of 131,072 bytes.
+  EXPECT_EQ(BytesOf(ledger, "context keys and values, 64 segments"),
+            4 * 4096 * 131'072LL);
+  // 40 rows of 4 x 4096 + 3 x 4096 + 3 x 1024 + 4 x 14336 floats in 32 layers.
+  EXPECT_EQ(BytesOf(ledger, "write pass, kept"), 32 * 40 * 89'088LL * 4);
+  // 40 rows, 32 heads; each sees 32 + 2048 + 32 + 5 tokens.
+  EXPECT_EQ(BytesOf(ledger, "write pass, attention"),
+            32 * 40 * 32 * 2117LL * 4);
+  EXPECT_EQ(BytesOf(ledger, "read pass, kept"), 32 * 160 * 89'088LL * 4);
+  EXPECT_EQ(BytesOf(ledger, "logits"), 4 * 16 * 128'256LL * 12);
+}
+
+// As a GPU does.
+TEST(PlanTest, TakesMoreForMoreTokensAtATime) {
+  PlanRequest request{.document_tokens = 4096};
+  const Ledger fewer = PlanAskFull(Llama3(), request);
+  request.chunk_tokens = 1024;
+  const Ledger more = PlanAskFull(Llama3(), request);
+  for (const char* line : {"a chunk's mask", "a chunk's activations"})
+    EXPECT_EQ(BytesOf(more, line), 4 * BytesOf(fewer, line));
+}
+
+TEST(PlanTest, KeepsNoMoreOfALongDocumentThanAGroup) {
+  const PlanModel model = Llama3();
+  PlanRequest request{.document_tokens = 8192, .max_group_tokens = 8192};
+  const int64_t peak = PlanCompress(model, request).PeakBytes();
+  request.document_tokens = 100'000;
+  EXPECT_EQ(PlanCompress(model, request).PeakBytes(), peak);
+}
+
+TEST(PlanModelTest, ReadsGgufAndItsStoredBytes) {
+  const auto file = MappedFile::Open("tests/data/tiny/tiny.q4_0.gguf");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto gguf = Gguf::Parse(file->bytes());
+  ASSERT_TRUE(gguf.ok()) << gguf.status();
+  const auto model = PlanModel::FromGguf(*gguf, int64_t(file->bytes().size()));
+  ASSERT_TRUE(model.ok()) << model.status();
+  int64_t elements = 0, bytes = 0;
+  for (const auto& [name, tensor] : gguf->tensors()) {
+    elements += tensor.Elements();
+    bytes += int64_t(tensor.data.size());
+  }
+  EXPECT_EQ(model->Parameters(), elements);
+  EXPECT_EQ(model->stored_bytes, bytes);
+  EXPECT_EQ(model->stored_type, "Q4_0");
+}
+
+TEST(PlanModelTest, NamesWhatIsWrongWithAConfig) {
+  const auto without = PlanModel::FromHuggingFace(
+      R"({"model_type": "llama", "num_hidden_layers": 32, "hidden_size": -1})");
+  EXPECT_TRUE(absl::IsDataLoss(without.status()));
+  EXPECT_THAT(without.status().ToString(),
+              AllOf(HasSubstr("hidden_size"), HasSubstr("-1")));
+  const auto other = PlanModel::FromHuggingFace(R"({"model_type": "mamba"})");
+  EXPECT_TRUE(absl::IsUnimplemented(other.status()));
+  EXPECT_THAT(other.status().ToString(), HasSubstr("mamba"));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(PlanModel::FromHuggingFace("[").status()));
+  EXPECT_FALSE(PlanModel::FromHuggingFace(R"({"model_type": 3})").ok());
+}
+
+TEST(LargestThatFitsTest, FindsTheBorder) {
+  const auto square = [](int n) { return int64_t(n) * n; };
+  EXPECT_EQ(LargestThatFits(100, 1000, square), 10);
+  EXPECT_EQ(LargestThatFits(99, 1000, square), 9);
+  EXPECT_EQ(LargestThatFits(0, 1000, square), 0);
+  EXPECT_EQ(LargestThatFits(int64_t{1} << 40, 1000, square), 1000);
+}
+
+}  // namespace
+}  // namespace gist

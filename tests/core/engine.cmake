@@ -1,0 +1,3 @@
+if(GIST_TORCH)
+  gist_test(core/engine/torch_engine_test.cc LABELS model LINK gist::torch_engine gist::format)
+endif()

@@ -1,0 +1,170 @@
+// The engine's sequences against the same goldens as the passes below it.
+#include "core/engine/torch_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/golden.h"
+
+namespace gist {
+namespace {
+
+using Ids = std::vector<int32_t>;
+
+class TorchEngineTest : public testing::Test {
+ protected:
+  void Use(const std::string& adapter) {
+    auto engine =
+        MakeTorchEngine({.model_path = "tests/data/tiny/tiny.f32.gguf",
+                         .adapter_path = "tests/data/tiny/" + adapter});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    engine_ = *std::move(engine);
+  }
+
+  GistKv Compress(const Ids& ids, size_t chunk) {
+    auto document = engine_->StartDocument();
+    EXPECT_TRUE(document.ok()) << document.status();
+    for (size_t i = 0; i < ids.size(); i += chunk) {
+      const auto part =
+          std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
+      EXPECT_TRUE(engine_->Prefill(**document, part).ok());
+    }
+    auto gists = engine_->MakeGists(**document, engine_->adapter().gist_tokens);
+    EXPECT_TRUE(gists.ok()) << gists.status();
+    return gists.ok() ? *std::move(gists) : GistKv();
+  }
+
+  std::unique_ptr<Sequence> Prompt(const std::vector<GistKv>& gists,
+                                   const Ids& question) {
+    auto prompt = engine_->StartPrompt({});
+    EXPECT_TRUE(prompt.ok());
+    for (const GistKv& kv : gists)
+      EXPECT_TRUE(engine_->LoadGists(**prompt, kv).ok());
+    EXPECT_TRUE(engine_->Prefill(**prompt, question).ok());
+    return *std::move(prompt);
+  }
+
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(TorchEngineTest, TokenizesPrefixAndQuestionAsTheReference) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  EXPECT_EQ(engine_->model().prefix_tokens,
+            int(golden.Ids("prefix_ids").size()));
+  EXPECT_EQ(engine_->model().vocab_size, 300);
+  EXPECT_EQ(engine_->adapter().name, "adapter_blocks");
+}
+
+TEST_F(TorchEngineTest, ChunksThatCrossSegmentsGiveTheSameGists) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const Ids ids = golden.Ids("context_ids");
+  for (const size_t chunk : {size_t(1), size_t(5), size_t(16), ids.size()}) {
+    const GistKv gists = Compress(ids, chunk);
+    EXPECT_LT(MaxDifference(gists.keys, golden.Floats("keys")), 1e-4f) << chunk;
+    EXPECT_LT(MaxDifference(gists.values, golden.Floats("values")), 1e-4f)
+        << chunk;
+  }
+}
+
+TEST_F(TorchEngineTest, AnswersABatchAsEachAlone) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const GistKv first = Compress(golden.Ids("context_ids"), 16);
+  const GistKv second = Compress(golden.Ids("other_context_ids"), 16);
+  const auto alone = Prompt({first}, golden.Ids("question_ids"));
+  const auto joined = Prompt({first, second}, golden.Ids("question_ids"));
+  const std::vector<Sequence*> batch = {alone.get(), joined.get()};
+  Ids alone_ids, joined_ids;
+  for (int i = 0; i < 16; ++i) {
+    const auto tokens = engine_->Decode(batch);
+    ASSERT_TRUE(tokens.ok()) << tokens.status();
+    alone_ids.push_back((*tokens)[0].id);
+    joined_ids.push_back((*tokens)[1].id);
+  }
+  EXPECT_EQ(alone_ids, golden.Ids("answer_ids"));
+  EXPECT_EQ(joined_ids, golden.Ids("joined_answer_ids"));
+}
+
+// A short question waits for the next Decode, unless something else comes.
+TEST_F(TorchEngineTest, WhatIsReadLateAnswersAsWhatIsReadAtOnce) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const GistKv gists = Compress(golden.Ids("context_ids"), 16);
+  const Ids question = golden.Ids("question_ids");
+  ASSERT_LE(int(question.size()), Engine::kLateTokens);
+  const auto late = Prompt({gists}, question);
+  const auto parted = engine_->StartPrompt({});
+  ASSERT_TRUE(engine_->LoadGists(**parted, gists).ok());
+  for (const int32_t id : question)
+    ASSERT_TRUE(engine_->Prefill(**parted, {&id, 1}).ok());
+  EXPECT_EQ(late->tokens(), (*parted)->tokens());
+  const std::vector<Sequence*> batch = {late.get(), parted->get()};
+  for (const int32_t want : golden.Ids("answer_ids")) {
+    const auto tokens = engine_->Decode(batch);
+    ASSERT_TRUE(tokens.ok()) << tokens.status();
+    EXPECT_EQ((*tokens)[0].id, want);
+    EXPECT_EQ((*tokens)[1].id, want);
+  }
+}
+
+TEST_F(TorchEngineTest, ARewoundPromptAnswersAsANewOne) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const Ids text = golden.Ids("context_ids"),
+            question = golden.Ids("question_ids");
+  const auto answer = [&](Sequence& prompt) {
+    EXPECT_TRUE(engine_->Prefill(prompt, question).ok());
+    const std::vector<Sequence*> batch = {&prompt};
+    Ids ids;
+    for (int i = 0; i < 16; ++i) ids.push_back((*engine_->Decode(batch))[0].id);
+    return ids;
+  };
+  const auto prompt = Prompt({}, text);
+  const int tokens = prompt->tokens();
+  const Ids want = answer(*prompt);
+  ASSERT_TRUE(engine_->Prefill(*prompt, text).ok());
+  ASSERT_TRUE(engine_->Rewind(*prompt, tokens, {}).ok());
+  EXPECT_EQ(prompt->tokens(), tokens);
+  const std::vector<Sequence*> batch = {prompt.get()};
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
+  EXPECT_EQ(answer(*prompt), want);
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_->Rewind(*prompt, 1000, {})));
+}
+
+TEST_F(TorchEngineTest, SaysWhenTheContextIsFullAndGoesOn) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_whole"));
+  auto prompt = *engine_->StartPrompt({});
+  const Ids chunk(256, 40);
+  ASSERT_TRUE(engine_->Prefill(*prompt, chunk).ok());
+  const absl::Status full = engine_->Prefill(*prompt, chunk);  // context: 512
+  EXPECT_TRUE(absl::IsOutOfRange(full)) << full;
+  EXPECT_EQ(prompt->tokens(), engine_->model().prefix_tokens + 256);
+  EXPECT_TRUE(engine_->Prefill(*prompt, std::span(chunk).first(10)).ok());
+}
+
+TEST_F(TorchEngineTest, RefusesMisuse) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  auto prompt = *engine_->StartPrompt({});
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_->Prefill(*prompt, {})));
+  const std::vector<Sequence*> batch = {prompt.get()};
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
+  auto document = *engine_->StartDocument();
+  ASSERT_TRUE(engine_->Prefill(*document, Ids{40, 41, 42}).ok());
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(engine_->MakeGists(*document, 0).status()));
+  EXPECT_TRUE(engine_->MakeGists(*document, 12).ok()) << "any number of blocks";
+  EXPECT_TRUE(engine_->MakeGists(*document, 5).ok()) << "and of gists";
+}
+
+TEST_F(TorchEngineTest, NamesAFileThatIsNotThere) {
+  const auto engine =
+      MakeTorchEngine({.model_path = "tests/data/none.gguf",
+                       .adapter_path = "tests/data/tiny/adapter_whole"});
+  EXPECT_TRUE(absl::IsNotFound(engine.status())) << engine.status();
+  EXPECT_THAT(engine.status().ToString(), testing::HasSubstr("none.gguf"));
+}
+
+}  // namespace
+}  // namespace gist
