@@ -50,7 +50,7 @@ struct Config {
     int64_t max_cached_kv_bytes = int64_t{512} << 20;
     // Of indexes over all documents of a tenant, in memory.
     int64_t max_index_bytes = int64_t{256} << 20;
-    // Of the store, as ContextKeeper counts and evicts. 0: no bound.
+    // Of the store, as RetentionManager counts and evicts. 0: no bound.
     int64_t max_store_bytes = 0;
     int64_t max_contexts = 0;
     int max_backups = 3;  // older ones are deleted when one is made

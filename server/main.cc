@@ -14,9 +14,9 @@
 #include "core/base/status.h"
 #include "server/config.h"
 #include "server/contexts/backup.h"
-#include "server/contexts/context_keeper.h"
-#include "server/contexts/counted_store.h"
-#include "server/contexts/sweeper.h"
+#include "server/contexts/instrumented_store.h"
+#include "server/contexts/maintenance_thread.h"
+#include "server/contexts/retention_manager.h"
 #include "server/grpc/service.h"
 #include "server/grpc/train_service.h"
 #include "server/readings.h"
@@ -28,9 +28,9 @@
 #include "server/telemetry/admin_server.h"
 #include "server/telemetry/logging.h"
 #include "server/telemetry/metrics.h"
+#include "server/training/adapter_registry.h"
 #include "server/training/adapter_store.h"
 #include "server/training/dataset_store.h"
-#include "server/training/promoter.h"
 #include "server/training/train_manager.h"
 #include "server/training/train_sources.h"
 #include "spdlog/spdlog.h"
@@ -102,7 +102,7 @@ struct Trainings {
 
   DatasetStore datasets;
   AdapterStore adapters;
-  Promoter promoter;
+  AdapterRegistry promoter;
   TrainPlanner planner;
   std::unique_ptr<TrainManager> manager;
 };
@@ -180,7 +180,7 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
   const SystemWallClock clock;
   GIST_ASSIGN_OR_RETURN(
       const auto store,
-      ContextKeeper::Open(
+      RetentionManager::Open(
           *files, {config.limits.max_store_bytes, config.limits.max_contexts},
           clock));
   BackupFolder backups(*store, {.folder = config.backup_dir,
@@ -210,7 +210,7 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
     metrics.CountRemoved(removed.why == Removal::kExpired ? "expired"
                                                           : "evicted");
   });
-  const Sweeper sweeper(*store, {});
+  const MaintenanceThread sweeper(*store, {});
   metrics.SetBuild({engine->model().name, engine->model().fingerprint,
                     engine->model().device});
   const auto reading =

@@ -179,7 +179,7 @@ PLANTED = [
     ("core/embed/encoder.cc", '#include "core/model/ops.h"'),
     ("core/model/a.cc", '  #  include "spdlog/spdlog.h"'),
     ("core/model/b.cu", '#include "core/train/trainer.h"'),
-    ("core/train/passes/a.cc", '#include "core/train/lesson.h"'),
+    ("core/train/passes/a.cc", '#include "core/train/train_sample.h"'),
     ("core/scoring/longbench.cc", "#include <curl/curl.h>"),
     ("core/new/a.cc", ""),
     ("storage/a.cc", '#include "core/engine/engine.h"'),

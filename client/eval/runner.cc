@@ -42,7 +42,7 @@ bool Sleep(std::chrono::milliseconds time, std::stop_token stop) {
 
 Costs CostsOf(const Accounting& a) {
   return {.document_tokens = a.document_tokens,
-          .standing_tokens = int64_t(a.gist_tokens) + a.context_tokens,
+          .kv_tokens = int64_t(a.gist_tokens) + a.context_tokens,
           .cached_tokens = a.cached_tokens,
           .question_tokens = a.question_tokens,
           .answer_tokens = a.answer_tokens,

@@ -91,7 +91,7 @@ std::optional<Cost> CostOf(const Trials& answered) {
                            : 0.0;
               }),
               .kv_bytes = field(&Costs::kv_bytes),
-              .standing_tokens = field(&Costs::standing_tokens),
+              .kv_tokens = field(&Costs::kv_tokens),
               .document_tokens = field(&Costs::document_tokens),
               .prepare_seconds = of(PrepareSeconds),
               .first_token_seconds = of([](const Trial&, const Costs& c) {
@@ -331,7 +331,7 @@ Json ToJson(const Group& group) {
     json["ratio"] = ToJson(cost.ratio);
     json["bytes_ratio"] = ToJson(cost.bytes_ratio);
     json["kv_bytes"] = ToJson(cost.kv_bytes);
-    json["standing_tokens"] = ToJson(cost.standing_tokens);
+    json["standing_tokens"] = ToJson(cost.kv_tokens);
     json["document_tokens"] = ToJson(cost.document_tokens);
     json["prepare_seconds"] = ToJson(cost.prepare_seconds);
     json["first_token_seconds"] = ToJson(cost.first_token_seconds);

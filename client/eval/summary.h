@@ -34,7 +34,7 @@ struct Spread {
 struct Cost {
   Spread ratio;        // of tokens
   Spread bytes_ratio;  // full context's KV bytes over kv_bytes
-  Spread kv_bytes, standing_tokens, document_tokens;
+  Spread kv_bytes, kv_tokens, document_tokens;
   // Once for each document: compressing it, and indexing it for passages.
   Spread prepare_seconds;
   // Of the question alone: what indexing took is taken away.

@@ -28,7 +28,7 @@ Scores ScoresFrom(const Json& json) {
 
 Json ToJson(const Costs& costs) {
   return {{"document_tokens", costs.document_tokens},
-          {"standing_tokens", costs.standing_tokens},
+          {"standing_tokens", costs.kv_tokens},
           {"cached_tokens", costs.cached_tokens},
           {"question_tokens", costs.question_tokens},
           {"answer_tokens", costs.answer_tokens},
@@ -50,7 +50,7 @@ Json ToJson(const Costs& costs) {
 Costs CostsFrom(const Json& json) {
   const Json& seconds = json.at("seconds");
   return {.document_tokens = json.at("document_tokens"),
-          .standing_tokens = json.at("standing_tokens"),
+          .kv_tokens = json.at("standing_tokens"),
           .cached_tokens = json.at("cached_tokens"),
           .question_tokens = json.at("question_tokens"),
           .answer_tokens = json.at("answer_tokens"),

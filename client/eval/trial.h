@@ -25,10 +25,10 @@ struct Scores {
 // What an answer took; sizes in bytes, tokens of the server's model.
 struct Costs {
   int64_t document_tokens = 0;
-  int64_t standing_tokens = 0;  // gists and prefilled text, instead of these
-  int64_t cached_tokens = 0;    // of them, found in the server's memory
+  int64_t kv_tokens = 0;      // gists and prefilled text, instead of these
+  int64_t cached_tokens = 0;  // of them, found in the server's memory
   int64_t question_tokens = 0, answer_tokens = 0;
-  double ratio = 0;  // document_tokens / standing_tokens
+  double ratio = 0;  // document_tokens / kv_tokens
   int64_t kv_bytes = 0, full_kv_bytes = 0;
   double queue_seconds = 0, load_seconds = 0, index_seconds = 0;
   double search_seconds = 0, prefill_seconds = 0, first_token_seconds = 0;

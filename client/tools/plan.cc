@@ -20,8 +20,7 @@ constexpr int64_t kWorkspaceBytes = 50'000'000;
 // Of the dev set (core/train/dev_set.cc), which reads three lessons for each
 // further segment of filler.
 constexpr int64_t kDevFillers = 32;
-constexpr int64_t kSliceValues = int64_t{64}
-                                 << 20;  // of core/model/frozen_matrix.cc
+constexpr int64_t kSliceValues = int64_t{64} << 20;  // of core/model/linear.cc
 constexpr int64_t kQ4Bytes = 18, kQ4Elements = 32;
 
 int64_t QueryRows(const ModelConfig& c) {

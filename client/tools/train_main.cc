@@ -18,10 +18,10 @@
 #include "core/data/record_file.h"
 #include "core/embed/torch_embedder.h"
 #include "core/model/device.h"
-#include "core/train/lesson.h"
 #include "core/train/reader_trainer.h"
 #include "core/train/recipe.h"
 #include "core/train/torch_trainer.h"
+#include "core/train/train_sample.h"
 
 namespace gist {
 namespace {

@@ -32,7 +32,7 @@ class Counted : public Sequence {
   explicit Counted(std::atomic<int64_t>& total) : total_(total) {}
   ~Counted() override { total_ -= told_; }
   // After a call that may have changed what is held.
-  void Tell() {
+  void UpdateGauge() {
     const int64_t now = kv_bytes();
     total_ += now - told_;
     told_ = now;
@@ -119,14 +119,14 @@ class TorchEngine final : public Engine {
   absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
     auto document = std::make_unique<Document>(
         prefix_.Clone(), base_.transformer->NewCache(), adapter_, kv_bytes_);
-    document->Tell();
+    document->UpdateGauge();
     return document;
   }
   absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
       const Sampling& sampling) override {
     auto prompt =
         std::make_unique<Prompt>(prefix_.Clone(), sampling, kv_bytes_);
-    prompt->Tell();
+    prompt->UpdateGauge();
     return prompt;
   }
   int max_chunk_tokens() const override {
@@ -263,7 +263,7 @@ absl::Status TorchEngine::Prefill(Sequence& sequence,
       document != nullptr
           ? PrefillDocument(*document, chunk)
           : PrefillPrompt(dynamic_cast<Prompt&>(sequence), chunk);
-  dynamic_cast<Counted&>(sequence).Tell();
+  dynamic_cast<Counted&>(sequence).UpdateGauge();
   return status;
 }
 
@@ -322,7 +322,7 @@ absl::Status TorchEngine::Read(std::span<Prompt* const> prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     prompts[i]->logits = std::move(logits[i]);
     prompts[i]->unread.clear();
-    prompts[i]->Tell();
+    prompts[i]->UpdateGauge();
   }
   return absl::OkStatus();
 }
@@ -352,7 +352,7 @@ absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
   const absl::Status status =
       base_.transformer->LoadGists(gists, &prompt.cache);
-  prompt.Tell();
+  prompt.UpdateGauge();
   return status;
 }
 

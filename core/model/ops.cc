@@ -107,8 +107,8 @@ Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
   return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
 }
 
-Tensor Project(const Tensor& x, const FrozenMatrix& weight,
-               const LoraScope& lora, int layer, Projection projection) {
+Tensor Project(const Tensor& x, const Linear& weight, const LoraScope& lora,
+               int layer, Projection projection) {
   const Tensor y = Product(x, weight);
   if (lora.adapter == nullptr) return y;
   const LoraPair& pair = lora.adapter->layers[size_t(layer)][projection];

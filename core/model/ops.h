@@ -61,7 +61,7 @@ struct LoraScope {
 };
 
 // x W^T, and the delta of the LoRA for that layer and projection.
-at::Tensor Project(const at::Tensor& x, const FrozenMatrix& weight,
+at::Tensor Project(const at::Tensor& x, const Linear& weight,
                    const LoraScope& lora, int layer, Projection projection);
 // x + MLP(x), SwiGLU.
 at::Tensor Mlp(const at::Tensor& x, const LayerWeights& weights, float epsilon,

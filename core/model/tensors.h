@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/model/adapter.h"
-#include "core/model/frozen_matrix.h"
 #include "core/model/kv_cache.h"
+#include "core/model/linear.h"
 #include "core/model/model_config.h"
 #include "core/model/transformer.h"
 
@@ -55,20 +55,20 @@ enum Projection {
 // y = x W^T; W is [out, in].
 struct LayerWeights {
   at::Tensor attention_norm;  // [hidden]
-  FrozenMatrix query;  // [heads * head_dim, hidden], rows in Hugging Face order
-  FrozenMatrix key;    // [kv_heads * head_dim, hidden], likewise
-  FrozenMatrix value;  // [kv_heads * head_dim, hidden]
-  FrozenMatrix output;  // [hidden, heads * head_dim]
+  Linear query;   // [heads * head_dim, hidden], rows in Hugging Face order
+  Linear key;     // [kv_heads * head_dim, hidden], likewise
+  Linear value;   // [kv_heads * head_dim, hidden]
+  Linear output;  // [hidden, heads * head_dim]
   at::Tensor mlp_norm;  // [hidden]
-  FrozenMatrix gate;    // [mlp, hidden]
-  FrozenMatrix up;      // [mlp, hidden]
-  FrozenMatrix down;    // [hidden, mlp]
+  Linear gate;          // [mlp, hidden]
+  Linear up;            // [mlp, hidden]
+  Linear down;          // [hidden, mlp]
 };
 
 struct Weights {
-  FrozenMatrix embedding;  // [vocab, hidden]
+  Linear embedding;        // [vocab, hidden]
   at::Tensor output_norm;  // [hidden]
-  FrozenMatrix output;     // [vocab, hidden]; the embedding where they are tied
+  Linear output;           // [vocab, hidden]; the embedding where they are tied
   std::vector<LayerWeights> layers;
   int64_t bytes = 0;  // as float32, or as stored
   std::shared_ptr<const MappedFile>

@@ -160,7 +160,7 @@ Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
                                         const Rotation& rotation,
                                         const std::vector<Plan>& plans) const {
   const LayerWeights& w = weights.layers[size_t(layer)];
-  const auto heads = [&](const FrozenMatrix& matrix, Projection projection,
+  const auto heads = [&](const Linear& matrix, Projection projection,
                          int count) {
     return SplitHeads(Project(h, matrix, lora, layer, projection), count);
   };

@@ -64,23 +64,23 @@ class Loader {
 
   // `interleaved_head_rows`: of a head, where its rows are pairs (2i, 2i + 1)
   // that become (i, i + half); else 0.
-  absl::StatusOr<FrozenMatrix> Matrix(const std::string& name, int64_t rows,
-                                      int64_t columns,
-                                      int interleaved_head_rows = 0) {
+  absl::StatusOr<Linear> Matrix(const std::string& name, int64_t rows,
+                                int64_t columns,
+                                int interleaved_head_rows = 0) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor,
                           Find(name, {columns, rows}));
     if (storage_ == WeightStorage::kQuantized) {
       bytes_ += int64_t(tensor->data.size());
-      return FrozenMatrix{.values = {},
-                          .quantized = std::make_shared<const QuantizedMatrix>(
-                              *tensor, interleaved_head_rows, device_)};
+      return Linear{.values = {},
+                    .quantized = std::make_shared<const QuantizedMatrix>(
+                        *tensor, interleaved_head_rows, device_)};
     }
     at::Tensor values = Read(*tensor, {rows, columns});
     if (interleaved_head_rows > 0)
       values = ToHalves(values, interleaved_head_rows);
     if (storage_ == WeightStorage::kBfloat16) values = values.to(at::kBFloat16);
     bytes_ += int64_t(values.nbytes());
-    return FrozenMatrix{.values = values.to(device_), .quantized = nullptr};
+    return Linear{.values = values.to(device_), .quantized = nullptr};
   }
   absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {size}));

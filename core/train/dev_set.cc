@@ -95,7 +95,7 @@ absl::Status DevSet::UseTasks(std::shared_ptr<const TaskSource> tasks,
   int questions = 0;
   for (int step = 0; questions < samples; ++step) {
     GIST_RETURN_IF_ERROR(pool_->MoveTo(step));
-    for (const Lesson* lesson : pool_->FreshLessons()) {
+    for (const TrainSample* lesson : pool_->FreshLessons()) {
       if (questions >= samples) break;
       questions += int(lesson->set.tasks.size());
       lessons_.push_back(lesson);
@@ -129,7 +129,7 @@ DevSet::Sample DevSet::SampleAt(int index, int tokens) {
     return {records_->Document(at, layout_.gist_tokens), records_->Tasks(at)};
   }
   Rng rng = DerivedRng(seed_, kDevStream, uint64_t(index));
-  const Lesson& lesson = *lessons_[size_t(index)];
+  const TrainSample& lesson = *lessons_[size_t(index)];
   return {pool_->Assemble(lesson, tokens, layout_.gist_tokens, rng).document,
           lesson.set};
 }

@@ -10,10 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/model/base_model.h"
-#include "core/train/lesson.h"
 #include "core/train/passes/gist_writer.h"
 #include "core/train/record_set.h"
 #include "core/train/segment_pool.h"
+#include "core/train/train_sample.h"
 #include "core/train/trainer.h"
 
 namespace gist {
@@ -43,7 +43,7 @@ DevScore ScoreAnswer(std::string_view answer, std::string_view wanted);
 // and `model` outlive it.
 class DevSet {
  public:
-  DevSet(const BaseModel& base, const FrozenModel& model,
+  DevSet(const BaseModel& base, const BaseWeights& model,
          const GistLayout& layout, uint64_t seed)
       : base_(base), model_(model), layout_(layout), seed_(seed) {}
 
@@ -83,14 +83,14 @@ class DevSet {
                       std::vector<std::string>* answers) const;
 
   const BaseModel& base_;
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const GistLayout layout_;
   const uint64_t seed_;
   std::unique_ptr<RecordSet> records_;
   std::shared_ptr<const TaskSource> tasks_;
   std::unique_ptr<LessonWriter> writer_;
   std::unique_ptr<SegmentPool> pool_;
-  std::vector<const Lesson*> lessons_;
+  std::vector<const TrainSample*> lessons_;
 };
 
 }  // namespace gist

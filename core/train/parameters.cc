@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/train/lesson.h"
+#include "core/train/train_sample.h"
 #include "fmt/format.h"
 
 namespace gist {

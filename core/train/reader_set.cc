@@ -46,7 +46,7 @@ GistLayout LayoutOf(const AdapterConfig& config) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ReaderSet>> ReaderSet::Create(
-    const BaseModel& base, const FrozenModel& model, const Adapter& adapter,
+    const BaseModel& base, const BaseWeights& model, const Adapter& adapter,
     Embedder& embedder, ReaderSetOptions options, std::vector<Record> records) {
   std::unique_ptr<ReaderSet> set(
       new ReaderSet(base, model, adapter, embedder, std::move(options)));

@@ -39,7 +39,7 @@ class ReaderSet {
   // Records in a row with the same context are one document. All but
   // `records` outlive the set. Errors: RecordSet's.
   static absl::StatusOr<std::unique_ptr<ReaderSet>> Create(
-      const BaseModel& base, const FrozenModel& model, const Adapter& adapter,
+      const BaseModel& base, const BaseWeights& model, const Adapter& adapter,
       Embedder& embedder, ReaderSetOptions options,
       std::vector<Record> records);
 
@@ -73,7 +73,7 @@ class ReaderSet {
     std::vector<at::Tensor> both;  // likewise, gists in front of passages
   };
 
-  ReaderSet(const BaseModel& base, const FrozenModel& model,
+  ReaderSet(const BaseModel& base, const BaseWeights& model,
             const Adapter& adapter, Embedder& embedder,
             ReaderSetOptions options)
       : base_(base),
@@ -92,7 +92,7 @@ class ReaderSet {
   at::Tensor MakeGists(size_t document);
 
   const BaseModel& base_;
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const Adapter& adapter_;
   Embedder& embedder_;
   const ReaderSetOptions options_;

@@ -14,10 +14,10 @@
 #include "core/base/status.h"
 #include "core/train/adapter_files.h"
 #include "core/train/checkpoint.h"
-#include "core/train/lesson.h"
 #include "core/train/optimizer.h"
 #include "core/train/reader_set.h"
 #include "core/train/recipe.h"
+#include "core/train/train_sample.h"
 
 namespace gist {
 namespace {
@@ -52,7 +52,7 @@ struct Right {
 
 class ReaderTrainer final : public TorchTrainer {
  public:
-  ReaderTrainer(const BaseModel& base, TrainSpec spec, FrozenModel model,
+  ReaderTrainer(const BaseModel& base, TrainSpec spec, BaseWeights model,
                 std::unique_ptr<Adapter> adapter);
   absl::Status Start(Embedder& embedder);
   absl::StatusOr<TrainEvent> Step() override;
@@ -95,7 +95,7 @@ class ReaderTrainer final : public TorchTrainer {
 
   const BaseModel& base_;
   const TrainSpec spec_;
-  const FrozenModel model_;
+  const BaseWeights model_;
   const std::unique_ptr<Adapter> adapter_;
   const std::string recipe_hash_;
   AdapterParameters parameters_;
@@ -126,7 +126,7 @@ TrainSpec WithoutGists(TrainSpec spec) {
 }
 
 ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
-                             FrozenModel model,
+                             BaseWeights model,
                              std::unique_ptr<Adapter> adapter)
     : base_(base),
       spec_(WithoutGists(std::move(spec))),
@@ -363,7 +363,7 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
     return absl::InvalidArgumentError(
         "nothing to learn from: give --records, of gist data niah");
   }
-  GIST_ASSIGN_OR_RETURN(FrozenModel model,
+  GIST_ASSIGN_OR_RETURN(BaseWeights model,
                         MakeFrozenModel(*base.transformer, base.chat.prefix()));
   GIST_ASSIGN_OR_RETURN(
       auto adapter, Adapter::Load(gist_adapter, model.config, base.fingerprint,

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "core/base/status.h"
-#include "core/train/lesson.h"
+#include "core/train/train_sample.h"
 
 namespace gist {
 namespace {
@@ -25,7 +25,7 @@ absl::Status CheckRecord(const Record& record, size_t number) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RecordSet>> RecordSet::Create(
-    const FrozenModel& model, const Tokenizer& tokenizer,
+    const BaseWeights& model, const Tokenizer& tokenizer,
     const GistLayout& layout, std::vector<Record> records, int segment_budget) {
   std::unique_ptr<RecordSet> set(
       new RecordSet(model, layout.segment_tokens, segment_budget));

@@ -14,8 +14,8 @@
 #include "core/data/record.h"
 #include "core/data/task.h"
 #include "core/text/tokenizer.h"
+#include "core/train/passes/base_weights.h"
 #include "core/train/passes/document.h"
-#include "core/train/passes/frozen_model.h"
 #include "core/train/trainer.h"
 
 namespace gist {
@@ -28,7 +28,7 @@ class RecordSet {
   // question or answer, or of more tokens than layout.max_document_tokens; the
   // message has its number, which is its line in the file.
   static absl::StatusOr<std::unique_ptr<RecordSet>> Create(
-      const FrozenModel& model, const Tokenizer& tokenizer,
+      const BaseWeights& model, const Tokenizer& tokenizer,
       const GistLayout& layout, std::vector<Record> records,
       int segment_budget);
 
@@ -44,7 +44,7 @@ class RecordSet {
   TaskSet Tasks(size_t index) const;
 
  private:
-  RecordSet(const FrozenModel& model, int segment_tokens, int segment_budget)
+  RecordSet(const BaseWeights& model, int segment_tokens, int segment_budget)
       : model_(model),
         segment_tokens_(segment_tokens),
         segment_budget_(segment_budget) {}
@@ -58,7 +58,7 @@ class RecordSet {
     int64_t last_use = 0;
   };
 
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const int segment_tokens_;
   const int64_t segment_budget_;
   std::vector<Record> records_;

@@ -17,7 +17,7 @@ struct Turn {
   int64_t first_segment = 0;         // of the unit, in its batch
 };
 
-int SegmentsOf(const Lesson& lesson, int segment_tokens) {
+int SegmentsOf(const TrainSample& lesson, int segment_tokens) {
   int segments = 0;
   for (const NeedleUnit& unit : lesson.units) {
     segments += int(unit.ids.size()) / segment_tokens;
@@ -26,7 +26,7 @@ int SegmentsOf(const Lesson& lesson, int segment_tokens) {
 }
 
 // Units keep their order; filler stands anywhere between them.
-std::vector<Turn> Turns(const Lesson& lesson, size_t fillers,
+std::vector<Turn> Turns(const TrainSample& lesson, size_t fillers,
                         int64_t first_segment, int segment_tokens, Rng& rng) {
   std::vector<Turn> turns;
   size_t unit = 0;
@@ -46,7 +46,7 @@ std::vector<Turn> Turns(const Lesson& lesson, size_t fillers,
 
 }  // namespace
 
-SegmentPool::SegmentPool(const FrozenModel& model, const LessonWriter& writer,
+SegmentPool::SegmentPool(const BaseWeights& model, const LessonWriter& writer,
                          Options options)
     : model_(model), writer_(writer), options_(options) {
   const int fresh = std::max(1, options.fresh_segments);
@@ -83,7 +83,7 @@ absl::StatusOr<SegmentPool::Batch> SegmentPool::MakeBatch(int step) const {
   const int fillers = FillersAt(step);
   const int lesson_segments = std::max(1, options_.fresh_segments - fillers);
   for (int made = 0; step >= 0 && made < lesson_segments;) {
-    GIST_ASSIGN_OR_RETURN(Lesson lesson, writer_.Next(rng));
+    GIST_ASSIGN_OR_RETURN(TrainSample lesson, writer_.Next(rng));
     for (const NeedleUnit& unit : lesson.units) {
       batch.ids.insert(batch.ids.end(), unit.ids.begin(), unit.ids.end());
     }
@@ -114,14 +114,14 @@ bool SegmentPool::ReadOneBefore(int step) {
   return false;
 }
 
-std::vector<const Lesson*> SegmentPool::FreshLessons() const {
-  std::vector<const Lesson*> lessons;
-  for (const Lesson& lesson : batches_.back().lessons)
+std::vector<const TrainSample*> SegmentPool::FreshLessons() const {
+  std::vector<const TrainSample*> lessons;
+  for (const TrainSample& lesson : batches_.back().lessons)
     lessons.push_back(&lesson);
   return lessons;
 }
 
-const Lesson& SegmentPool::AnyLesson(Rng& rng) const {
+const TrainSample& SegmentPool::AnyLesson(Rng& rng) const {
   size_t lessons = 0;
   for (const Batch& batch : batches_) lessons += batch.lessons.size();
   size_t index = rng.Below(lessons);
@@ -143,10 +143,10 @@ void SegmentPool::Append(const Place& place, TrainDocument* document) {
                        first + options_.segment_tokens);
 }
 
-SegmentPool::Place SegmentPool::FirstSegmentOf(const Lesson& lesson) {
+SegmentPool::Place SegmentPool::FirstSegmentOf(const TrainSample& lesson) {
   for (Batch& batch : batches_) {
     int64_t index = 0;
-    for (const Lesson& other : batch.lessons) {
+    for (const TrainSample& other : batch.lessons) {
       if (&other == &lesson) return {&batch, index};
       index += SegmentsOf(other, options_.segment_tokens);
     }
@@ -182,7 +182,7 @@ std::vector<SegmentPool::Place> SegmentPool::DrawFiller(
   return drawn;
 }
 
-Assembly SegmentPool::Assemble(const Lesson& lesson, int tokens,
+Assembly SegmentPool::Assemble(const TrainSample& lesson, int tokens,
                                int gist_tokens, Rng& rng) {
   const int size = options_.segment_tokens;
   const Place first = FirstSegmentOf(lesson);

@@ -11,16 +11,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/train/lesson.h"
+#include "core/train/passes/base_weights.h"
 #include "core/train/passes/document.h"
-#include "core/train/passes/frozen_model.h"
+#include "core/train/train_sample.h"
 
 namespace gist {
 
 // A document and what is asked about it. Valid until the pool moves on.
 struct Assembly {
   TrainDocument document;
-  const Lesson* lesson = nullptr;
+  const TrainSample* lesson = nullptr;
   std::vector<std::pair<int, int>> needles;  // token ranges in the document
 };
 
@@ -38,7 +38,7 @@ class SegmentPool {
     int first_fillers = 64;   // made before the first step, at most
   };
   // All three outlive the pool.
-  SegmentPool(const FrozenModel& model, const LessonWriter& writer,
+  SegmentPool(const BaseWeights& model, const LessonWriter& writer,
               Options options);
 
   // Makes the batches up to `step` and forgets those that are too old. Steps
@@ -50,18 +50,18 @@ class SegmentPool {
   bool ReadFirstFiller() { return ReadOneBefore(0); }
 
   // The lessons made in the current step.
-  std::vector<const Lesson*> FreshLessons() const;
+  std::vector<const TrainSample*> FreshLessons() const;
   // One of all that are alive. There is one.
-  const Lesson& AnyLesson(Rng& rng) const;
+  const TrainSample& AnyLesson(Rng& rng) const;
   // The lesson in a document of `tokens` tokens, or as many more as its needles
   // take; the rest is filler of its language. `lesson` is alive in this pool.
-  Assembly Assemble(const Lesson& lesson, int tokens, int gist_tokens,
+  Assembly Assemble(const TrainSample& lesson, int tokens, int gist_tokens,
                     Rng& rng);
 
  private:
   struct Batch {
     int step = 0;
-    std::vector<Lesson> lessons;
+    std::vector<TrainSample> lessons;
     std::vector<std::string> filler_languages;
     std::vector<int32_t> ids;   // segments: those of the lessons, then filler
     at::Tensor kv;              // of ReadSegments; undefined until it is wanted
@@ -78,12 +78,12 @@ class SegmentPool {
   absl::Status AddFiller(Batch* batch, int count, Rng& rng) const;
   int FillersAt(int step) const;
   void Append(const Place& place, TrainDocument* document);
-  Place FirstSegmentOf(const Lesson& lesson);
+  Place FirstSegmentOf(const TrainSample& lesson);
   std::vector<Place> FillerPlaces(const std::string& language);
   std::vector<Place> DrawFiller(const std::string& language, size_t count,
                                 Rng& rng);
 
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const LessonWriter& writer_;
   const Options options_;
   int first_step_;  // negative: batches of filler before the first step

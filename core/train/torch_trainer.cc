@@ -37,8 +37,8 @@ enum class Chore { kCheckpoint, kEvaluate, kEndStage };
 
 class TorchTrainerImpl final : public TorchTrainer {
  public:
-  TorchTrainerImpl(const BaseModel& base, TrainSpec spec, FrozenModel exact,
-                   FrozenModel training);
+  TorchTrainerImpl(const BaseModel& base, TrainSpec spec, BaseWeights exact,
+                   BaseWeights training);
 
   absl::Status Start();
   absl::StatusOr<TrainEvent> Step() override;
@@ -84,8 +84,8 @@ class TorchTrainerImpl final : public TorchTrainer {
 
   const BaseModel& base_;
   const TrainSpec spec_;
-  const FrozenModel exact_;  // for evaluation: as the model will be used
-  const FrozenModel training_;
+  const BaseWeights exact_;  // for evaluation: as the model will be used
+  const BaseWeights training_;
   std::unique_ptr<TrainData> data_;
   std::unique_ptr<DevSet> dev_;  // where there are dev records or tasks
   AdapterParameters parameters_;
@@ -131,7 +131,7 @@ TrainSpec WithEpochs(TrainSpec spec) {
 }
 
 TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
-                                   FrozenModel exact, FrozenModel training)
+                                   BaseWeights exact, BaseWeights training)
     : base_(base),
       spec_(WithEpochs(std::move(spec))),
       exact_(std::move(exact)),
@@ -448,13 +448,13 @@ absl::Status CheckSpec(const TrainSpec& spec) {
 absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(
     const BaseModel& base, TrainSpec spec) {
   GIST_RETURN_IF_ERROR(CheckSpec(spec));
-  GIST_ASSIGN_OR_RETURN(FrozenModel exact,
+  GIST_ASSIGN_OR_RETURN(BaseWeights exact,
                         MakeFrozenModel(*base.transformer, base.chat.prefix()));
   const bool bfloat16 = spec.recipe.bfloat16_base &&
                         HasFastBfloat16(base.transformer->parts().device.str());
   return Fence(
       "trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
-        FrozenModel training = bfloat16 ? InBfloat16(exact) : exact;
+        BaseWeights training = bfloat16 ? InBfloat16(exact) : exact;
         auto trainer = std::make_unique<TorchTrainerImpl>(
             base, std::move(spec), std::move(exact), std::move(training));
         GIST_RETURN_IF_ERROR(trainer->Start());

@@ -19,7 +19,7 @@ SegmentPool::Options PoolOptions(const TrainRecipe& recipe) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainData>> TrainData::Create(
-    const BaseModel& base, const FrozenModel& model, const TrainSpec& spec) {
+    const BaseModel& base, const BaseWeights& model, const TrainSpec& spec) {
   std::unique_ptr<TrainData> data(new TrainData(base, spec));
   const GistLayout& layout = spec.recipe.layout;
   if (!spec.records.empty()) {
@@ -70,8 +70,8 @@ int TrainData::DrawGists(Rng& rng) const {
   return rng.Pick(std::span<const int>(recipe_.gist_counts));
 }
 
-TrainDocument TrainData::Assemble(const Lesson& lesson, const TrainStage& stage,
-                                  Rng& rng) {
+TrainDocument TrainData::Assemble(const TrainSample& lesson,
+                                  const TrainStage& stage, Rng& rng) {
   const double low = std::log(stage.min_tokens),
                high = std::log(stage.max_tokens);
   const int tokens = int(std::lround(std::exp(rng.Uniform(low, high))));
@@ -108,7 +108,7 @@ absl::StatusOr<std::vector<Pass>> TrainData::Passes(int step,
   Rng rng = DerivedRng(recipe_.seed, kDrawStream, uint64_t(step));
   std::vector<size_t> records;
   if (records_) records = RecordsAt(step);
-  std::vector<const Lesson*> fresh;
+  std::vector<const TrainSample*> fresh;
   if (pool_) fresh = pool_->FreshLessons();
   const uint64_t documents = uint64_t(recipe_.documents_per_step);
   std::vector<Pass> passes(size_t(recipe_.accumulate_passes));
@@ -124,8 +124,9 @@ absl::StatusOr<std::vector<Pass>> TrainData::Passes(int step,
                         records_->Tasks(record), &pass));
         continue;
       }
-      const Lesson& lesson = next_lesson < fresh.size() ? *fresh[next_lesson++]
-                                                        : pool_->AnyLesson(rng);
+      const TrainSample& lesson = next_lesson < fresh.size()
+                                      ? *fresh[next_lesson++]
+                                      : pool_->AnyLesson(rng);
       GIST_RETURN_IF_ERROR(
           AddDocument(Assemble(lesson, stage, rng), lesson.set, &pass));
     }

@@ -30,7 +30,7 @@ class TrainData {
  public:
   // `base`, `model` and what `spec` points to outlive it. Errors: RecordSet's.
   static absl::StatusOr<std::unique_ptr<TrainData>> Create(
-      const BaseModel& base, const FrozenModel& model, const TrainSpec& spec);
+      const BaseModel& base, const BaseWeights& model, const TrainSpec& spec);
   // Makes what is new in `step`, and forgets what is too old. kInvalidArgument:
   // LessonWriter's.
   absl::Status MoveTo(int step);
@@ -45,7 +45,7 @@ class TrainData {
       : base_(base), recipe_(spec.recipe) {}
   std::vector<size_t> RecordsAt(int step);
   int DrawGists(Rng& rng) const;
-  TrainDocument Assemble(const Lesson& lesson, const TrainStage& stage,
+  TrainDocument Assemble(const TrainSample& lesson, const TrainStage& stage,
                          Rng& rng);
   absl::Status AddDocument(TrainDocument document, const TaskSet& set,
                            Pass* pass);

@@ -9,7 +9,7 @@ void Count(const Accounting& accounting, const char* rpc, Metrics& metrics) {
                       {.queue = accounting.queue_seconds,
                        .prefill = accounting.prefill_seconds,
                        .first_token = accounting.first_token_seconds,
-                       .token_gaps = accounting.token_gaps_seconds});
+                       .inter_token_seconds = accounting.token_gaps_seconds});
   metrics.CountAnswer(
       mode,
       {.prompt_tokens = accounting.prefix_tokens + accounting.gist_tokens +
@@ -43,7 +43,7 @@ void RecordWork(const CompressResult& result, CallRecord& record,
                         {.queue = result.queue_seconds,
                          .prefill = result.prefill_seconds,
                          .first_token = {},
-                         .token_gaps = {}});
+                         .inter_token_seconds = {}});
   }
   record.Add("context", context.context_id);
   record.Add("document_tokens", context.document_tokens);

@@ -6,9 +6,9 @@
 #include "grpcpp/impl/codegen/service_type.h"
 #include "server/grpc/gate.h"
 #include "server/telemetry/metrics.h"
+#include "server/training/adapter_registry.h"
 #include "server/training/adapter_store.h"
 #include "server/training/dataset_store.h"
-#include "server/training/promoter.h"
 #include "server/training/train_manager.h"
 
 namespace gist {
@@ -18,7 +18,7 @@ struct TrainServiceParts {
   TrainManager& manager;
   DatasetStore& datasets;
   AdapterStore& adapters;
-  Promoter& promoter;
+  AdapterRegistry& promoter;
   Metrics& metrics;
   const Gate& gate;
 };

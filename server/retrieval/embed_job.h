@@ -23,15 +23,15 @@ struct EmbedOutcome {
 // A few texts a step, so that nobody waits long.
 class EmbedJob : public Job {
  public:
-  // `lane`: kAsk for a question, kCompress for documents.
-  EmbedJob(Embedder& embedder, std::vector<std::string> texts, Lane lane,
-           std::shared_ptr<EmbedOutcome> outcome)
+  // `queue_class`: kAsk for a question, kCompress for documents.
+  EmbedJob(Embedder& embedder, std::vector<std::string> texts,
+           QueueClass queue_class, std::shared_ptr<EmbedOutcome> outcome)
       : embedder_(embedder),
         texts_(std::move(texts)),
-        lane_(lane),
+        queue_class_(queue_class),
         outcome_(std::move(outcome)) {}
 
-  Lane lane() const override { return lane_; }
+  QueueClass queue_class() const override { return queue_class_; }
   int64_t tokens_left() const override {
     return int64_t(texts_.size() - done_) * kTextTokens;
   }
@@ -39,7 +39,7 @@ class EmbedJob : public Job {
   void End(const absl::Status& status) override {
     outcome_->progress.Close(status);
   }
-  void NoteCompany() override { outcome_->alone = false; }
+  void OnContention() override { outcome_->alone = false; }
 
  private:
   // What a passage costs to embed, in tokens that the model reads.
@@ -47,7 +47,7 @@ class EmbedJob : public Job {
 
   Embedder& embedder_;
   const std::vector<std::string> texts_;
-  const Lane lane_;
+  const QueueClass queue_class_;
   const std::shared_ptr<EmbedOutcome> outcome_;
   size_t done_ = 0;
 };

@@ -61,12 +61,13 @@ ChunkSettings Retriever::Settings(const RetrievalOptions& options) const {
 }
 
 absl::StatusOr<std::vector<float>> Retriever::Embed(
-    std::vector<std::string> texts, Job::Lane lane, const Caller& caller,
-    Retrieved* retrieved) {
+    std::vector<std::string> texts, Job::QueueClass queue_class,
+    const Caller& caller, Retrieved* retrieved) {
   const auto outcome = std::make_shared<EmbedOutcome>();
-  GIST_RETURN_IF_ERROR(scheduler_.Submit(
-      std::make_unique<EmbedJob>(embedder_, std::move(texts), lane, outcome),
-      caller));
+  GIST_RETURN_IF_ERROR(
+      scheduler_.Submit(std::make_unique<EmbedJob>(embedder_, std::move(texts),
+                                                   queue_class, outcome),
+                        caller));
   while (true) {
     GIST_ASSIGN_OR_RETURN(const auto done, outcome->progress.Next());
     if (done) continue;
@@ -107,7 +108,7 @@ absl::StatusOr<ChunkIndex> Retriever::MakeIndex(std::string_view text,
   if (texts.empty()) return index;  // white space alone
   GIST_ASSIGN_OR_RETURN(
       const std::vector<float> vectors,
-      Embed(std::move(texts), Job::Lane::kCompress, caller, retrieved));
+      Embed(std::move(texts), Job::QueueClass::kCompress, caller, retrieved));
   for (size_t i = 0; i < chunks.size(); ++i) {
     index.chunks.push_back(
         {int64_t(chunks[i].begin), int64_t(chunks[i].end), chunks[i].tokens});
@@ -176,9 +177,9 @@ absl::StatusOr<Retrieved> Retriever::Find(
     indexes.push_back(std::move(index));
   }
   const Clock::time_point start = Clock::now();
-  GIST_ASSIGN_OR_RETURN(
-      const std::vector<float> vector,
-      Embed({std::string(question)}, Job::Lane::kAsk, caller, &retrieved));
+  GIST_ASSIGN_OR_RETURN(const std::vector<float> vector,
+                        Embed({std::string(question)}, Job::QueueClass::kAsk,
+                              caller, &retrieved));
   struct Place {
     size_t document = 0;
     size_t chunk = 0;

@@ -113,39 +113,40 @@ class Retriever {
                                        const Caller& caller,
                                        Retrieved* retrieved);
   absl::StatusOr<std::vector<float>> Embed(std::vector<std::string> texts,
-                                           Job::Lane lane, const Caller& caller,
+                                           Job::QueueClass queue_class,
+                                           const Caller& caller,
                                            Retrieved* retrieved);
 
   using Documents = std::map<std::string, TenantDocument, std::less<>>;
   // Brings the index up to date: it holds these documents.
   absl::StatusOr<Documents> Update(const Caller& caller,
-                                   TenantIndexCache::Loan& loan,
+                                   TenantIndexCache::Lease& lease,
                                    Retrieved* retrieved);
   absl::StatusOr<Documents> DropGone(std::string_view tenant,
                                      TenantIndexes& indexes) const;
   absl::Status LoadIndex(std::string_view tenant,
-                         TenantIndexCache::Loan& loan) const;
+                         TenantIndexCache::Lease& lease) const;
   absl::Status AddDocument(const TenantDocument& document, const Caller& caller,
-                           TenantIndexCache::Loan& loan, Retrieved* retrieved);
+                           TenantIndexCache::Lease& lease,
+                           Retrieved* retrieved);
   absl::Status StoreIndex(std::string_view tenant, TenantIndex& index) const;
   TenantIndex NewIndex() const;
   absl::Status AddWords(const TenantDocument& document,
-                        TenantIndexCache::Loan& loan) const;
+                        TenantIndexCache::Lease& lease) const;
   // Chunks that may answer; of each its BM25.
   struct Candidates {
     std::vector<FoundChunk> chunks;
     std::vector<NearPassage> nearest;
     std::vector<double> bm25;
   };
-  static absl::StatusOr<Candidates> Look(const TenantIndexes& indexes,
-                                         std::string_view question,
-                                         std::span<const float> vector,
-                                         const RetrievalOptions& options);
+  static absl::StatusOr<Candidates> SearchIndexes(
+      const TenantIndexes& indexes, std::string_view question,
+      std::span<const float> vector, const RetrievalOptions& options);
   // The best of them whose text is there still.
-  absl::StatusOr<std::vector<RetrievedChunk>> Best(
+  absl::StatusOr<std::vector<RetrievedChunk>> TopPassages(
       const Candidates& candidates, const Documents& documents,
       const RetrievalOptions& options) const;
-  absl::StatusOr<std::string> TextNow(const TenantDocument& document) const;
+  absl::StatusOr<std::string> ReadText(const TenantDocument& document) const;
 
   Embedder& embedder_;
   GistStore& store_;

@@ -30,32 +30,34 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
   const std::string& tenant = caller.principal.tenant;
   Retrieved retrieved;
   Clock::time_point start = Clock::now();
-  GIST_ASSIGN_OR_RETURN(
-      const std::vector<float> vector,
-      Embed({std::string(question)}, Job::Lane::kAsk, caller, &retrieved));
+  GIST_ASSIGN_OR_RETURN(const std::vector<float> vector,
+                        Embed({std::string(question)}, Job::QueueClass::kAsk,
+                              caller, &retrieved));
   retrieved.search_seconds = SecondsSince(start);
   Candidates candidates;
   Documents documents;
   {
     GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                           asking_all_.Acquire(tenant, caller));
-    TenantIndexCache::Loan loan = indexes_.Take(tenant);
+    TenantIndexCache::Lease lease = indexes_.Take(tenant);
     start = Clock::now();
-    GIST_ASSIGN_OR_RETURN(documents, Update(caller, loan, &retrieved));
-    const TenantIndexes& indexes = *loan.index;
+    GIST_ASSIGN_OR_RETURN(documents, Update(caller, lease, &retrieved));
+    const TenantIndexes& indexes = *lease.index;
     const bool lacks_words =
         int64_t(indexes.words.size()) < indexes.vectors.chunks();
     if (options.ranking != Ranking::kDense && lacks_words) {
       for (const auto& [id, document] : documents) {
         GIST_RETURN_IF_ERROR(caller.Check());
-        GIST_RETURN_IF_ERROR(AddWords(document, loan));
+        GIST_RETURN_IF_ERROR(AddWords(document, lease));
       }
     }
     retrieved.index_seconds = SecondsSince(start);
     start = Clock::now();
-    GIST_ASSIGN_OR_RETURN(candidates, Look(indexes, question, vector, options));
+    GIST_ASSIGN_OR_RETURN(candidates,
+                          SearchIndexes(indexes, question, vector, options));
   }
-  GIST_ASSIGN_OR_RETURN(retrieved.chunks, Best(candidates, documents, options));
+  GIST_ASSIGN_OR_RETURN(retrieved.chunks,
+                        TopPassages(candidates, documents, options));
   retrieved.search_seconds += SecondsSince(start);
   retrieved.documents = int(documents.size());
   for (const auto& [id, document] : documents) {
@@ -64,7 +66,7 @@ absl::StatusOr<Retrieved> Retriever::FindAll(std::string_view question,
   return retrieved;
 }
 
-absl::StatusOr<Retriever::Candidates> Retriever::Look(
+absl::StatusOr<Retriever::Candidates> Retriever::SearchIndexes(
     const TenantIndexes& indexes, std::string_view question,
     std::span<const float> vector, const RetrievalOptions& options) {
   Candidates candidates;
@@ -94,7 +96,7 @@ absl::StatusOr<Retriever::Candidates> Retriever::Look(
   return candidates;
 }
 
-absl::StatusOr<std::vector<RetrievedChunk>> Retriever::Best(
+absl::StatusOr<std::vector<RetrievedChunk>> Retriever::TopPassages(
     const Candidates& candidates, const Documents& documents,
     const RetrievalOptions& options) const {
   std::vector<RetrievedChunk> best;
@@ -108,7 +110,7 @@ absl::StatusOr<std::vector<RetrievedChunk>> Retriever::Best(
     const auto document = documents.find(each.document_id);
     if (document == documents.end()) continue;
     const auto [text, is_new] = texts.try_emplace(each.document_id, "");
-    if (is_new) text->second = TextNow(document->second);
+    if (is_new) text->second = ReadText(document->second);
     if (absl::IsNotFound(text->second.status())) continue;
     GIST_RETURN_IF_ERROR(text->second.status());
     const int number =
@@ -122,31 +124,33 @@ absl::StatusOr<std::vector<RetrievedChunk>> Retriever::Best(
 }
 
 absl::StatusOr<Retriever::Documents> Retriever::Update(
-    const Caller& caller, TenantIndexCache::Loan& loan, Retrieved* retrieved) {
+    const Caller& caller, TenantIndexCache::Lease& lease,
+    Retrieved* retrieved) {
   const std::string& tenant = caller.principal.tenant;
-  if (loan.index == nullptr) GIST_RETURN_IF_ERROR(LoadIndex(tenant, loan));
-  GIST_ASSIGN_OR_RETURN(Documents documents, DropGone(tenant, *loan.index));
-  if (loan.index->vectors.IsSparse()) *loan.index = {.vectors = NewIndex()};
+  if (lease.index == nullptr) GIST_RETURN_IF_ERROR(LoadIndex(tenant, lease));
+  GIST_ASSIGN_OR_RETURN(Documents documents, DropGone(tenant, *lease.index));
+  if (lease.index->vectors.IsSparse()) *lease.index = {.vectors = NewIndex()};
   bool grew = false;
   for (const auto& [id, document] : documents) {
-    if (loan.index->vectors.Holds(id)) continue;
+    if (lease.index->vectors.Holds(id)) continue;
     GIST_RETURN_IF_ERROR(caller.Check());
-    GIST_RETURN_IF_ERROR(AddDocument(document, caller, loan, retrieved));
+    GIST_RETURN_IF_ERROR(AddDocument(document, caller, lease, retrieved));
     grew = true;
   }
   // That may have taken long.
   if (grew) {
-    GIST_ASSIGN_OR_RETURN(documents, DropGone(tenant, *loan.index));
+    GIST_ASSIGN_OR_RETURN(documents, DropGone(tenant, *lease.index));
   }
   std::erase_if(documents, [&](const auto& entry) {
-    return !loan.index->vectors.Holds(entry.first);  // came, or went, meanwhile
+    return !lease.index->vectors.Holds(
+        entry.first);  // came, or went, meanwhile
   });
   if (documents.empty()) {
     return Error(Reason::kTextNotKept,
                  "no document is here whose text is kept, so no passage can be "
                  "found; compress one");
   }
-  GIST_RETURN_IF_ERROR(StoreIndex(tenant, loan.index->vectors));
+  GIST_RETURN_IF_ERROR(StoreIndex(tenant, lease.index->vectors));
   return documents;
 }
 
@@ -156,22 +160,22 @@ TenantIndex Retriever::NewIndex() const {
 
 // What is stored, if it can be used.
 absl::Status Retriever::LoadIndex(std::string_view tenant,
-                                  TenantIndexCache::Loan& loan) const {
+                                  TenantIndexCache::Lease& lease) const {
   const auto bytes = store_.GetTenantIndex(tenant);
   if (bytes.ok()) {
-    GIST_RETURN_IF_ERROR(loan.Reserve(int64_t(bytes->size())));
+    GIST_RETURN_IF_ERROR(lease.Reserve(int64_t(bytes->size())));
     auto index = DecodeTenantIndex(*bytes);
     if (index.ok() && index->settings() == Settings({})) {
-      loan.index = std::make_unique<TenantIndexes>(
+      lease.index = std::make_unique<TenantIndexes>(
           TenantIndexes{.vectors = *std::move(index)});
-      return loan.Reserve(loan.index->memory_bytes());
+      return lease.Reserve(lease.index->memory_bytes());
     }
   } else if (!absl::IsNotFound(bytes.status()) &&
              !absl::IsDataLoss(bytes.status()) &&
              !absl::IsFailedPrecondition(bytes.status())) {
     return bytes.status();
   }
-  loan.index =
+  lease.index =
       std::make_unique<TenantIndexes>(TenantIndexes{.vectors = NewIndex()});
   return absl::OkStatus();
 }
@@ -192,7 +196,7 @@ absl::StatusOr<Retriever::Documents> Retriever::DropGone(
 
 absl::Status Retriever::AddDocument(const TenantDocument& document,
                                     const Caller& caller,
-                                    TenantIndexCache::Loan& loan,
+                                    TenantIndexCache::Lease& lease,
                                     Retrieved* retrieved) {
   const ChunkSettings settings = Settings({});
   const std::string& id = document.document_id;
@@ -206,23 +210,23 @@ absl::Status Retriever::AddDocument(const TenantDocument& document,
                           IndexOf(id, *text, settings, caller, retrieved));
   }
   GIST_RETURN_IF_ERROR(
-      loan.Reserve(loan.index->memory_bytes(std::ssize(index->chunks))));
-  return loan.index->vectors.Add(id, *index,
-                                 [&caller] { return caller.Check(); });
+      lease.Reserve(lease.index->memory_bytes(std::ssize(index->chunks))));
+  return lease.index->vectors.Add(id, *index,
+                                  [&caller] { return caller.Check(); });
 }
 
 // Nothing where they are there, or its text is gone meanwhile.
 absl::Status Retriever::AddWords(const TenantDocument& document,
-                                 TenantIndexCache::Loan& loan) const {
-  Bm25Index& words = loan.index->words;
-  const auto chunks = loan.index->vectors.ChunksOf(document.document_id);
+                                 TenantIndexCache::Lease& lease) const {
+  Bm25Index& words = lease.index->words;
+  const auto chunks = lease.index->vectors.ChunksOf(document.document_id);
   if (chunks.empty() || words.Holds(chunks[0].label)) return absl::OkStatus();
-  const auto text = TextNow(document);
+  const auto text = ReadText(document);
   if (absl::IsNotFound(text.status())) return absl::OkStatus();
   GIST_RETURN_IF_ERROR(text.status());
   for (const auto& [label, chunk] : chunks)
     words.Add(label, chunk.TextIn(*text));
-  const absl::Status fits = loan.Reserve(loan.index->memory_bytes());
+  const absl::Status fits = lease.Reserve(lease.index->memory_bytes());
   if (!fits.ok()) {
     for (const auto& [label, chunk] : chunks) words.Remove(label);
   }
@@ -243,7 +247,7 @@ absl::Status Retriever::StoreIndex(std::string_view tenant,
 }
 
 // kNotFound: context or text are gone.
-absl::StatusOr<std::string> Retriever::TextNow(
+absl::StatusOr<std::string> Retriever::ReadText(
     const TenantDocument& document) const {
   GIST_RETURN_IF_ERROR(store_.Find(document.context_id).status());
   auto text = store_.GetText(document.document_id);

@@ -33,7 +33,7 @@ bool TenantIndexCache::MakeRoomLocked(int64_t bytes) {
   return BytesLocked() + bytes <= max_bytes_;
 }
 
-TenantIndexCache::Loan TenantIndexCache::Take(const std::string& tenant) {
+TenantIndexCache::Lease TenantIndexCache::Take(const std::string& tenant) {
   const std::scoped_lock lock(mutex_);
   auto entry = Find(tenant);
   if (entry == entries_.end()) {
@@ -41,7 +41,7 @@ TenantIndexCache::Loan TenantIndexCache::Take(const std::string& tenant) {
     entry = entries_.begin();
   }
   entries_.splice(entries_.begin(), entries_, entry);
-  return Loan(*this, tenant, std::move(entry->index));
+  return Lease(*this, tenant, std::move(entry->index));
 }
 
 absl::Status TenantIndexCache::Reserve(const std::string& tenant,

@@ -39,16 +39,16 @@ struct TenantIndexes {
 class TenantIndexCache {
  public:
   // Gives the index back when it goes.
-  class Loan {
+  class Lease {
    public:
-    Loan(TenantIndexCache& cache, std::string tenant,
-         std::unique_ptr<TenantIndexes> its_index)
+    Lease(TenantIndexCache& cache, std::string tenant,
+          std::unique_ptr<TenantIndexes> its_index)
         : index(std::move(its_index)),
           cache_(cache),
           tenant_(std::move(tenant)) {}
-    ~Loan() { cache_.Return(tenant_, std::move(index)); }
-    Loan(const Loan&) = delete;
-    Loan& operator=(const Loan&) = delete;
+    ~Lease() { cache_.Return(tenant_, std::move(index)); }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
 
     // To be asked before the index takes so much: others make way.
     // kResourceExhausted: that is not enough.
@@ -65,7 +65,7 @@ class TenantIndexCache {
 
   explicit TenantIndexCache(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  Loan Take(const std::string& tenant);
+  Lease Take(const std::string& tenant);
   // Overwrites what an index has of this document; of one that is lent, when it
   // comes back.
   void Forget(std::string_view document_id);

@@ -44,7 +44,7 @@ std::string Utf8Stream::Finish() {
 }
 
 AskJob::AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome,
-               SequenceCache& cache)
+               KvCachePool& cache)
     : work_(std::move(work)), outcome_(std::move(outcome)), cache_(cache) {}
 
 int64_t AskJob::kv_tokens() const {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "server/scheduling/caller.h"
+#include "server/scheduling/kv_cache_pool.h"
 #include "server/scheduling/mailbox.h"
 #include "server/scheduling/scheduler.h"
-#include "server/scheduling/sequence_cache.h"
 
 namespace gist {
 
@@ -62,10 +62,9 @@ struct AskOutcome {
 // Leaves a context that it has read in `cache`, and uses one that is there.
 class AskJob : public Job {
  public:
-  AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome,
-         SequenceCache& cache);
+  AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome, KvCachePool& cache);
 
-  Lane lane() const override { return Lane::kAsk; }
+  QueueClass queue_class() const override { return QueueClass::kAsk; }
   int64_t tokens_left() const override {
     return int64_t(work_.tokens.size() - loaded_tokens_);
   }
@@ -76,7 +75,7 @@ class AskJob : public Job {
   Sequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken& token) override;
   void End(const absl::Status& status) override;
-  void NoteCompany() override { outcome_->alone = false; }
+  void OnContention() override { outcome_->alone = false; }
 
  private:
   absl::Status Start(Engine& engine);
@@ -92,7 +91,7 @@ class AskJob : public Job {
 
   const AskWork work_;
   const std::shared_ptr<AskOutcome> outcome_;
-  SequenceCache& cache_;
+  KvCachePool& cache_;
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point stepped_, first_token_, last_token_;  // last Step's end
   std::unique_ptr<Sequence> prompt_;

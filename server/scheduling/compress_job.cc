@@ -44,7 +44,7 @@ GistKv JoinGists(const std::vector<GistKv>& parts) {
 
 CompressJob::CompressJob(CompressWork work,
                          std::shared_ptr<CompressOutcome> outcome,
-                         SequenceCache& cache)
+                         KvCachePool& cache)
     : work_(std::move(work)), outcome_(std::move(outcome)), cache_(cache) {}
 
 absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine, int max_tokens) {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "server/scheduling/caller.h"
+#include "server/scheduling/kv_cache_pool.h"
 #include "server/scheduling/mailbox.h"
 #include "server/scheduling/scheduler.h"
-#include "server/scheduling/sequence_cache.h"
 
 namespace gist {
 
@@ -51,9 +51,9 @@ GistKv JoinGists(const std::vector<GistKv>& parts);
 class CompressJob : public Job {
  public:
   CompressJob(CompressWork work, std::shared_ptr<CompressOutcome> outcome,
-              SequenceCache& cache);
+              KvCachePool& cache);
 
-  Lane lane() const override { return Lane::kCompress; }
+  QueueClass queue_class() const override { return QueueClass::kCompress; }
   int64_t tokens_left() const override {
     return int64_t(work_.tokens.size() - done_);
   }
@@ -79,7 +79,7 @@ class CompressJob : public Job {
 
   const CompressWork work_;
   const std::shared_ptr<CompressOutcome> outcome_;
-  SequenceCache& cache_;
+  KvCachePool& cache_;
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point started_;
   std::unique_ptr<Sequence> document_;  // the current group

@@ -61,7 +61,7 @@ absl::Status Scheduler::Submit(std::unique_ptr<Job> job, Caller caller) {
     const int64_t tokens = job->tokens_left();
     ++jobs_;
     load_.queued_tokens += tokens;
-    queued_[{job->lane(), caller.principal.tenant}] += tokens;
+    queued_[{job->queue_class(), caller.principal.tenant}] += tokens;
     arrivals_.push_back({.job = std::move(job),
                          .caller = std::move(caller),
                          .tokens_left = tokens});
@@ -109,7 +109,7 @@ absl::Status Scheduler::CheckDeadline(const Job& job,
       load_.tokens_per_second <= 0 || job.tokens_left() == 0) {
     return absl::OkStatus();
   }
-  const auto found = queued_.find({job.lane(), caller.principal.tenant});
+  const auto found = queued_.find({job.queue_class(), caller.principal.tenant});
   const int64_t tokens =
       job.tokens_left() + (found == queued_.end() ? 0 : found->second);
   const double wanted = double(tokens) / load_.tokens_per_second;
@@ -146,7 +146,7 @@ void Scheduler::Run() {
     CheckCallers(waiting_);
     EndDone(waiting_);
     StartWaiting();
-    NoteCompany();
+    OnContention();
     StepShort();
     DecodeAll();
     StepLong();
@@ -158,7 +158,7 @@ SchedulerLoad Scheduler::Load() const {
   const std::scoped_lock lock(mutex_);
   SchedulerLoad load = load_;
   for (const Entry& entry : arrivals_) {
-    ++load.waiting[size_t(entry.job->lane())];
+    ++load.waiting[size_t(entry.job->queue_class())];
   }
   return load;
 }
@@ -208,33 +208,33 @@ void Scheduler::LiftNewcomers() {
 }
 
 // Moves waiting jobs to the lanes' free places while their keys and values fit.
-// One that does not fit lets none of its lane pass, so that its turn comes;
-// whoever runs alone fits.
+// One that does not fit lets none of its queue_class pass, so that its turn
+// comes; whoever runs alone fits.
 void Scheduler::StartWaiting() {
   LiftNewcomers();
-  std::map<Job::Lane, int> places = {
-      {Job::Lane::kAsk, options_.max_running_asks},
-      {Job::Lane::kCompress, options_.max_running_compressions},
-      {Job::Lane::kAdapter, options_.max_jobs}};
+  std::map<Job::QueueClass, int> places = {
+      {Job::QueueClass::kAsk, options_.max_running_asks},
+      {Job::QueueClass::kCompress, options_.max_running_compressions},
+      {Job::QueueClass::kAdapter, options_.max_jobs}};
   int64_t kv_bytes = 0;
   for (const Entry& entry : running_) {
-    --places[entry.job->lane()];
+    --places[entry.job->queue_class()];
     kv_bytes += KvBytes(*entry.job);
   }
   for (;;) {
     auto next = waiting_.end();
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
-      if (places[at->job->lane()] <= 0) continue;
+      if (places[at->job->queue_class()] <= 0) continue;
       if (next == waiting_.end() || Given(*at) < Given(*next)) next = at;
     }
     if (next == waiting_.end()) break;
     const int64_t needed = KvBytes(*next->job);
     if (options_.max_kv_bytes > 0 && kv_bytes > 0 &&
         kv_bytes + needed > options_.max_kv_bytes) {
-      places[next->job->lane()] = 0;
+      places[next->job->queue_class()] = 0;
       continue;
     }
-    --places[next->job->lane()];
+    --places[next->job->queue_class()];
     kv_bytes += needed;
     given_[next->caller.principal.tenant] += double(next->tokens_left) + 1;
     running_.push_back(std::move(*next));
@@ -249,17 +249,17 @@ void Scheduler::NoteLoad() {
   load_.waiting = load_.running = {};
   load_.kv_bytes = 0;
   for (const Entry& entry : waiting_) {
-    ++load_.waiting[size_t(entry.job->lane())];
+    ++load_.waiting[size_t(entry.job->queue_class())];
   }
   for (const Entry& entry : running_) {
-    ++load_.running[size_t(entry.job->lane())];
+    ++load_.running[size_t(entry.job->queue_class())];
     load_.kv_bytes += KvBytes(*entry.job);
   }
 }
 
-void Scheduler::NoteCompany() {
+void Scheduler::OnContention() {
   if (waiting_.size() + running_.size() < 2) return;
-  for (Entry& entry : running_) entry.job->NoteCompany();
+  for (Entry& entry : running_) entry.job->OnContention();
 }
 
 void Scheduler::StepShort() {
@@ -325,7 +325,7 @@ void Scheduler::Count(Entry& entry, int64_t tokens_left, int64_t read,
   const std::scoped_lock lock(mutex_);
   load_.queued_tokens -= done;
   const auto queued =
-      queued_.find({entry.job->lane(), entry.caller.principal.tenant});
+      queued_.find({entry.job->queue_class(), entry.caller.principal.tenant});
   if (queued != queued_.end() && (queued->second -= done) <= 0) {
     queued_.erase(queued);
   }

@@ -29,14 +29,14 @@ namespace gist {
 class Job {
  public:
   // kAdapter swaps the adapter: it holds no memory and waits for no place.
-  enum class Lane { kAsk, kCompress, kAdapter };
-  static constexpr int kLanes = 3;
+  enum class QueueClass { kAsk, kCompress, kAdapter };
+  static constexpr int kQueueClasses = 3;
   // What it wants next: another Step, a token of prompt(), or nothing.
   enum class Next { kStep, kDecode, kDone };
 
   virtual ~Job() = default;
   // The same for all of the job's life; also called by who submits it.
-  virtual Lane lane() const = 0;
+  virtual QueueClass queue_class() const = 0;
   // Tokens that it has still to read, and those that the engine read for it.
   virtual int64_t tokens_left() const { return 0; }
   virtual int64_t tokens_read() const { return 0; }
@@ -50,7 +50,7 @@ class Job {
   // The token that was decoded for it.
   virtual absl::StatusOr<Next> Take(const DecodedToken& token);
   // Another job waits or runs beside it. Called again and again.
-  virtual void NoteCompany() {}
+  virtual void OnContention() {}
   // The last call, made once for every job that was submitted: OK after kDone,
   // else the error that ended it.
   virtual void End(const absl::Status& status) = 0;
@@ -66,15 +66,16 @@ struct SchedulerOptions {
   // says; no step reads less than 32 tokens.
   double max_step_seconds = 0.1;
   // Jobs that hold memory of the engine at the same time. Compressions have a
-  // lane of their own so that they never keep a question waiting for a place.
+  // queue_class of their own so that they never keep a question waiting for a
+  // place.
   int max_running_asks = 8;
   int max_running_compressions = 2;
 };
 
 // What the scheduler has to do, and how fast it does it.
 struct SchedulerLoad {
-  std::array<int, Job::kLanes> waiting{};  // jobs, by lane
-  std::array<int, Job::kLanes> running{};
+  std::array<int, Job::kQueueClasses> waiting{};  // jobs, by queue_class
+  std::array<int, Job::kQueueClasses> running{};
   int64_t queued_tokens = 0;     // to be read
   int64_t kv_bytes = 0;          // that running jobs may hold
   double tokens_per_second = 0;  // of reading, lately; 0: not measured yet
@@ -129,7 +130,7 @@ class Scheduler {
   bool TakeArrivals();
   void StartWaiting();
   void CheckCallers(std::deque<Entry>& entries);
-  void NoteCompany();
+  void OnContention();
   void StepShort();
   void StepLong();
   void Step(Entry& entry);
@@ -163,8 +164,8 @@ class Scheduler {
   std::deque<Entry> arrivals_;
   int jobs_ = 0;        // submitted and not ended
   SchedulerLoad load_;  // jobs without arrivals_
-  // Tokens to be read, of each lane's callers.
-  std::map<std::pair<Job::Lane, std::string>, int64_t> queued_;
+  // Tokens to be read, of each queue_class's callers.
+  std::map<std::pair<Job::QueueClass, std::string>, int64_t> queued_;
   std::function<void()> free_memory_;
   bool draining_ = false;
   bool stopping_ = false;  // the grace is over

@@ -88,7 +88,7 @@ absl::StatusOr<Comparison> CompareModes(Pipeline& pipeline, AskInput input,
         "try again later");
   }
   Comparison comparison;
-  input.reads_anew = true;
+  input.bypass_cache = true;
   for (const AskMode mode : modes) {
     GIST_RETURN_IF_ERROR(caller.Check());
     input.mode = mode;

@@ -200,7 +200,7 @@ absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
   }
   GIST_ASSIGN_OR_RETURN(GistBlob blob, DecodeGistBlob(file));
   GIST_RETURN_IF_ERROR(CheckImport(blob.record, blob.gists, blob.text));
-  Adopt(caller.principal, blob);
+  Reassign(caller.principal, blob);
   blob.record.imported = true;
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         writers_.Acquire(blob.record.context_id, caller));
@@ -225,7 +225,7 @@ absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
 // tenant and text, whatever the file says. Without the text nothing proves the
 // id: it might name another tenant's document, whose text would then answer. So
 // where there are tenants such a document gets an id that no text has.
-void Pipeline::Adopt(const Principal& principal, GistBlob& blob) const {
+void Pipeline::Reassign(const Principal& principal, GistBlob& blob) const {
   ContextRecord& record = blob.record;
   const bool has_tenants = !principal.token_id.empty();
   if (!blob.text.empty()) {

@@ -16,8 +16,8 @@
 #include "server/scheduling/caller.h"
 #include "server/scheduling/compress_job.h"
 #include "server/scheduling/keyed_lock.h"
+#include "server/scheduling/kv_cache_pool.h"
 #include "server/scheduling/scheduler.h"
-#include "server/scheduling/sequence_cache.h"
 #include "server/serving/request_ids.h"
 #include "server/support/wall_clock.h"
 #include "storage/gist_store.h"
@@ -89,7 +89,7 @@ struct AskInput {
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
   bool truncate = false;        // in kFullContext: leave out what does not fit
   bool trained_reader = false;  // reads question and answer
-  bool reads_anew = false;      // uses and leaves no keys and values in memory
+  bool bypass_cache = false;    // uses and leaves no keys and values in memory
   Sampling sampling = {};
 };
 
@@ -191,7 +191,7 @@ class Pipeline {
   const Engine& engine() const { return engine_; }
   const PipelineLimits& limits() const { return limits_; }
   const Scheduler& scheduler() const { return scheduler_; }
-  const SequenceCache& cache() const { return cache_; }
+  const KvCachePool& cache() const { return cache_; }
   // Null: no embedder.
   const Retriever* retriever() const {
     return retriever_ ? &*retriever_ : nullptr;
@@ -201,7 +201,7 @@ class Pipeline {
   int64_t max_import_bytes() const;
 
  private:
-  struct Material;  // what an answer is made of
+  struct AskPlan;  // what an answer is made of
 
   absl::StatusOr<CompressResult> CompressLatest(const CompressInput& input,
                                                 const Caller& caller,
@@ -229,19 +229,19 @@ class Pipeline {
                                CompressResult& result);
 
   absl::Status CheckAsk(const AskInput& input) const;
-  absl::StatusOr<Material> Load(const AskInput& input, const Caller& caller);
-  absl::Status LoadGists(Material& material) const;
-  absl::Status LoadText(const AskInput& input, Material& material) const;
-  absl::StatusOr<std::string> JoinedText(Material& material) const;
+  absl::StatusOr<AskPlan> Load(const AskInput& input, const Caller& caller);
+  absl::Status LoadGists(AskPlan& material) const;
+  absl::Status LoadText(const AskInput& input, AskPlan& material) const;
+  absl::StatusOr<std::string> JoinedText(AskPlan& material) const;
   // Tokens of a text that has to be cut.
   int64_t TextRoom(const AskInput& input, const Accounting& accounting) const;
   absl::Status CheckContextIds(const AskInput& input) const;
   absl::Status LoadPassages(const AskInput& input, const Caller& caller,
-                            Material& material);
+                            AskPlan& material);
   absl::StatusOr<int> AnswerRoom(const AskInput& input,
                                  const Accounting& accounting) const;
 
-  void Adopt(const Principal& principal, GistBlob& blob) const;
+  void Reassign(const Principal& principal, GistBlob& blob) const;
   absl::Status CheckImport(const ContextRecord& record, const GistKv& gists,
                            std::string_view text) const;
   absl::StatusOr<ContextRecord> FindRecord(std::string_view context_id,
@@ -255,7 +255,7 @@ class Pipeline {
   Scheduler& scheduler_;
   const PipelineLimits limits_;
   std::optional<Retriever> retriever_;
-  SequenceCache cache_;  // for jobs, on the scheduler's thread
+  KvCachePool cache_;    // for jobs, on the scheduler's thread
   RequestIds requests_;  // of Compress, by tenant and id: context ids
   KeyedLock writers_;    // by context id: one Compress or Import at a time
 };

@@ -55,7 +55,7 @@ absl::Status Explained(const ContextRecord& record,
 
 }  // namespace
 
-struct Pipeline::Material {
+struct Pipeline::AskPlan {
   std::vector<ContextRecord> records;
   AskWork work;
   Accounting accounting;  // what is known before the engine runs
@@ -66,12 +66,12 @@ absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
                                          const TextSink& on_text) {
   const Clock::time_point arrival = Clock::now();
   GIST_RETURN_IF_ERROR(CheckAsk(input));
-  GIST_ASSIGN_OR_RETURN(Material material, Load(input, caller));
+  GIST_ASSIGN_OR_RETURN(AskPlan material, Load(input, caller));
   Accounting& accounting = material.accounting;
   material.work.arrival = arrival;
   material.work.tenant = caller.principal.tenant;
   material.work.sampling = input.sampling;
-  if (input.reads_anew) material.work.context_tokens = 0;
+  if (input.bypass_cache) material.work.context_tokens = 0;
   GIST_ASSIGN_OR_RETURN(material.work.max_tokens,
                         AnswerRoom(input, accounting));
 
@@ -139,10 +139,10 @@ absl::Status Pipeline::CheckAsk(const AskInput& input) const {
   return CheckSampling(input);
 }
 
-absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
-                                                  const Caller& caller) {
+absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
+                                                 const Caller& caller) {
   const ModelInfo& model = engine_.model();
-  Material material;
+  AskPlan material;
   material.work.begun = cache_.Now();
   Accounting& accounting = material.accounting;
   accounting.mode = input.mode;
@@ -186,7 +186,7 @@ absl::StatusOr<Pipeline::Material> Pipeline::Load(const AskInput& input,
   return material;
 }
 
-absl::Status Pipeline::LoadGists(Material& material) const {
+absl::Status Pipeline::LoadGists(AskPlan& material) const {
   const Clock::time_point start = Clock::now();
   for (const ContextRecord& record : material.records) {
     auto gists = store_.GetGists(record);
@@ -210,7 +210,7 @@ int64_t Pipeline::TextRoom(const AskInput& input,
 }
 
 absl::Status Pipeline::LoadText(const AskInput& input,
-                                Material& material) const {
+                                AskPlan& material) const {
   Accounting& accounting = material.accounting;
   // What cannot fit is not even read: it may be large.
   const int64_t tokens = accounting.document_tokens + accounting.prefix_tokens +
@@ -242,7 +242,7 @@ absl::Status Pipeline::LoadText(const AskInput& input,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Pipeline::JoinedText(Material& material) const {
+absl::StatusOr<std::string> Pipeline::JoinedText(AskPlan& material) const {
   int64_t bytes = 0;
   for (const ContextRecord& record : material.records) {
     bytes += record.document_bytes;
@@ -272,7 +272,7 @@ absl::StatusOr<std::string> Pipeline::JoinedText(Material& material) const {
 }
 
 absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
-                                    Material& material) {
+                                    AskPlan& material) {
   if (!retriever_) {
     return Error(
         Reason::kNoEmbedder,

@@ -181,7 +181,7 @@ void Metrics::CountStages(std::string_view rpc, std::string_view mode,
   if (!seconds.first_token) return;
   impl_->first_token.Add(labels, kSeconds).Observe(*seconds.first_token);
   Histogram& gaps = impl_->token_gap.Add(labels, kTokenSeconds);
-  for (const float gap : seconds.token_gaps) gaps.Observe(gap);
+  for (const float gap : seconds.inter_token_seconds) gaps.Observe(gap);
 }
 
 void Metrics::CountAnswer(std::string_view mode, const AnswerCounts& counts) {

@@ -17,8 +17,8 @@ namespace gist {
 struct StageSeconds {
   double queue = 0;
   double prefill = 0;
-  std::optional<double> first_token;  // of an answer
-  std::span<const float> token_gaps;  // likewise
+  std::optional<double> first_token;           // of an answer
+  std::span<const float> inter_token_seconds;  // likewise
 };
 
 struct AnswerCounts {

@@ -55,7 +55,7 @@ class Page {
 };
 
 void AddLoad(const Readings& readings, Page& page) {
-  constexpr std::array<const char*, Job::kLanes> kLaneNames = {
+  constexpr std::array<const char*, Job::kQueueClasses> kLaneNames = {
       "ask", "compress", "adapter"};
   for (size_t i = 0; i < kLaneNames.size(); ++i) {
     page.Add(metric::kRunning, readings.load.running[i],

@@ -9,8 +9,8 @@
 #include "absl/status/statusor.h"
 #include "core/engine/engine.h"
 #include "server/telemetry/metrics.h"
+#include "server/training/adapter_registry.h"
 #include "server/training/adapter_store.h"
-#include "server/training/promoter.h"
 #include "server/training/train_job.h"
 #include "server/training/train_plan.h"
 
@@ -21,7 +21,7 @@ struct TrainParts {
   Engine& engine;
   const TrainPlanner& planner;
   AdapterStore& adapters;
-  Promoter& promoter;
+  AdapterRegistry& promoter;
   Metrics& metrics;
 };
 

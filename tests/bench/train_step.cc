@@ -63,14 +63,14 @@ std::vector<int32_t> RandomIds(int count, int vocab, Rng& rng) {
 // Everything that lives from step to step.
 struct Training {
   const Flags& flags;
-  const FrozenModel& model;
+  const BaseWeights& model;
   TrainRecipe recipe;
   Rng rng{1};
   AdapterParameters parameters;
   std::vector<at::Tensor> pool;
   int steps = 0;
 
-  Training(const Flags& given, const FrozenModel& frozen)
+  Training(const Flags& given, const BaseWeights& frozen)
       : flags(given),
         model(frozen),
         parameters(frozen.config, recipe.layout, at::Device("cpu"), rng) {
@@ -147,7 +147,7 @@ absl::Status Run(const Flags& flags) {
   SetThreads(flags.threads);
   GIST_ASSIGN_OR_RETURN(const BaseModel base,
                         LoadBaseModel(flags.model, "cpu"));
-  GIST_ASSIGN_OR_RETURN(FrozenModel model,
+  GIST_ASSIGN_OR_RETURN(BaseWeights model,
                         MakeFrozenModel(*base.transformer, base.chat.prefix()));
   if (flags.bfloat16) model = InBfloat16(std::move(model));
   Training training(flags, model);

@@ -5,9 +5,9 @@ gist_test(core/text/tokenizer_test.cc LABELS unit
   LINK gist::text nlohmann_json::nlohmann_json)
 gist_test(core/text/tokenizer_golden_test.cc LABELS integration
   LINK gist::text gist::format nlohmann_json::nlohmann_json)
-foreach(name IN ITEMS wordpiece unigram)
+foreach(name IN ITEMS unigram wordpiece)
   gist_test(core/text/${name}_test.cc LABELS unit
-    LINK gist::text gist::test_support nlohmann_json::nlohmann_json)
+    LINK gist::retrieval gist::test_support nlohmann_json::nlohmann_json)
 endforeach()
 gist_test(core/text/wordpiece_golden_test.cc LABELS integration
   LINK gist::text gist::test_support nlohmann_json::nlohmann_json)

@@ -1,6 +1,6 @@
 gist_test(core/train/recipe_test.cc LABELS unit LINK gist::recipe gist::test_support)
 if(GIST_TORCH)
-  foreach(name IN ITEMS lesson passes/block_kernel passes/gradients passes/writer trainer)
+  foreach(name IN ITEMS passes/block_kernel passes/gradients passes/writer train_sample trainer)
     gist_test(core/train/${name}_test.cc LABELS model
       LINK gist::train gist::test_support LibTorch::cpu)
   endforeach()

@@ -9,8 +9,8 @@
 #include "core/embed/fake_embedder.h"
 #include "core/engine/fake_engine.h"
 #include "server/contexts/backup.h"
-#include "server/contexts/context_keeper.h"
-#include "server/contexts/sweeper.h"
+#include "server/contexts/maintenance_thread.h"
+#include "server/contexts/retention_manager.h"
 #include "server/grpc/service.h"
 #include "spdlog/spdlog.h"
 
@@ -21,15 +21,16 @@ absl::Status Serve(const std::string& folder) {
   GIST_ASSIGN_OR_RETURN(const auto files, OpenGistStore(folder));
   const SystemWallClock clock;
   GIST_ASSIGN_OR_RETURN(const auto store,
-                        ContextKeeper::Open(*files, {}, clock));
+                        RetentionManager::Open(*files, {}, clock));
   FakeEngine engine;
   FakeEmbedder embedder;
   Scheduler scheduler(engine, {});
   Pipeline pipeline(engine, *store, scheduler, {}, &embedder, &clock);
   Metrics metrics;
   // Often: the loop kills in the middle of it.
-  const Sweeper sweeper(*store, {.sweep_every = std::chrono::milliseconds(20),
-                                 .erase_every = std::chrono::milliseconds(50)});
+  const MaintenanceThread sweeper(
+      *store, {.sweep_every = std::chrono::milliseconds(20),
+               .erase_every = std::chrono::milliseconds(50)});
   GrpcServerOptions options;
   options.listen = "127.0.0.1:0";
   GIST_ASSIGN_OR_RETURN(const auto server,

@@ -11,7 +11,7 @@
 #include "core/engine/fake_engine.h"
 #include "gist/v1/gist.pb.h"
 #include "rocksdb/env.h"
-#include "server/contexts/context_keeper.h"
+#include "server/contexts/retention_manager.h"
 #include "server/grpc/proto_convert.h"
 #include "storage/open_with_env.h"
 #include "tests/fuzz/check.h"
@@ -30,8 +30,8 @@ struct Server {
   std::unique_ptr<GistStore> files =
       OpenGistStoreWithEnv(dir.path(), env.get()).value();
   FakeClock clock;
-  std::unique_ptr<ContextKeeper> store =
-      ContextKeeper::Open(*files, {.max_contexts = 50}, clock).value();
+  std::unique_ptr<RetentionManager> store =
+      RetentionManager::Open(*files, {.max_contexts = 50}, clock).value();
   FakeEngine engine;
   FakeEmbedder embedder;
   Scheduler scheduler{engine, {}};

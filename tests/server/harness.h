@@ -9,7 +9,7 @@
 #include "core/embed/fake_embedder.h"
 #include "core/engine/fake_engine.h"
 #include "gtest/gtest.h"
-#include "server/contexts/context_keeper.h"
+#include "server/contexts/retention_manager.h"
 #include "server/scheduling/scheduler.h"
 #include "server/serving/pipeline.h"
 #include "storage/gist_store.h"
@@ -25,7 +25,7 @@ struct HarnessOptions {
   PipelineLimits limits;
   bool has_embedder = true;
   FakeEmbedderOptions embedder;
-  KeeperLimits keeper;
+  RetentionLimits keeper;
 };
 
 class Harness {
@@ -34,7 +34,7 @@ class Harness {
   Harness(const std::string& folder, HarnessOptions options)
       : engine(std::move(options.engine)),
         files(OpenGistStore(folder).value()),
-        store(ContextKeeper::Open(*files, options.keeper, clock).value()),
+        store(RetentionManager::Open(*files, options.keeper, clock).value()),
         embedder(std::move(options.embedder)),
         scheduler(engine, options.scheduler),
         pipeline(engine, *store, scheduler, options.limits,
@@ -72,7 +72,7 @@ class Harness {
   FakeEngine engine;
   FakeClock clock;
   std::unique_ptr<GistStore> files;
-  std::unique_ptr<ContextKeeper> store;
+  std::unique_ptr<RetentionManager> store;
   std::vector<RemovedContext> removed;  // by nobody's hand
   FakeEmbedder embedder;
   Scheduler scheduler;

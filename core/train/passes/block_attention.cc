@@ -89,7 +89,7 @@ class BlockPass {
   Tensor ScoreGradient(const BlockMemory& memory, const Tensor& gradient) const;
   Tensor QueryGradient(const BlockMemory& memory, const Tensor& scores) const;
 
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const WritePlan& plan_;
   const BlockPlan& block_;
   const int layer_;
@@ -244,7 +244,7 @@ std::vector<BlockTile> TilesOf(const TrainDocument& document, int begin,
   return tiles;
 }
 
-BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
+BlockPlan PlanBlock(const BaseWeights& model, const GistLayout& layout,
                     const TrainDocument& document, const MaskShape& shape,
                     int first_gist) {
   const GistSlot first = SlotOf(shape, first_gist);
@@ -260,7 +260,7 @@ BlockPlan PlanBlock(const FrozenModel& model, const GistLayout& layout,
   return block;
 }
 
-void AddRotations(const FrozenModel& model, BlockPlan* block) {
+void AddRotations(const BaseWeights& model, BlockPlan* block) {
   std::vector<int64_t> positions;
   const auto add = [&](int64_t begin) {
     for (const int64_t position : block->positions)
@@ -281,7 +281,7 @@ void AddRotations(const FrozenModel& model, BlockPlan* block) {
 }  // namespace
 
 std::shared_ptr<const WritePlan> MakeWritePlan(
-    const FrozenModel& model, const GistLayout& layout,
+    const BaseWeights& model, const GistLayout& layout,
     std::span<const TrainDocument> documents) {
   const at::NoGradGuard no_grad;
   auto plan = std::make_shared<WritePlan>();

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/model/ops.h"
+#include "core/train/passes/base_weights.h"
 #include "core/train/passes/document.h"
-#include "core/train/passes/frozen_model.h"
 
 namespace gist {
 
@@ -40,7 +40,7 @@ struct KernelPlan;  // kernel_attention.h
 
 // All gists of a batch of documents.
 struct WritePlan {
-  const FrozenModel* model = nullptr;
+  const BaseWeights* model = nullptr;
   std::vector<BlockPlan> blocks;
   std::shared_ptr<const KernelPlan> kernel;  // where it runs, else null
   std::vector<int64_t> slots;                // of each row: which embedding
@@ -51,7 +51,7 @@ struct WritePlan {
 // cut by block and segment, small enough for a processor's cache; on a GPU a
 // kernel of our own (block_kernel.cu) takes all blocks at once.
 std::shared_ptr<const WritePlan> MakeWritePlan(
-    const FrozenModel& model, const GistLayout& layout,
+    const BaseWeights& model, const GistLayout& layout,
     std::span<const TrainDocument> documents);
 
 // query [rows, heads * head_dim], key and value [rows, kv_heads * head_dim] of

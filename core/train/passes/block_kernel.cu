@@ -35,7 +35,7 @@ __device__ float MaxOf(float x) {
 
 // Heads of up to DIM values, laid out as if they had DIM: each half of a head
 // (RoPE turns value i with value i + head_dim / 2) is filled up with zeros. A
-// thread holds values lane, lane + 32, ...: both of each pair.
+// thread holds values queue_class, queue_class + 32, ...: both of each pair.
 template <int DIM>
 struct Pass {
   static constexpr int kValues = DIM / kWarpThreads;
@@ -48,7 +48,7 @@ struct Pass {
   };
 
   const BlockKernelArgs& args;
-  const int block, kv_head, lane, warp;
+  const int block, kv_head, queue_class, warp;
   const int first_row, rows, group, half;
   float scale;
   // Shared by the thread block.
@@ -61,7 +61,7 @@ struct Pass {
       : args(a),
         block(blockIdx.x),
         kv_head(blockIdx.y),
-        lane(threadIdx.x % kWarpThreads),
+        queue_class(threadIdx.x % kWarpThreads),
         warp(threadIdx.x / kWarpThreads),
         first_row(a.block_rows[blockIdx.x]),
         rows(a.block_rows[blockIdx.x + 1] - first_row),
@@ -82,7 +82,7 @@ struct Pass {
   }
   // Value `v` of a thread: where it lies in a head; -1: only padding.
   __device__ int PlaceOf(int v) const {
-    const int i = lane + kWarpThreads * (v % kPairs);
+    const int i = queue_class + kWarpThreads * (v % kPairs);
     return i >= half ? -1 : i + (v < kPairs ? 0 : half);
   }
   // A place in a head -> where this lays it out.
@@ -119,7 +119,7 @@ struct Pass {
   __device__ void Share(const Rows& from, float* shared) const {
     for (int r = 0; r < 2; ++r) {
       for (int v = 0; v < kValues; ++v)
-        shared[(2 * warp + r) * DIM + lane + kWarpThreads * v] = from.at[r][v];
+        shared[(2 * warp + r) * DIM + queue_class + kWarpThreads * v] = from.at[r][v];
     }
   }
 
@@ -241,7 +241,7 @@ struct Pass {
   __device__ void Products(const float* shared_rows, const float* columns,
                            float products[2][2]) const {
     const float* const row = shared_rows + 2 * warp * DIM;
-    const float* const column = columns + lane * kStride;
+    const float* const column = columns + queue_class * kStride;
     products[0][0] = products[0][1] = products[1][0] = products[1][1] = 0;
     for (int i = 0; i < DIM; ++i) {
       const float a = row[i], b = row[DIM + i];
@@ -264,7 +264,7 @@ struct Pass {
     for (int key = 0; key < kKeys; ++key) {
       const float a = weight[key], b = weight[kKeys + key];
       for (int v = 0; v < kValues; ++v) {
-        const float x = vectors[key * kStride + lane + kWarpThreads * v];
+        const float x = vectors[key * kStride + queue_class + kWarpThreads * v];
         sums->at[0][v] += a * x;
         sums->at[1][v] += b * x;
       }
@@ -273,7 +273,7 @@ struct Pass {
   }
   // Where the thread's key `k` for the warp's row `r` lies in those.
   __device__ int WeightAt(int r, int k) const {
-    return (2 * warp + r) * kKeys + lane + kWarpThreads * k;
+    return (2 * warp + r) * kKeys + queue_class + kWarpThreads * k;
   }
 };
 
@@ -294,7 +294,7 @@ __device__ void Forward(const BlockKernelArgs& args, float* shared) {
         pass.Products(pass.queries, pass.keys, scores);
         for (int r = 0; r < 2; ++r) {
           for (int k = 0; k < 2; ++k) {
-            const int key = begin + pass.lane + kWarpThreads * k;
+            const int key = begin + pass.queue_class + kWarpThreads * k;
             if (!pass.Sees(pass.FirstRow(rows) + r, span, key))
               scores[r][k] = -INFINITY;
           }
@@ -319,7 +319,7 @@ __device__ void Forward(const BlockKernelArgs& args, float* shared) {
     for (int r = 0; r < 2; ++r) {
       for (float& x : out.at[r]) x /= sum[r];
       const int row = pass.FirstRow(rows) + r;
-      if (pass.Has(row) && pass.lane == 0)
+      if (pass.Has(row) && pass.queue_class == 0)
         args.log_sum[pass.HeadOf(row)] = most[r] + logf(sum[r]);
     }
     pass.Store(out, rows, args.out);
@@ -413,7 +413,7 @@ __device__ void Backward(const BlockKernelArgs& args, float* shared) {
         pass.Products(own.out, pass.values, products);
         for (int r = 0; r < 2; ++r) {
           for (int k = 0; k < 2; ++k) {
-            const int key = begin + pass.lane + kWarpThreads * k;
+            const int key = begin + pass.queue_class + kWarpThreads * k;
             const bool sees = pass.Sees(pass.FirstRow(rows) + r, span, key);
             const float weight = sees ? expf(scores[r][k] - log_sum[r]) : 0;
             const float score = weight * (products[r][k] - dot[r]);

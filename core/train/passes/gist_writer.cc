@@ -11,7 +11,7 @@ using at::Tensor;
 
 WrittenGists WriteGists(const std::shared_ptr<const WritePlan>& plan,
                         const Adapter::Impl& adapter) {
-  const FrozenModel& model = *plan->model;
+  const BaseWeights& model = *plan->model;
   const ModelConfig& config = model.config;
   WrittenGists gists;
   Tensor x = adapter.embeddings.index_select(

@@ -43,7 +43,7 @@ struct OwnRows {
 };
 
 BlockKernelArgs ArgsOf(const WritePlan& plan, int layer, const OwnRows& rows) {
-  const FrozenModel& model = *plan.model;
+  const BaseWeights& model = *plan.model;
   const KernelPlan& kernel = *plan.kernel;
   const auto ints = [](const Tensor& tensor) {
     return tensor.const_data_ptr<int32_t>();
@@ -101,7 +101,7 @@ struct KernelNode final : torch::autograd::Node {
 
 }  // namespace
 
-std::optional<BlockKernels> KernelsFor(const FrozenModel& model,
+std::optional<BlockKernels> KernelsFor(const BaseWeights& model,
                                        const GistLayout& layout) {
   const auto find = [](const char* name) {
     return reinterpret_cast<BlockKernel>(CudaFunction(name));

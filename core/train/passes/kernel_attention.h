@@ -18,7 +18,7 @@ struct BlockKernels {
 
 // Of libgist_cuda.so, if `model` is on a GPU, and its heads and the blocks of
 // `layout` fit them.
-std::optional<BlockKernels> KernelsFor(const FrozenModel& model,
+std::optional<BlockKernels> KernelsFor(const BaseWeights& model,
                                        const GistLayout& layout);
 
 // Where the blocks of `plan` and what they see lie.

@@ -37,7 +37,7 @@ struct ReadPlan {
 // Collects the plan's numbers question by question.
 class ReadPlanner {
  public:
-  ReadPlanner(const FrozenModel& model, int64_t gist_rows,
+  ReadPlanner(const BaseWeights& model, int64_t gist_rows,
               std::span<const TrainQuestion> questions);
   ReadPlan Finish() const;
 
@@ -46,7 +46,7 @@ class ReadPlanner {
   void AddRows(const TrainQuestion& question, int64_t index);
   void AddKeys(const TrainQuestion& question, int64_t index, int64_t first_row);
 
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const int64_t gist_rows_;
   int64_t questions_, tokens_ = 0, gists_ = 0, keys_ = 0;
   std::vector<int64_t> ids_, positions_, gist_positions_;
@@ -60,7 +60,7 @@ int64_t RowsOf(const TrainQuestion& question) {
   return int64_t(question.question.size() + question.answer.size()) - 1;
 }
 
-ReadPlanner::ReadPlanner(const FrozenModel& model, int64_t gist_rows,
+ReadPlanner::ReadPlanner(const BaseWeights& model, int64_t gist_rows,
                          std::span<const TrainQuestion> questions)
     : model_(model),
       gist_rows_(gist_rows),
@@ -156,7 +156,7 @@ Tensor Gather(const ReadPlan& plan, const Tensor& prefix, const Tensor& gists,
       .transpose(1, 2);
 }
 
-Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
+Tensor Attention(const BaseWeights& model, const ReadPlan& plan, int layer,
                  const Tensor& h, const WrittenGists& gists,
                  const Adapter::Impl* lora) {
   const ModelConfig& config = model.config;
@@ -184,7 +184,7 @@ Tensor Attention(const FrozenModel& model, const ReadPlan& plan, int layer,
 
 }  // namespace
 
-AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+AnswerRows ReadAnswers(const BaseWeights& model, const WrittenGists& gists,
                        std::span<const TrainQuestion> questions,
                        const Adapter::Impl* lora) {
   const ModelConfig& config = model.config;

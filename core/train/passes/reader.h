@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "core/train/passes/frozen_model.h"
+#include "core/train/passes/base_weights.h"
 #include "core/train/passes/gist_writer.h"
 
 namespace gist {
@@ -31,7 +31,7 @@ struct AnswerRows {
 // Gists stand at the positions right after the shared prefix, the question
 // after them; `lora`, if any, acts on question and answer. Differentiable in
 // the gists and in `lora`.
-AnswerRows ReadAnswers(const FrozenModel& model, const WrittenGists& gists,
+AnswerRows ReadAnswers(const BaseWeights& model, const WrittenGists& gists,
                        std::span<const TrainQuestion> questions,
                        const Adapter::Impl* lora = nullptr);
 

@@ -23,7 +23,7 @@ struct Heads {
 
 class WholePass {
  public:
-  WholePass(const FrozenModel& model, const GistLayout& layout,
+  WholePass(const BaseWeights& model, const GistLayout& layout,
             const TrainDocument& document, const Adapter::Impl& adapter)
       : model_(model),
         config_(model.config),
@@ -115,7 +115,7 @@ class WholePass {
                   gists_.mask);
   }
 
-  const FrozenModel& model_;
+  const BaseWeights& model_;
   const ModelConfig& config_;
   const Adapter::Impl& adapter_;
   const Adapter::Impl* const text_adapter_;
@@ -129,7 +129,7 @@ class WholePass {
 
 }  // namespace
 
-WrittenGists WriteGistsWhole(const FrozenModel& model, const GistLayout& layout,
+WrittenGists WriteGistsWhole(const BaseWeights& model, const GistLayout& layout,
                              std::span<const TrainDocument> documents,
                              const Adapter::Impl& adapter) {
   const size_t layers = size_t(model.config.layers);
@@ -149,7 +149,7 @@ WrittenGists WriteGistsWhole(const FrozenModel& model, const GistLayout& layout,
   return gists;
 }
 
-WrittenGists WriteGists(const FrozenModel& model, const GistLayout& layout,
+WrittenGists WriteGists(const BaseWeights& model, const GistLayout& layout,
                         std::span<const TrainDocument> documents,
                         const Adapter::Impl& adapter) {
   return layout.lora_everywhere

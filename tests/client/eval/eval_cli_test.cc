@@ -137,7 +137,7 @@ TEST_F(EvalCliTest, AsksEverySampleInEveryModeAndWritesBothFiles) {
   EXPECT_EQ(gist.answer, "KEY00000");
   EXPECT_EQ(gist.scores.score, 1);
   EXPECT_EQ(gist.answer_kind, "right");
-  EXPECT_EQ(gist.costs->standing_tokens, 17);
+  EXPECT_EQ(gist.costs->kv_tokens, 17);
   EXPECT_EQ(gist.costs->first_token_seconds, 0.21);
   EXPECT_EQ(gist.peak_memory_bytes, 5'000'000);
   EXPECT_EQ(gist.alone, true);

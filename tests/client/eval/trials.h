@@ -52,7 +52,7 @@ inline Trial MakeTrial(int sample, const TrialSpec& spec) {
   const bool full = spec.mode == Mode::kFullContext;
   const int64_t standing = full ? spec.tokens : 10;
   trial.costs = Costs{.document_tokens = spec.tokens,
-                      .standing_tokens = standing,
+                      .kv_tokens = standing,
                       .question_tokens = 9,
                       .answer_tokens = 6,
                       .ratio = double(spec.tokens) / double(standing),

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/model/adapter.h"
-#include "core/model/frozen_matrix.h"
+#include "core/model/linear.h"
 #include "tests/core/golden.h"
 #include "tests/core/model/tiny_model.h"
 
@@ -73,8 +73,8 @@ TEST_P(QuantizedTest, GradientsEqualFloat32BitForBit) {
   const at::Tensor start = at::randn({5, quantized->columns()});
   const at::Tensor weight = at::randn({5, quantized->rows()});
   std::vector<at::Tensor> outputs, gradients;
-  for (const FrozenMatrix& matrix :
-       {FrozenMatrix{values, nullptr}, FrozenMatrix{{}, quantized}}) {
+  for (const Linear& matrix :
+       {Linear{values, nullptr}, Linear{{}, quantized}}) {
     at::Tensor x = start.clone().set_requires_grad(true);
     const at::Tensor y = Product(x, matrix);
     // Another use of this thread's scratch, before the backward pass.
@@ -139,7 +139,7 @@ TEST(QuantizedMatrixTest, MultipliesInSlices) {
                  .data = bytes},
       0, at::kCPU);
   at::Tensor x = at::randn({2, kColumns}).set_requires_grad(true);
-  const at::Tensor y = Product(x, FrozenMatrix{{}, quantized});
+  const at::Tensor y = Product(x, Linear{{}, quantized});
   ASSERT_EQ(y.size(1), kRows);
   for (const int64_t row : {int64_t{0}, kRows - 4, kRows - 1}) {
     EXPECT_EQ(y[1][row].item<float>(),

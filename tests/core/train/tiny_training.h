@@ -9,8 +9,8 @@
 
 #include "core/model/base_model.h"
 #include "core/model/device.h"
+#include "core/train/passes/base_weights.h"
 #include "core/train/passes/document.h"
-#include "core/train/passes/frozen_model.h"
 #include "core/train/trainer.h"
 
 namespace gist {
@@ -27,7 +27,7 @@ inline BaseModel LoadTinyModel() {
 }
 
 // A document of exactly these tokens; what its last segment lacks is padded.
-inline TrainDocument ReadDocument(const FrozenModel& model,
+inline TrainDocument ReadDocument(const BaseWeights& model,
                                   std::vector<int32_t> ids, int segment_tokens,
                                   int gist_tokens,
                                   at::ScalarType type = at::kHalf) {

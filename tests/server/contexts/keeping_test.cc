@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/contexts/sweeper.h"
+#include "server/contexts/maintenance_thread.h"
 #include "server/support/process_memory.h"
 #include "tests/server/harness.h"
 
@@ -53,7 +53,7 @@ class KeepingTest : public PipelineTest {
       ids.push_back(removed.context_id);
     return ids;
   }
-  void StartWith(KeeperLimits limits) {
+  void StartWith(RetentionLimits limits) {
     HarnessOptions options;
     options.keeper = limits;
     Start(std::move(options));
@@ -300,9 +300,9 @@ TEST_F(KeepingTest, TheSweeperSweepsAndErasesByItself) {
   Keep(text, {.ttl_seconds = 60});
   clock().Advance(kMinute);
   {
-    const Sweeper sweeper(*server().store,
-                          {.sweep_every = std::chrono::milliseconds(5),
-                           .erase_every = std::chrono::milliseconds(5)});
+    const MaintenanceThread sweeper(
+        *server().store, {.sweep_every = std::chrono::milliseconds(5),
+                          .erase_every = std::chrono::milliseconds(5)});
     for (int i = 0; i < 400 && server().store->usage().contexts > 0; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -321,9 +321,9 @@ TEST_F(KeepingTest, TheSweeperGivesFreedMemoryBack) {
   }
   const int64_t freed = ResidentBytes().value();
   EXPECT_GT(freed, full - kBlocks * kBytes / 8) << "malloc gave it back itself";
-  const Sweeper sweeper(*server().store,
-                        {.sweep_every = std::chrono::milliseconds(5),
-                         .return_memory_every = std::chrono::milliseconds(5)});
+  const MaintenanceThread sweeper(
+      *server().store, {.sweep_every = std::chrono::milliseconds(5),
+                        .return_memory_every = std::chrono::milliseconds(5)});
   const int64_t wanted = full - kBlocks * kBytes / 2;
   for (int i = 0; i < 400 && ResidentBytes().value() > wanted; ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

@@ -32,9 +32,9 @@ std::unique_ptr<TenantIndexes> IndexWith(const std::string& document_id) {
 const int64_t kOne = IndexWith("a")->memory_bytes();
 
 void Put(TenantIndexCache& cache, const std::string& tenant) {
-  auto loan = cache.Take(tenant);
-  loan.index = IndexWith(tenant + "'s");
-  EXPECT_THAT(loan.Reserve(loan.index->memory_bytes()), IsOk());
+  auto lease = cache.Take(tenant);
+  lease.index = IndexWith(tenant + "'s");
+  EXPECT_THAT(lease.Reserve(lease.index->memory_bytes()), IsOk());
 }
 bool Has(TenantIndexCache& cache, const std::string& tenant) {
   return cache.Take(tenant).index != nullptr;

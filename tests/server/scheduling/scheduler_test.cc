@@ -67,7 +67,7 @@ struct Script {
   std::string name;
   int steps = 1;   // before it decodes
   int tokens = 0;  // then
-  Job::Lane lane = Job::Lane::kAsk;
+  Job::QueueClass queue_class = Job::QueueClass::kAsk;
   std::function<absl::Status(int step)> on_step = {};
   int64_t text_tokens = 0;  // read in as many steps as they take
   int64_t kv_tokens = 0;
@@ -80,7 +80,7 @@ class ScriptedJob : public Job {
       : script_(std::move(script)), journal_(journal) {}
   ~ScriptedJob() override { journal_.Add(script_.name + " gone"); }
 
-  Lane lane() const override { return script_.lane; }
+  QueueClass queue_class() const override { return script_.queue_class; }
   int64_t tokens_left() const override { return script_.text_tokens - read_; }
   int64_t tokens_read() const override { return read_; }
   int64_t kv_tokens() const override { return script_.kv_tokens; }
@@ -204,9 +204,10 @@ TEST_F(SchedulerTest, ATokenWaitsForOneStepOfEachOtherJobOnly) {
   Start();
   SubmitGate();
   ASSERT_THAT(Submit({.name = "ask", .tokens = 2}), IsOk());
-  ASSERT_THAT(
-      Submit({.name = "long", .steps = 4, .lane = Job::Lane::kCompress}),
-      IsOk());
+  ASSERT_THAT(Submit({.name = "long",
+                      .steps = 4,
+                      .queue_class = Job::QueueClass::kCompress}),
+              IsOk());
   gate_.Open();
   journal_.WaitForEnds(3);
   scheduler_.reset();
@@ -220,9 +221,10 @@ TEST_F(SchedulerTest, ATokenWaitsForOneLongStepHoweverManyTextsAreRead) {
   Start({.max_step_seconds = 0, .max_running_compressions = 3});
   SubmitGate();
   for (const char* name : {"x", "y"}) {
-    ASSERT_THAT(
-        Submit({.name = name, .lane = Job::Lane::kCompress, .text_tokens = 96}),
-        IsOk());
+    ASSERT_THAT(Submit({.name = name,
+                        .queue_class = Job::QueueClass::kCompress,
+                        .text_tokens = 96}),
+                IsOk());
   }
   ASSERT_THAT(Submit({.name = "ask", .tokens = 3, .text_tokens = 32}), IsOk());
   gate_.Open();
@@ -239,7 +241,7 @@ TEST_F(SchedulerTest, StepsAreAsLongAsTheMeasuredSpeedAllows) {
   Start({.max_step_seconds = 0.02});
   using std::chrono::microseconds;
   ASSERT_THAT(Submit({.name = "slow",
-                      .lane = Job::Lane::kCompress,
+                      .queue_class = Job::QueueClass::kCompress,
                       .text_tokens = 160,
                       .per_token = microseconds(2000)}),
               IsOk());
@@ -248,7 +250,7 @@ TEST_F(SchedulerTest, StepsAreAsLongAsTheMeasuredSpeedAllows) {
   EXPECT_GT(scheduler_->Load().tokens_per_second, 100);
   EXPECT_LT(scheduler_->Load().tokens_per_second, 500);
   ASSERT_THAT(Submit({.name = "fast",
-                      .lane = Job::Lane::kCompress,
+                      .queue_class = Job::QueueClass::kCompress,
                       .text_tokens = 64 * 60}),
               IsOk());
   journal_.WaitForEnds(2);
@@ -302,9 +304,10 @@ TEST_F(SchedulerTest, CompressionsLeavePlacesToQuestions) {
   Start({.max_running_asks = 1, .max_running_compressions = 1});
   SubmitGate();
   for (const char* name : {"c", "d"}) {
-    ASSERT_THAT(
-        Submit({.name = name, .steps = 2, .lane = Job::Lane::kCompress}),
-        IsOk());
+    ASSERT_THAT(Submit({.name = name,
+                        .steps = 2,
+                        .queue_class = Job::QueueClass::kCompress}),
+                IsOk());
   }
   ASSERT_THAT(Submit({.name = "ask"}), IsOk());
   gate_.Open();
@@ -536,7 +539,7 @@ TEST_F(SchedulerTest, EveryJobEndsOnceAndIsDestroyedWhateverTheLoad) {
         Script script{.name = "x", .steps = i % 4 + 1, .tokens = i % 3};
         Caller caller;
         if (i % 5 == 0) caller.deadline = Clock::now();
-        if (client % 2 == 1) script.lane = Job::Lane::kCompress;
+        if (client % 2 == 1) script.queue_class = Job::QueueClass::kCompress;
         if (Submit(script, caller).ok()) ++accepted;
       }
     });

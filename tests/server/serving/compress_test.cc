@@ -317,7 +317,7 @@ TEST_F(CompressTest, AnEngineErrorAtAnyCallLeavesNothingAndTheNextTryWorks) {
 class UseAdapterJob : public Job {
  public:
   explicit UseAdapterJob(std::string folder) : folder_(std::move(folder)) {}
-  Lane lane() const override { return Lane::kAdapter; }
+  QueueClass queue_class() const override { return QueueClass::kAdapter; }
   absl::StatusOr<Next> Step(Engine& engine, int) override {
     GIST_RETURN_IF_ERROR(engine.UseAdapter(folder_));
     return Next::kDone;

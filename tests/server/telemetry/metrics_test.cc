@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/contexts/counted_store.h"
+#include "server/contexts/instrumented_store.h"
 #include "server/support/process_memory.h"
 #include "server/telemetry/call_record.h"
 #include "server/telemetry/metric_names.h"
@@ -106,9 +106,11 @@ void CountAll(Metrics& metrics) {
   const float gaps[] = {0.01f};
   metrics.SetBuild({"a model", "abc", "cuda:0"});
   metrics.CountRequest("Ask", "gist", "OK", 0.1);
-  metrics.CountStages(
-      "Ask", "gist",
-      {.queue = 0.1, .prefill = 0.2, .first_token = 0.3, .token_gaps = gaps});
+  metrics.CountStages("Ask", "gist",
+                      {.queue = 0.1,
+                       .prefill = 0.2,
+                       .first_token = 0.3,
+                       .inter_token_seconds = gaps});
   metrics.CountAnswer("gist", {.prompt_tokens = 9,
                                .answer_tokens = 2,
                                .kv_bytes = 4096,
@@ -300,8 +302,8 @@ TEST_F(ReadingsTest, TheLoadIsZeroOnceAllIsDone) {
   server().IdOf(DocumentWith("ABC123"));
   const auto is_zero = [&] {
     const SchedulerLoad load = server().scheduler.Load();
-    return std::ranges::count(load.running, 0) == Job::kLanes &&
-           std::ranges::count(load.waiting, 0) == Job::kLanes;
+    return std::ranges::count(load.running, 0) == Job::kQueueClasses &&
+           std::ranges::count(load.waiting, 0) == Job::kQueueClasses;
   };
   // A job is gone a moment after its caller hears of it.
   for (int i = 0; i < 1000 && !is_zero(); ++i) {

@@ -108,7 +108,7 @@ class TrainHarness {
   Metrics metrics;
   DatasetStore datasets;
   AdapterStore adapters;
-  Promoter promoter;
+  AdapterRegistry promoter;
   TrainPlanner planner;
   std::unique_ptr<TrainManager> manager;
 };

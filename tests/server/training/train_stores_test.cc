@@ -109,7 +109,7 @@ class PromoterTest : public TrainTest {
                 "niah@" + std::to_string(i + 1));
     }
   }
-  Promoter& promoter() { return server().promoter; }
+  AdapterRegistry& promoter() { return server().promoter; }
   std::string InEngine() { return server().harness.engine.adapter().name; }
 };
 
@@ -142,8 +142,8 @@ TEST_F(PromoterTest, WhatWasPromotedIsInUseAfterARestart) {
 TEST_F(PromoterTest, TheConfiguredAdapterStaysWhereNothingIsRestored) {
   StartWith(1);
   ASSERT_THAT(promoter().Promote("niah@1"), IsOk());
-  Promoter other(server().harness.scheduler, server().adapters,
-                 folder() + "/configured");
+  AdapterRegistry other(server().harness.scheduler, server().adapters,
+                        folder() + "/configured");
   EXPECT_EQ(other.InUse().value(), "");
   EXPECT_THAT(other.Rollback(), StatusIs(StatusCode::kFailedPrecondition, _));
   ASSERT_THAT(other.Promote("niah@1"), IsOk());

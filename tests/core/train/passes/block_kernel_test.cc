@@ -98,7 +98,7 @@ class BlockKernelTest : public testing::TestWithParam<Shape> {
     return {out.detach(), q.grad(), k.grad(), v.grad()};
   }
 
-  FrozenModel model_;
+  BaseWeights model_;
   GistLayout layout_;
   std::vector<TrainDocument> documents_;
   Tensor query_, key_, value_, weight_;

@@ -147,7 +147,7 @@ class GradientsTest : public testing::TestWithParam<Case> {
 
   const Golden golden_;
   const BaseModel base_;
-  FrozenModel model_;
+  BaseWeights model_;
   std::unique_ptr<AdapterParameters> parameters_;
   std::vector<TrainDocument> documents_;
   std::vector<TrainQuestion> questions_;

@@ -40,7 +40,7 @@ class WriterTest : public testing::Test {
 
   const BaseModel base_ = LoadTinyModel();
   std::unique_ptr<Adapter> adapter_;
-  std::optional<FrozenModel> model_;
+  std::optional<BaseWeights> model_;
 };
 
 TEST_F(WriterTest, EqualsTransformerWriteGistsOnSeveralDocumentsAtOnce) {
@@ -80,7 +80,7 @@ TEST_F(WriterTest, LastBlockMayHaveFewerGistsBesideWholeOnes) {
 
 TEST_F(WriterTest, Bfloat16ProductsMoveGistsLittle) {
   const Golden golden("tiny/gists_blocks.safetensors");
-  const FrozenModel model = InBfloat16(*model_);
+  const BaseWeights model = InBfloat16(*model_);
   const std::vector<TrainDocument> documents = {
       ReadDocument(model, golden.Ids("context_ids"), 16, 6)};
   const GistKv gists =

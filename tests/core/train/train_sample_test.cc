@@ -1,5 +1,5 @@
 // Tasks put into text: every needle whole, and where it may stand.
-#include "core/train/lesson.h"
+#include "core/train/train_sample.h"
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ class LessonTest : public testing::Test {
     for (const int32_t id : ids) text += base_.tokenizer->Bytes(id);
     return text;
   }
-  Lesson Next(const LessonWriter& writer) {
+  TrainSample Next(const LessonWriter& writer) {
     auto lesson = writer.Next(rng_);
     EXPECT_THAT(lesson, IsOk());
     return *std::move(lesson);
@@ -36,7 +36,7 @@ TEST_F(LessonTest, HoldsEveryNeedleWholeAndInOrder) {
   const TinyTasks tasks(3);
   const LessonWriter writer(tasks, *base_.tokenizer, kSegment);
   for (int i = 0; i < 200; ++i) {
-    const Lesson lesson = Next(writer);
+    const TrainSample lesson = Next(writer);
     size_t next = 0;
     for (const NeedleUnit& unit : lesson.units) {
       EXPECT_EQ(unit.ids.size() % kSegment, 0u);
@@ -57,7 +57,7 @@ TEST_F(LessonTest, SomeNeedlesLieAcrossASegmentsBorderAndAllDepthsOccur) {
   std::set<int> begins;
   int straddling = 0;
   for (int i = 0; i < 400; ++i) {
-    const Lesson lesson = Next(writer);
+    const TrainSample lesson = Next(writer);
     ASSERT_EQ(lesson.units.size(), 1u);
     const auto [begin, end] = lesson.units[0].needles[0];
     if (lesson.units[0].ids.size() == kSegment) {
@@ -76,7 +76,8 @@ TEST_F(LessonTest, SomeNeedlesLieAcrossASegmentsBorderAndAllDepthsOccur) {
 
 TEST_F(LessonTest, FactsThatTheTextDoesNotSayNeedNoUnit) {
   const TinyTasks tasks(0);
-  const Lesson lesson = Next(LessonWriter(tasks, *base_.tokenizer, kSegment));
+  const TrainSample lesson =
+      Next(LessonWriter(tasks, *base_.tokenizer, kSegment));
   EXPECT_TRUE(lesson.units.empty());
   EXPECT_EQ(lesson.set.tasks.size(), 1u);
 }

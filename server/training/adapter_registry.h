@@ -15,10 +15,11 @@ namespace gist {
 
 // Thread-safe; calls wait for the scheduler. Contexts of an adapter that goes
 // out of use keep answering: what made a context's gists is not needed again.
-class Promoter {
+class AdapterRegistry {
  public:
   // `configured`: folder of the adapter that the engine was started with.
-  Promoter(Scheduler& scheduler, AdapterStore& store, std::string configured);
+  AdapterRegistry(Scheduler& scheduler, AdapterStore& store,
+                  std::string configured);
 
   // Uses what was in use when the server stopped. Without it the configured
   // adapter stays in use until the first Promote.

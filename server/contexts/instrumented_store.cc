@@ -1,4 +1,4 @@
-#include "server/contexts/counted_store.h"
+#include "server/contexts/instrumented_store.h"
 
 #include <type_traits>
 #include <utility>
@@ -39,9 +39,9 @@ int64_t BytesOf(const Other&) {
   return 0;
 }
 
-class CountedStore final : public GistStore {
+class InstrumentedStore final : public GistStore {
  public:
-  CountedStore(std::unique_ptr<GistStore> store, Metrics& metrics)
+  InstrumentedStore(std::unique_ptr<GistStore> store, Metrics& metrics)
       : store_(std::move(store)), metrics_(metrics) {}
 
   absl::Status Put(const ContextRecord& record, std::string_view text,
@@ -164,7 +164,7 @@ class CountedStore final : public GistStore {
 
 std::unique_ptr<GistStore> CountStore(std::unique_ptr<GistStore> store,
                                       Metrics& metrics) {
-  return std::make_unique<CountedStore>(std::move(store), metrics);
+  return std::make_unique<InstrumentedStore>(std::move(store), metrics);
 }
 
 }  // namespace gist

@@ -1,4 +1,4 @@
-#include "server/scheduling/sequence_cache.h"
+#include "server/scheduling/kv_cache_pool.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,23 +10,23 @@ constexpr size_t kMostForgotten = 4096;  // documents, by name
 
 }  // namespace
 
-std::unique_ptr<Sequence> SequenceCache::Remove(Entries::iterator entry) {
+std::unique_ptr<Sequence> KvCachePool::Remove(Entries::iterator entry) {
   bytes_ -= entry->bytes;
   std::unique_ptr<Sequence> sequence = std::move(entry->sequence);
   entries_.erase(entry);
   return sequence;
 }
 
-std::unique_ptr<Sequence> SequenceCache::Take(std::string_view owner,
-                                              std::span<const int32_t> tokens) {
+std::unique_ptr<Sequence> KvCachePool::Take(std::string_view owner,
+                                            std::span<const int32_t> tokens) {
   const std::scoped_lock lock(mutex_);
   std::unique_ptr<Sequence> sequence = Find(owner, tokens);
   ++(sequence != nullptr ? hits_ : misses_);
   return sequence;
 }
 
-std::unique_ptr<Sequence> SequenceCache::Find(std::string_view owner,
-                                              std::span<const int32_t> tokens) {
+std::unique_ptr<Sequence> KvCachePool::Find(std::string_view owner,
+                                            std::span<const int32_t> tokens) {
   const auto entry =
       std::ranges::find_if(entries_, [&](const Entry& candidate) {
         return candidate.text.owner == owner &&
@@ -35,7 +35,7 @@ std::unique_ptr<Sequence> SequenceCache::Find(std::string_view owner,
   return entry == entries_.end() ? nullptr : Remove(entry);
 }
 
-void SequenceCache::Put(CachedText text, std::unique_ptr<Sequence> sequence) {
+void KvCachePool::Put(CachedText text, std::unique_ptr<Sequence> sequence) {
   const int64_t bytes = sequence->kv_bytes();
   const std::scoped_lock lock(mutex_);
   Find(text.owner, text.tokens);
@@ -45,7 +45,7 @@ void SequenceCache::Put(CachedText text, std::unique_ptr<Sequence> sequence) {
   entries_.push_front({std::move(text), std::move(sequence), bytes});
 }
 
-bool SequenceCache::IsForgotten(const CachedText& text) const {
+bool KvCachePool::IsForgotten(const CachedText& text) const {
   if (text.begun < forgotten_all_) return true;
   return std::ranges::any_of(
       text.document_ids, [&](const std::string& document_id) {
@@ -54,12 +54,12 @@ bool SequenceCache::IsForgotten(const CachedText& text) const {
       });
 }
 
-uint64_t SequenceCache::Now() const {
+uint64_t KvCachePool::Now() const {
   const std::scoped_lock lock(mutex_);
   return now_;
 }
 
-void SequenceCache::Forget(std::string_view document_id) {
+void KvCachePool::Forget(std::string_view document_id) {
   const std::scoped_lock lock(mutex_);
   ++now_;
   if (forgotten_.size() >= kMostForgotten) {
@@ -74,12 +74,12 @@ void SequenceCache::Forget(std::string_view document_id) {
   }
 }
 
-void SequenceCache::Clear() {
+void KvCachePool::Clear() {
   const std::scoped_lock lock(mutex_);
   while (!entries_.empty()) Remove(entries_.begin());
 }
 
-int64_t SequenceCache::bytes() const {
+int64_t KvCachePool::bytes() const {
   const std::scoped_lock lock(mutex_);
   return bytes_;
 }

@@ -1,4 +1,4 @@
-#include "server/contexts/sweeper.h"
+#include "server/contexts/maintenance_thread.h"
 
 #include "core/base/clock.h"
 #include "core/base/status.h"
@@ -7,10 +7,11 @@
 
 namespace gist {
 
-Sweeper::Sweeper(ContextKeeper& keeper, SweeperOptions options)
+MaintenanceThread::MaintenanceThread(RetentionManager& keeper,
+                                     MaintenanceOptions options)
     : keeper_(keeper), options_(options), thread_([this] { Run(); }) {}
 
-Sweeper::~Sweeper() {
+MaintenanceThread::~MaintenanceThread() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
@@ -19,7 +20,7 @@ Sweeper::~Sweeper() {
   thread_.join();
 }
 
-void Sweeper::Run() {
+void MaintenanceThread::Run() {
   Clock::time_point erased = Clock::now(), returned = erased;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
@@ -39,12 +40,12 @@ void Sweeper::Run() {
   }
 }
 
-void Sweeper::Sweep() {
+void MaintenanceThread::Sweep() {
   const absl::Status swept = keeper_.Sweep();
   if (!swept.ok()) SPDLOG_ERROR("sweep error={:?}", Message(swept));
 }
 
-void Sweeper::Erase() {
+void MaintenanceThread::Erase() {
   const auto erased = keeper_.EraseDeleted();
   if (!erased.ok()) {
     SPDLOG_ERROR("erase error={:?}", Message(erased.status()));

@@ -39,7 +39,7 @@ class QuantizedMatrix {
 };
 
 // [rows, columns]: values, or quantized where those are undefined.
-struct FrozenMatrix {
+struct Linear {
   at::Tensor values;
   std::shared_ptr<const QuantizedMatrix> quantized;
 };
@@ -48,8 +48,8 @@ struct FrozenMatrix {
 // be bfloat16; on a CPU in float32 where that is faster. Carries gradients to x
 // alone: a quantized matrix is dequantized again in the backward pass, nothing
 // of it is kept.
-at::Tensor Product(const at::Tensor& x, const FrozenMatrix& matrix);
+at::Tensor Product(const at::Tensor& x, const Linear& matrix);
 // The rows `ids` as float32, without gradient.
-at::Tensor Rows(const FrozenMatrix& matrix, const at::Tensor& ids);
+at::Tensor Rows(const Linear& matrix, const at::Tensor& ids);
 
 }  // namespace gist

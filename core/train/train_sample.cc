@@ -1,4 +1,4 @@
-#include "core/train/lesson.h"
+#include "core/train/train_sample.h"
 
 #include <algorithm>
 #include <span>
@@ -150,8 +150,8 @@ absl::StatusOr<NeedleUnit> LessonWriter::Unit(const std::string& language,
   return unit;
 }
 
-absl::StatusOr<Lesson> LessonWriter::Next(Rng& rng) const {
-  Lesson lesson{.set = source_.NextTasks(rng), .units = {}};
+absl::StatusOr<TrainSample> LessonWriter::Next(Rng& rng) const {
+  TrainSample lesson{.set = source_.NextTasks(rng), .units = {}};
   std::vector<Ids> needles;
   for (const Task& task : lesson.set.tasks) {
     for (const std::string& needle : task.needles) {

@@ -1,4 +1,4 @@
-#include "server/contexts/context_keeper.h"
+#include "server/contexts/retention_manager.h"
 
 #include <algorithm>
 #include <tuple>
@@ -20,22 +20,22 @@ absl::Status NoContext(std::string_view context_id) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ContextKeeper>> ContextKeeper::Open(
-    GistStore& store, KeeperLimits limits, const WallClock& clock) {
+absl::StatusOr<std::unique_ptr<RetentionManager>> RetentionManager::Open(
+    GistStore& store, RetentionLimits limits, const WallClock& clock) {
   GIST_ASSIGN_OR_RETURN(const auto contexts, store.Inventory());
-  std::unique_ptr<ContextKeeper> keeper(
-      new ContextKeeper(store, limits, clock));
+  std::unique_ptr<RetentionManager> keeper(
+      new RetentionManager(store, limits, clock));
   const std::scoped_lock lock(keeper->mutex_);
   for (const StoredContext& context : contexts) keeper->AddLocked(context);
   return keeper;
 }
 
-void ContextKeeper::OnRemoved(RemovedSink sink) {
+void RetentionManager::OnRemoved(RemovedSink sink) {
   const std::scoped_lock lock(writing_);
   on_removed_ = std::move(sink);
 }
 
-StoreUsage ContextKeeper::usage() const {
+StoreUsage RetentionManager::usage() const {
   const std::scoped_lock lock(mutex_);
   return {.contexts = int64_t(entries_.size()),
           .bytes = bytes_,
@@ -44,7 +44,7 @@ StoreUsage ContextKeeper::usage() const {
 }
 
 // In place of an entry of the same id.
-void ContextKeeper::AddLocked(const StoredContext& context) {
+void RetentionManager::AddLocked(const StoredContext& context) {
   Document& document = documents_[context.document_id];
   ++document.contexts;  // first: with its last context a document goes
   RemoveLocked(context.context_id);
@@ -65,7 +65,7 @@ void ContextKeeper::AddLocked(const StoredContext& context) {
                                   .status = context.status};
 }
 
-bool ContextKeeper::RemoveLocked(const std::string& context_id) {
+bool RetentionManager::RemoveLocked(const std::string& context_id) {
   const auto entry = entries_.find(context_id);
   if (entry == entries_.end()) return false;
   const auto document = documents_.find(entry->second.document_id);
@@ -77,13 +77,13 @@ bool ContextKeeper::RemoveLocked(const std::string& context_id) {
   return true;
 }
 
-bool ContextKeeper::IsExpiredLocked(const Entry& entry) const {
+bool RetentionManager::IsExpiredLocked(const Entry& entry) const {
   const int64_t expires = entry.retention.expire_unix_ms;
   return expires != 0 && expires <= clock_.UnixMillis();
 }
 
 // kNotFound: it is not there any more; kDataLoss: its retention is damaged.
-absl::Status ContextKeeper::CheckLocked(std::string_view context_id) const {
+absl::Status RetentionManager::CheckLocked(std::string_view context_id) const {
   const auto entry = entries_.find(std::string(context_id));
   if (entry == entries_.end() || IsExpiredLocked(entry->second)) {
     return NoContext(context_id);
@@ -91,12 +91,12 @@ absl::Status ContextKeeper::CheckLocked(std::string_view context_id) const {
   return entry->second.status;
 }
 
-bool ContextKeeper::FitsLocked(int64_t bytes, int64_t contexts) const {
+bool RetentionManager::FitsLocked(int64_t bytes, int64_t contexts) const {
   return (limits_.max_store_bytes == 0 || bytes <= limits_.max_store_bytes) &&
          (limits_.max_contexts == 0 || contexts <= limits_.max_contexts);
 }
 
-ContextKeeper::Incoming ContextKeeper::IncomingLocked(
+RetentionManager::Incoming RetentionManager::IncomingLocked(
     const ContextRecord& record, int64_t text_bytes) const {
   Incoming incoming{.context_id = record.context_id,
                     .document_id = record.document_id,
@@ -115,7 +115,7 @@ ContextKeeper::Incoming ContextKeeper::IncomingLocked(
 }
 
 // Who goes so that `incoming` fits: the expired, then the least recently used.
-absl::StatusOr<std::vector<std::string>> ContextKeeper::VictimsLocked(
+absl::StatusOr<std::vector<std::string>> RetentionManager::VictimsLocked(
     const Incoming& incoming) const {
   int64_t bytes = bytes_ + incoming.bytes;
   int64_t contexts = int64_t(entries_.size()) + incoming.contexts;
@@ -154,7 +154,7 @@ absl::StatusOr<std::vector<std::string>> ContextKeeper::VictimsLocked(
       bytes, contexts, limits_.max_store_bytes, limits_.max_contexts));
 }
 
-absl::Status ContextKeeper::MakeRoom(const Incoming& incoming) {
+absl::Status RetentionManager::MakeRoom(const Incoming& incoming) {
   std::vector<std::string> victims;
   std::vector<bool> expired;
   {
@@ -170,7 +170,8 @@ absl::Status ContextKeeper::MakeRoom(const Incoming& incoming) {
   return absl::OkStatus();
 }
 
-absl::Status ContextKeeper::Remove(const std::string& context_id, Removal why) {
+absl::Status RetentionManager::Remove(const std::string& context_id,
+                                      Removal why) {
   const absl::Status deleted = store_.Delete(context_id);
   if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
   RemovedContext removed{.why = why,
@@ -188,7 +189,7 @@ absl::Status ContextKeeper::Remove(const std::string& context_id, Removal why) {
   return absl::OkStatus();
 }
 
-std::vector<ContextUse> ContextKeeper::TakeUnwrittenUsesLocked() {
+std::vector<ContextUse> RetentionManager::TakeUnwrittenUsesLocked() {
   std::vector<ContextUse> uses;
   for (auto& [id, entry] : entries_) {
     if (std::exchange(entry.use_is_written, true)) continue;
@@ -197,7 +198,7 @@ std::vector<ContextUse> ContextKeeper::TakeUnwrittenUsesLocked() {
   return uses;
 }
 
-absl::Status ContextKeeper::Sweep() {
+absl::Status RetentionManager::Sweep() {
   const std::scoped_lock writing(writing_);
   std::vector<std::string> expired;
   std::vector<ContextUse> uses;
@@ -215,7 +216,7 @@ absl::Status ContextKeeper::Sweep() {
   return status;
 }
 
-absl::StatusOr<StoredContext> ContextKeeper::Find(
+absl::StatusOr<StoredContext> RetentionManager::Find(
     std::string_view context_id) const {
   const std::scoped_lock lock(mutex_);
   GIST_RETURN_IF_ERROR(CheckLocked(context_id));
@@ -223,8 +224,8 @@ absl::StatusOr<StoredContext> ContextKeeper::Find(
   return DescribeLocked(std::string(context_id), entry);
 }
 
-StoredContext ContextKeeper::DescribeLocked(const std::string& context_id,
-                                            const Entry& entry) const {
+StoredContext RetentionManager::DescribeLocked(const std::string& context_id,
+                                               const Entry& entry) const {
   const Document& document = documents_.at(entry.document_id);
   return {.context_id = context_id,
           .document_id = entry.document_id,
@@ -238,7 +239,7 @@ StoredContext ContextKeeper::DescribeLocked(const std::string& context_id,
           .status = entry.status};
 }
 
-absl::StatusOr<std::vector<TenantDocument>> ContextKeeper::TenantDocuments(
+absl::StatusOr<std::vector<TenantDocument>> RetentionManager::TenantDocuments(
     std::string_view tenant) const {
   std::vector<StoredContext> contexts;
   const std::scoped_lock lock(mutex_);
@@ -249,26 +250,26 @@ absl::StatusOr<std::vector<TenantDocument>> ContextKeeper::TenantDocuments(
   return DocumentsOf(tenant, contexts);
 }
 
-absl::Status ContextKeeper::PutTenantIndex(
+absl::Status RetentionManager::PutTenantIndex(
     std::string_view tenant, std::span<const std::string> document_ids,
     std::string_view bytes) {
   return store_.PutTenantIndex(tenant, document_ids, bytes);
 }
 
-absl::StatusOr<std::string> ContextKeeper::GetTenantIndex(
+absl::StatusOr<std::string> RetentionManager::GetTenantIndex(
     std::string_view tenant) const {
   return store_.GetTenantIndex(tenant);
 }
 
-absl::Status ContextKeeper::CheckRoom(const ContextRecord& record,
-                                      int64_t text_bytes) const {
+absl::Status RetentionManager::CheckRoom(const ContextRecord& record,
+                                         int64_t text_bytes) const {
   const std::scoped_lock lock(mutex_);
   return VictimsLocked(IncomingLocked(record, text_bytes)).status();
 }
 
-absl::Status ContextKeeper::Put(const ContextRecord& record,
-                                std::string_view text, const GistKv& gists,
-                                const Retention& retention) {
+absl::Status RetentionManager::Put(const ContextRecord& record,
+                                   std::string_view text, const GistKv& gists,
+                                   const Retention& retention) {
   const std::scoped_lock writing(writing_);
   ContextRecord sized = record;
   sized.kv_bytes = BlobKvBytes(gists);
@@ -295,7 +296,7 @@ absl::Status ContextKeeper::Put(const ContextRecord& record,
   return absl::OkStatus();
 }
 
-absl::StatusOr<ContextRecord> ContextKeeper::GetRecord(
+absl::StatusOr<ContextRecord> RetentionManager::GetRecord(
     std::string_view context_id) const {
   {
     const std::scoped_lock lock(mutex_);
@@ -304,8 +305,8 @@ absl::StatusOr<ContextRecord> ContextKeeper::GetRecord(
   return store_.GetRecord(context_id);
 }
 
-absl::Status ContextKeeper::SetRetention(std::string_view context_id,
-                                         const Retention& retention) {
+absl::Status RetentionManager::SetRetention(std::string_view context_id,
+                                            const Retention& retention) {
   const std::scoped_lock writing(writing_);
   {
     const std::scoped_lock lock(mutex_);
@@ -317,7 +318,7 @@ absl::Status ContextKeeper::SetRetention(std::string_view context_id,
   return absl::OkStatus();
 }
 
-void ContextKeeper::NoteUse(std::string_view context_id) {
+void RetentionManager::NoteUse(std::string_view context_id) {
   const std::scoped_lock lock(mutex_);
   const auto entry = entries_.find(std::string(context_id));
   if (entry == entries_.end()) return;
@@ -325,11 +326,11 @@ void ContextKeeper::NoteUse(std::string_view context_id) {
   entry->second.use_is_written = false;
 }
 
-absl::Status ContextKeeper::WriteUses(std::span<const ContextUse> uses) {
+absl::Status RetentionManager::WriteUses(std::span<const ContextUse> uses) {
   return store_.WriteUses(uses);
 }
 
-absl::StatusOr<GistKv> ContextKeeper::GetGists(
+absl::StatusOr<GistKv> RetentionManager::GetGists(
     const ContextRecord& record) const {
   {
     const std::scoped_lock lock(mutex_);
@@ -338,18 +339,18 @@ absl::StatusOr<GistKv> ContextKeeper::GetGists(
   return store_.GetGists(record);
 }
 
-absl::StatusOr<std::string> ContextKeeper::GetText(
+absl::StatusOr<std::string> RetentionManager::GetText(
     std::string_view document_id) const {
   return store_.GetText(document_id);
 }
 
-absl::StatusOr<bool> ContextKeeper::HasText(
+absl::StatusOr<bool> RetentionManager::HasText(
     std::string_view document_id) const {
   return store_.HasText(document_id);
 }
 
-absl::Status ContextKeeper::PutChunkIndex(std::string_view document_id,
-                                          std::string_view bytes) {
+absl::Status RetentionManager::PutChunkIndex(std::string_view document_id,
+                                             std::string_view bytes) {
   const std::scoped_lock writing(writing_);
   const std::string id(document_id);
   const int64_t index_bytes = int64_t(bytes.size()) + kSealBytes;
@@ -371,25 +372,25 @@ absl::Status ContextKeeper::PutChunkIndex(std::string_view document_id,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> ContextKeeper::GetChunkIndex(
+absl::StatusOr<std::string> RetentionManager::GetChunkIndex(
     std::string_view document_id) const {
   return store_.GetChunkIndex(document_id);
 }
 
-absl::StatusOr<ContextPage> ContextKeeper::List(
+absl::StatusOr<ContextPage> RetentionManager::List(
     int page_size, std::string_view page_token) const {
   GIST_ASSIGN_OR_RETURN(ContextPage page, store_.List(page_size, page_token));
   return WithoutExpired(std::move(page));
 }
 
-absl::StatusOr<ContextPage> ContextKeeper::ListOf(
+absl::StatusOr<ContextPage> RetentionManager::ListOf(
     std::string_view tenant, int page_size, std::string_view page_token) const {
   GIST_ASSIGN_OR_RETURN(ContextPage page,
                         store_.ListOf(tenant, page_size, page_token));
   return WithoutExpired(std::move(page));
 }
 
-ContextPage ContextKeeper::WithoutExpired(ContextPage page) const {
+ContextPage RetentionManager::WithoutExpired(ContextPage page) const {
   const std::scoped_lock lock(mutex_);
   std::erase_if(page.records, [this](const ContextRecord& record) {
     return absl::IsNotFound(CheckLocked(record.context_id));
@@ -397,12 +398,12 @@ ContextPage ContextKeeper::WithoutExpired(ContextPage page) const {
   return page;
 }
 
-absl::StatusOr<std::vector<StoredContext>> ContextKeeper::Inventory() const {
+absl::StatusOr<std::vector<StoredContext>> RetentionManager::Inventory() const {
   return store_.Inventory();
 }
 
 // Was it there, and is it deleted now?
-absl::StatusOr<bool> ContextKeeper::RemoveIfExpired(
+absl::StatusOr<bool> RetentionManager::RemoveIfExpired(
     const std::string& context_id) {
   {
     const std::scoped_lock lock(mutex_);
@@ -414,7 +415,7 @@ absl::StatusOr<bool> ContextKeeper::RemoveIfExpired(
   return true;
 }
 
-absl::Status ContextKeeper::Delete(std::string_view context_id) {
+absl::Status RetentionManager::Delete(std::string_view context_id) {
   const std::scoped_lock writing(writing_);
   const std::string id(context_id);
   GIST_ASSIGN_OR_RETURN(const bool expired, RemoveIfExpired(id));
@@ -425,11 +426,11 @@ absl::Status ContextKeeper::Delete(std::string_view context_id) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> ContextKeeper::EraseDeleted() {
+absl::StatusOr<int64_t> RetentionManager::EraseDeleted() {
   return store_.EraseDeleted();
 }
 
-absl::Status ContextKeeper::CopyTo(const std::string& folder) {
+absl::Status RetentionManager::CopyTo(const std::string& folder) {
   return store_.CopyTo(folder);
 }
 

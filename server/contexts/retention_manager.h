@@ -19,7 +19,7 @@
 
 namespace gist {
 
-struct KeeperLimits {
+struct RetentionLimits {
   // Of keys and values, texts before compression and chunk indexes; RocksDB's
   // own share, what is deleted but not erased and the tenants' indexes, none
   // larger than its documents' chunk indexes, come on top. 0: no bound.
@@ -47,13 +47,13 @@ struct RemovedContext {
 //
 // Thread-safe. Last uses are written by Sweep: a crash makes contexts look as
 // old as at the sweep before.
-class ContextKeeper final : public GistStore {
+class RetentionManager final : public GistStore {
  public:
   using RemovedSink = std::function<void(const RemovedContext&)>;
 
   // Reads every record once. Both outlive the keeper.
-  static absl::StatusOr<std::unique_ptr<ContextKeeper>> Open(
-      GistStore& store, KeeperLimits limits, const WallClock& clock);
+  static absl::StatusOr<std::unique_ptr<RetentionManager>> Open(
+      GistStore& store, RetentionLimits limits, const WallClock& clock);
 
   // Called for what expires or is evicted from now on, on the thread that
   // deletes it. The sink calls no method of the keeper.
@@ -130,7 +130,8 @@ class ContextKeeper final : public GistStore {
   };
   using Entries = std::unordered_map<std::string, Entry>;
 
-  ContextKeeper(GistStore& store, KeeperLimits limits, const WallClock& clock)
+  RetentionManager(GistStore& store, RetentionLimits limits,
+                   const WallClock& clock)
       : store_(store), limits_(limits), clock_(clock) {}
 
   // All below want mutex_.
@@ -155,7 +156,7 @@ class ContextKeeper final : public GistStore {
   absl::StatusOr<bool> RemoveIfExpired(const std::string& context_id);
 
   GistStore& store_;
-  const KeeperLimits limits_;
+  const RetentionLimits limits_;
   const WallClock& clock_;
   std::mutex writing_;  // one change at a time; taken before mutex_
   RemovedSink on_removed_;

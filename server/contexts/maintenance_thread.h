@@ -6,11 +6,11 @@
 #include <mutex>
 #include <thread>
 
-#include "server/contexts/context_keeper.h"
+#include "server/contexts/retention_manager.h"
 
 namespace gist {
 
-struct SweeperOptions {
+struct MaintenanceOptions {
   std::chrono::milliseconds sweep_every = std::chrono::seconds(10);
   // What was deleted leaves the database's files within this time and what the
   // rewriting takes.
@@ -20,21 +20,21 @@ struct SweeperOptions {
 
 // Logs what fails and tries again the next time. Ends, with a last sweep, with
 // the object.
-class Sweeper {
+class MaintenanceThread {
  public:
   // `keeper` outlives it.
-  Sweeper(ContextKeeper& keeper, SweeperOptions options);
-  ~Sweeper();
-  Sweeper(const Sweeper&) = delete;
-  Sweeper& operator=(const Sweeper&) = delete;
+  MaintenanceThread(RetentionManager& keeper, MaintenanceOptions options);
+  ~MaintenanceThread();
+  MaintenanceThread(const MaintenanceThread&) = delete;
+  MaintenanceThread& operator=(const MaintenanceThread&) = delete;
 
  private:
   void Run();
   void Sweep();
   void Erase();
 
-  ContextKeeper& keeper_;
-  const SweeperOptions options_;
+  RetentionManager& keeper_;
+  const MaintenanceOptions options_;
   std::mutex mutex_;
   std::condition_variable stopped_;
   bool stopping_ = false;

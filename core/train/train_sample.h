@@ -22,7 +22,7 @@ struct NeedleUnit {
 
 // The tasks of one document. Their needles lie in `units`, which a document
 // holds in this order with other text between.
-struct Lesson {
+struct TrainSample {
   TaskSet set;
   std::vector<NeedleUnit> units;
 };
@@ -45,7 +45,7 @@ class LessonWriter {
 
   // kInvalidArgument: a needle that is longer than a segment; text that is not
   // UTF-8.
-  absl::StatusOr<Lesson> Next(Rng& rng) const;
+  absl::StatusOr<TrainSample> Next(Rng& rng) const;
   // The language of the next tasks: languages come as often as in Next.
   std::string NextLanguage(Rng& rng) const {
     return source_.NextTasks(rng).language;

@@ -1,4 +1,4 @@
-#include "server/training/promoter.h"
+#include "server/training/adapter_registry.h"
 
 #include <future>
 #include <memory>
@@ -14,7 +14,7 @@ class UseAdapterJob : public Job {
  public:
   UseAdapterJob(std::string folder, std::promise<absl::Status> done)
       : folder_(std::move(folder)), done_(std::move(done)) {}
-  Lane lane() const override { return Lane::kAdapter; }
+  QueueClass queue_class() const override { return QueueClass::kAdapter; }
   absl::StatusOr<Next> Step(Engine& engine, int) override {
     GIST_RETURN_IF_ERROR(engine.UseAdapter(folder_));
     return Next::kDone;
@@ -28,13 +28,13 @@ class UseAdapterJob : public Job {
 
 }  // namespace
 
-Promoter::Promoter(Scheduler& scheduler, AdapterStore& store,
-                   std::string configured)
+AdapterRegistry::AdapterRegistry(Scheduler& scheduler, AdapterStore& store,
+                                 std::string configured)
     : scheduler_(scheduler),
       store_(store),
       configured_(std::move(configured)) {}
 
-absl::Status Promoter::UseFolder(const std::string& folder) {
+absl::Status AdapterRegistry::UseFolder(const std::string& folder) {
   std::promise<absl::Status> promise;
   std::future<absl::Status> done = promise.get_future();
   GIST_RETURN_IF_ERROR(scheduler_.Submit(
@@ -42,7 +42,7 @@ absl::Status Promoter::UseFolder(const std::string& folder) {
   return done.get();
 }
 
-absl::StatusOr<std::string> Promoter::FolderOfLast(
+absl::StatusOr<std::string> AdapterRegistry::FolderOfLast(
     const std::vector<std::string>& history) const {
   if (history.empty()) return configured_;
   GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
@@ -52,7 +52,7 @@ absl::StatusOr<std::string> Promoter::FolderOfLast(
 
 // The engine first: it checks the adapter. If the history cannot be written the
 // engine goes back, so that both always say the same.
-absl::Status Promoter::Switch(std::vector<std::string> history) {
+absl::Status AdapterRegistry::Switch(std::vector<std::string> history) {
   GIST_ASSIGN_OR_RETURN(const auto before, HistoryInUse());
   GIST_ASSIGN_OR_RETURN(const std::string folder, FolderOfLast(history));
   GIST_RETURN_IF_ERROR(UseFolder(folder));
@@ -66,12 +66,12 @@ absl::Status Promoter::Switch(std::vector<std::string> history) {
   return written;
 }
 
-absl::StatusOr<std::vector<std::string>> Promoter::HistoryInUse() const {
+absl::StatusOr<std::vector<std::string>> AdapterRegistry::HistoryInUse() const {
   if (!restored_) return std::vector<std::string>();
   return store_.History();
 }
 
-absl::Status Promoter::Restore() {
+absl::Status AdapterRegistry::Restore() {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(const auto history, store_.History());
   restored_ = true;
@@ -84,7 +84,8 @@ absl::Status Promoter::Restore() {
                 used);
 }
 
-absl::StatusOr<AdapterVersion> Promoter::PromoteLocked(std::string_view title) {
+absl::StatusOr<AdapterVersion> AdapterRegistry::PromoteLocked(
+    std::string_view title) {
   GIST_ASSIGN_OR_RETURN(AdapterVersion version, store_.Find(title));
   GIST_ASSIGN_OR_RETURN(auto history, store_.History());
   const bool is_last = !history.empty() && history.back() == version.Title();
@@ -94,13 +95,14 @@ absl::StatusOr<AdapterVersion> Promoter::PromoteLocked(std::string_view title) {
   return version;
 }
 
-absl::StatusOr<AdapterVersion> Promoter::Promote(std::string_view title) {
+absl::StatusOr<AdapterVersion> AdapterRegistry::Promote(
+    std::string_view title) {
   const std::scoped_lock lock(mutex_);
   return PromoteLocked(title);
 }
 
-absl::StatusOr<AdapterVersion> Promoter::PromoteOver(std::string_view expected,
-                                                     std::string_view title) {
+absl::StatusOr<AdapterVersion> AdapterRegistry::PromoteOver(
+    std::string_view expected, std::string_view title) {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
   const std::string in_use = history.empty() ? "" : history.back();
@@ -113,7 +115,7 @@ absl::StatusOr<AdapterVersion> Promoter::PromoteOver(std::string_view expected,
   return PromoteLocked(title);
 }
 
-absl::StatusOr<std::string> Promoter::Rollback() {
+absl::StatusOr<std::string> AdapterRegistry::Rollback() {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(auto history, HistoryInUse());
   if (history.empty()) {
@@ -126,13 +128,13 @@ absl::StatusOr<std::string> Promoter::Rollback() {
   return title;
 }
 
-absl::StatusOr<std::string> Promoter::InUse() const {
+absl::StatusOr<std::string> AdapterRegistry::InUse() const {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
   return history.empty() ? std::string() : history.back();
 }
 
-absl::StatusOr<std::string> Promoter::FolderInUse() const {
+absl::StatusOr<std::string> AdapterRegistry::FolderInUse() const {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
   return FolderOfLast(history);

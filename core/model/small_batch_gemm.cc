@@ -1,4 +1,4 @@
-#include "core/model/few_rows.h"
+#include "core/model/small_batch_gemm.h"
 
 namespace gist {
 namespace {
@@ -76,14 +76,14 @@ GIST_INLINE void Columns(const float* x, int64_t rows, const T* w, int64_t in,
 #define GIST_CLONES
 #endif
 
-GIST_CLONES void MultiplyFewRows(const float* x, int64_t rows, const float* w,
-                                 int64_t in, int64_t begin, int64_t end,
-                                 float* y, int64_t out) {
+GIST_CLONES void SmallBatchGemm(const float* x, int64_t rows, const float* w,
+                                int64_t in, int64_t begin, int64_t end,
+                                float* y, int64_t out) {
   Columns(x, rows, w, in, begin, end, y, out);
 }
-GIST_CLONES void MultiplyFewRows(const float* x, int64_t rows,
-                                 const uint16_t* w, int64_t in, int64_t begin,
-                                 int64_t end, float* y, int64_t out) {
+GIST_CLONES void SmallBatchGemm(const float* x, int64_t rows, const uint16_t* w,
+                                int64_t in, int64_t begin, int64_t end,
+                                float* y, int64_t out) {
   Columns(x, rows, w, in, begin, end, y, out);
 }
 

@@ -13,7 +13,7 @@
 
 namespace gist {
 
-struct FrozenModel {
+struct BaseWeights {
   ModelConfig config;
   Weights weights;         // shared with the Transformer, or bfloat16 matrices
   at::Tensor frequencies;  // of RoPE
@@ -27,18 +27,18 @@ struct FrozenModel {
 };
 
 // Reads the shared prefix. Shares the transformer's weights.
-absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
+absl::StatusOr<BaseWeights> MakeFrozenModel(const Transformer& transformer,
                                             std::span<const int32_t> prefix);
 // The same with matrices copied to half the size: products are about twice as
 // fast where the processor has AVX-512 BF16.
-FrozenModel InBfloat16(FrozenModel model);
+BaseWeights InBfloat16(BaseWeights model);
 
 // The context KV of segments that are each read right after the shared prefix:
 // `ids` has whole segments of `segment_tokens` one after another. Returns
 // [segments, layers, 2 (key, value), kv_heads, segment_tokens, head_dim], keys
 // rotated to the positions after the prefix; half, as blobs are, unless `type`
 // says otherwise.
-at::Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
+at::Tensor ReadSegments(const BaseWeights& model, std::span<const int32_t> ids,
                         int segment_tokens, at::ScalarType type = at::kHalf);
 
 }  // namespace gist

@@ -23,7 +23,7 @@ struct CachedText {
   std::string owner;
   std::vector<int32_t> tokens;
   std::vector<std::string> document_ids;  // of the texts it was read from
-  // SequenceCache::Now() when the reading began: a document that was forgotten
+  // KvCachePool::Now() when the reading began: a document that was forgotten
   // since does not come back.
   uint64_t begun = UINT64_MAX;
 };
@@ -31,9 +31,9 @@ struct CachedText {
 // Least recently used first out. A sequence is lent, never shared: Take removes
 // it, and whoever took it puts it back. Bounded by what the sequences hold in
 // memory. Thread-safe.
-class SequenceCache {
+class KvCachePool {
  public:
-  explicit SequenceCache(int64_t max_bytes) : max_bytes_(max_bytes) {}
+  explicit KvCachePool(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
   // Null: not here.
   std::unique_ptr<Sequence> Take(std::string_view owner,

@@ -1,4 +1,4 @@
-#include "core/train/passes/frozen_model.h"
+#include "core/train/passes/base_weights.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -16,7 +16,7 @@ using at::Tensor;
 
 // Rows of `segments` segments as one batch.
 struct SegmentBatch {
-  const FrozenModel& model;
+  const BaseWeights& model;
   int64_t segments;
   int64_t tokens;     // of each
   Rotation rotation;  // [tokens, 1, head_dim / 2]
@@ -34,7 +34,7 @@ struct SegmentBatch {
   }
 };
 
-SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments,
+SegmentBatch MakeBatch(const BaseWeights& model, int64_t segments,
                        int64_t tokens) {
   const Rotation rotation = ForRowsFirst(
       RotationFrom(model.prefix_tokens, int(tokens), model.frequencies));
@@ -46,7 +46,7 @@ SegmentBatch MakeBatch(const FrozenModel& model, int64_t segments,
 
 }  // namespace
 
-absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
+absl::StatusOr<BaseWeights> MakeFrozenModel(const Transformer& transformer,
                                             std::span<const int32_t> prefix) {
   const Transformer::Parts& parts = transformer.parts();
   KvCache cache = transformer.NewCache();
@@ -54,9 +54,9 @@ absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
     const ForwardItem item{.cache = &cache, .ids = prefix};
     GIST_RETURN_IF_ERROR(transformer.Forward({&item, 1}).status());
   }
-  return Fence("frozen model", [&]() -> absl::StatusOr<FrozenModel> {
+  return Fence("frozen model", [&]() -> absl::StatusOr<BaseWeights> {
     const at::NoGradGuard no_grad;
-    FrozenModel model{.config = parts.config,
+    BaseWeights model{.config = parts.config,
                       .weights = parts.weights,
                       .frequencies = parts.frequencies,
                       .prefix_keys = {},
@@ -79,15 +79,15 @@ absl::StatusOr<FrozenModel> MakeFrozenModel(const Transformer& transformer,
   });
 }
 
-FrozenModel InBfloat16(FrozenModel model) {
+BaseWeights InBfloat16(BaseWeights model) {
   const at::NoGradGuard no_grad;
-  const auto narrow = [](FrozenMatrix& matrix) {
+  const auto narrow = [](Linear& matrix) {
     if (!matrix.values.defined()) return;  // quantized is smaller still
     matrix.values = matrix.values.to(at::kBFloat16);
   };
   narrow(model.weights.output);
   for (LayerWeights& layer : model.weights.layers) {
-    for (FrozenMatrix* matrix :
+    for (Linear* matrix :
          {&layer.query, &layer.key, &layer.value, &layer.output, &layer.gate,
           &layer.up, &layer.down}) {
       narrow(*matrix);
@@ -96,7 +96,7 @@ FrozenModel InBfloat16(FrozenModel model) {
   return model;
 }
 
-Tensor ReadSegments(const FrozenModel& model, std::span<const int32_t> ids,
+Tensor ReadSegments(const BaseWeights& model, std::span<const int32_t> ids,
                     int segment_tokens, at::ScalarType type) {
   const at::NoGradGuard no_grad;
   const ModelConfig& config = model.config;

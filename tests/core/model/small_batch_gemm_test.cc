@@ -1,5 +1,5 @@
 // The product for decoding against a plain loop in double precision.
-#include "core/model/few_rows.h"
+#include "core/model/small_batch_gemm.h"
 
 #include <gtest/gtest.h>
 
@@ -27,8 +27,8 @@ std::vector<float> Multiply(const std::vector<float>& x,
                             const std::vector<T>& w, int64_t first = kOut) {
   const int64_t rows = int64_t(x.size()) / kIn;
   std::vector<float> y(size_t(rows * kOut), NAN);
-  MultiplyFewRows(x.data(), rows, w.data(), kIn, 0, first, y.data(), kOut);
-  MultiplyFewRows(x.data(), rows, w.data(), kIn, first, kOut, y.data(), kOut);
+  SmallBatchGemm(x.data(), rows, w.data(), kIn, 0, first, y.data(), kOut);
+  SmallBatchGemm(x.data(), rows, w.data(), kIn, first, kOut, y.data(), kOut);
   return y;
 }
 

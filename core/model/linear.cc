@@ -1,4 +1,4 @@
-#include "core/model/frozen_matrix.h"
+#include "core/model/linear.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/model/few_rows.h"
+#include "core/model/small_batch_gemm.h"
 
 namespace gist {
 namespace {
@@ -79,7 +79,7 @@ Tensor FewRowsProduct(const Tensor& any_x, const Tensor& w) {
   const auto multiply = [&](const auto* matrix) {
     at::parallel_for(
         0, out, kValuesPerTask / in, [&](int64_t begin, int64_t end) {
-          MultiplyFewRows(from, rows, matrix, in, begin, end, to, out);
+          SmallBatchGemm(from, rows, matrix, in, begin, end, to, out);
         });
   };
   if (w.scalar_type() == at::kFloat) {
@@ -172,7 +172,7 @@ Tensor QuantizedMatrix::Gathered(const Tensor& ids) const {
   return values.to(device_);
 }
 
-Tensor Product(const Tensor& x, const FrozenMatrix& matrix) {
+Tensor Product(const Tensor& x, const Linear& matrix) {
   const auto multiply = [&](const Tensor& w) {
     if (IsForFewRows(x, w)) return FewRowsProduct(x, w);
     const at::ScalarType type = w.scalar_type();
@@ -187,7 +187,7 @@ Tensor Product(const Tensor& x, const FrozenMatrix& matrix) {
   return InSlices(*matrix.quantized, multiply);
 }
 
-Tensor Rows(const FrozenMatrix& matrix, const Tensor& ids) {
+Tensor Rows(const Linear& matrix, const Tensor& ids) {
   if (matrix.values.defined()) {
     return at::embedding(matrix.values, ids).to(at::kFloat);
   }

@@ -1,4 +1,4 @@
-#include "server/scheduling/sequence_cache.h"
+#include "server/scheduling/kv_cache_pool.h"
 
 #include "gtest/gtest.h"
 
@@ -12,20 +12,20 @@ struct Sized : Sequence {
   const int64_t bytes;
 };
 
-void Put(SequenceCache& cache, const std::string& owner, int32_t token,
+void Put(KvCachePool& cache, const std::string& owner, int32_t token,
          int64_t bytes) {
   cache.Put({owner, {token}, {"doc" + std::to_string(token)}},
             std::make_unique<Sized>(bytes));
 }
 
 // Its size, or 0 where it is not there. Takes it.
-int64_t Take(SequenceCache& cache, const std::string& owner, int32_t token) {
+int64_t Take(KvCachePool& cache, const std::string& owner, int32_t token) {
   const auto sequence = cache.Take(owner, std::vector<int32_t>{token});
   return sequence == nullptr ? 0 : sequence->kv_bytes();
 }
 
 TEST(SequenceCacheTest, GivesBackWhatWasPutOnceAndToItsOwnerAlone) {
-  SequenceCache cache(100);
+  KvCachePool cache(100);
   Put(cache, "a", 1, 10);
   EXPECT_EQ(cache.bytes(), 10);
   EXPECT_EQ(Take(cache, "b", 1), 0);
@@ -36,7 +36,7 @@ TEST(SequenceCacheTest, GivesBackWhatWasPutOnceAndToItsOwnerAlone) {
 }
 
 TEST(SequenceCacheTest, TheLeastRecentlyUsedGoesFirst) {
-  SequenceCache cache(30);
+  KvCachePool cache(30);
   for (const int32_t token : {1, 2, 3}) Put(cache, "", token, 10);
   Put(cache, "", 1, Take(cache, "", 1));  // used
   Put(cache, "", 4, 10);
@@ -47,7 +47,7 @@ TEST(SequenceCacheTest, TheLeastRecentlyUsedGoesFirst) {
 }
 
 TEST(SequenceCacheTest, NeverHoldsMoreThanItsBound) {
-  SequenceCache cache(30);
+  KvCachePool cache(30);
   Put(cache, "", 1, 10);
   Put(cache, "", 2, 31);  // larger than the whole: the others stay
   EXPECT_EQ(cache.bytes(), 10);
@@ -56,13 +56,13 @@ TEST(SequenceCacheTest, NeverHoldsMoreThanItsBound) {
   EXPECT_EQ(Take(cache, "", 1), 0);
   Put(cache, "", 3, 20);  // in place of the one of the same key
   EXPECT_EQ(cache.bytes(), 20);
-  SequenceCache none(0);
+  KvCachePool none(0);
   Put(none, "", 1, 1);
   EXPECT_EQ(Take(none, "", 1), 0);
 }
 
 TEST(SequenceCacheTest, ForgetsWhatWasReadFromADocument) {
-  SequenceCache cache(100);
+  KvCachePool cache(100);
   Put(cache, "a", 1, 10);
   Put(cache, "b", 1, 10);
   cache.Put({"", {1, 2}, {"doc1", "doc2"}}, std::make_unique<Sized>(10));
