@@ -55,7 +55,7 @@ run_gistd() {
   install -D "$1" "$tree/opt/gistd/build/release/gistd"
   install -D "$2" "$tree/opt/gistd/build/release/gist"
   mkdir -p "$tree/opt/gistd/adapters"
-  cp -r adapters/default adapters/presets adapters/reader "$tree/opt/gistd/adapters/"
+  cp -r adapters/default adapters/presets adapters/answer "$tree/opt/gistd/adapters/"
   mkdir -p "$folder/volume"
   rm -rf "${folder:?}/volume/"*
   chown 5000:5000 "$folder/volume"

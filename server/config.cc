@@ -252,7 +252,7 @@ Config DefaultConfig(std::string_view home) {
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
   config.adapter = fmt::format("{}/adapters/default", home);
-  config.reader = fmt::format("{}/adapters/reader", home);
+  config.reader = fmt::format("{}/adapters/answer", home);
   config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;
