@@ -1,8 +1,9 @@
 // The seam between serving and the model: a step machine over plain data.
 //
-// A caller never sees a tensor. A Sequence holds its KV cache inside; no call
-// runs longer than one prefill chunk, one decode step or one gist pass, so that
-// whoever owns the engine can interleave requests and stop any of them.
+// A caller never sees a tensor: a DocumentSequence or PromptSequence holds its
+// KV cache inside. No call runs longer than one prefill chunk, one decode step
+// or one gist pass. The scheduler can therefore interleave requests and stop
+// any of them between two calls.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +22,10 @@
 
 namespace gist {
 
-// The base model, which never changes while the process runs.
+// The base model. It is constant for the life of the process.
 struct ModelInfo {
   std::string name;          // general.name of the file
-  std::string architecture;  // "llama"
+  std::string architecture;  // the name in core/model/architecture.h
   std::string fingerprint;   // lower-case hex SHA-256 of the weights file
   std::string device;        // "cpu", "cuda:0"
   int layers = 0;
@@ -36,70 +37,80 @@ struct ModelInfo {
   int max_context_tokens = 0;  // positions that the model was trained on
   int prefix_tokens = 0;       // the shared prefix in front of every prompt
   int64_t weight_bytes = 0;    // held in memory
-  int kv_value_bytes = 4;      // of a key's or value's number, in memory
+  int kv_value_bytes = 4;      // bytes of one number of a key or value
 
-  // Keys and values of `tokens` tokens at 16 bits a value, in bytes: the unit
-  // in which gist and full-context caches are compared.
+  // Bytes of the keys and values of `tokens` tokens at 16 bits a number. Gist
+  // and full-context caches are compared in this unit.
   int64_t KvBytes(int64_t tokens) const {
     return tokens * layers * 2 * kv_heads * head_dim * 2;
   }
-  // The same as they are held in memory.
+  // Bytes of the same keys and values as the engine holds them in memory.
   int64_t KvMemoryBytes(int64_t tokens) const {
     return KvBytes(tokens) / 2 * kv_value_bytes;
   }
-  // Could `gists` be this model's? Their sizes say so; who made them, only the
-  // fingerprint tells.
+  // True if `gists` has this model's layers, KV heads and head size. It does
+  // not prove the origin: compare fingerprints for that.
   bool HasShapeOf(const GistKv& gists) const {
     return gists.layers == layers && gists.kv_heads == kv_heads &&
            gists.head_dim == head_dim;
   }
 };
 
-// Gist embeddings and the LoRA that acts at gist positions only.
+// The gist adapter: gist embeddings, and a LoRA at gist positions only.
 struct AdapterInfo {
   std::string name;
   std::string fingerprint;       // lower-case hex SHA-256 of config and weights
   int gist_tokens = 0;           // default number of gists for a document
-  int gists_per_block = 0;       // g: the last block has those left over
+  int gists_per_block = 0;       // g; the last block may have fewer
   int block_overlap_tokens = 0;  // text left of its block that a gist also sees
   int segment_tokens = 0;        // 0: the whole document is one causal segment
   int max_document_tokens = 0;   // trained length; longer texts become groups
 };
 
-// LoRA that acts on question and answer, whatever they are asked of.
+// The answer adapter: a LoRA on question and answer.
 struct ReaderInfo {
-  std::string name;         // empty: the engine has none
+  std::string name;         // empty: none is loaded
   std::string fingerprint;  // lower-case hex SHA-256 of config and weights
 };
 
-// Memory of the GPU that an engine runs on.
+// Memory of the engine's GPU.
 struct DeviceMemory {
   int64_t total_bytes = 0;
   int64_t used_bytes = 0;  // by all processes
   // Parts of used_bytes.
   int64_t weights_bytes = 0;    // of the base model
-  int64_t kv_bytes = 0;         // of all sequences that live
+  int64_t kv_bytes = 0;         // of all live sequences
   int64_t workspace_bytes = 0;  // activations, adapters, a training
   int64_t reserved_bytes = 0;   // free, and kept by the allocator for reuse
-  // The most that weights, kv and workspace were together since the last
-  // ForgetDevicePeak.
+  // Peak of weights, KV and workspace together since ForgetDevicePeak.
   int64_t peak_bytes = 0;
 
-  // The rest: the driver's, and other processes'.
+  // Memory of the driver and of other processes.
   int64_t other_bytes() const {
     return used_bytes - weights_bytes - kv_bytes - workspace_bytes -
            reserved_bytes;
   }
 };
 
-// A document being read, or a prompt being answered. Its KV lives inside the
-// engine that made it and dies with it. Not thread-safe.
-class Sequence {
+// A document that the engine reads in order to compress it. Its KV cache lives
+// inside the engine that made it and is freed with it. Not thread-safe.
+class DocumentSequence {
  public:
-  virtual ~Sequence() = default;
-  // Positions held, the shared prefix included.
+  virtual ~DocumentSequence() = default;
+  // Tokens of the document read so far; the shared prefix is not counted.
   virtual int tokens() const = 0;
-  // Memory that the KV cache really holds, in bytes.
+  // Memory that the KV cache holds, room for growth included, in bytes.
+  virtual int64_t kv_bytes() const = 0;
+};
+
+// A prompt that the engine answers. Its KV cache lives inside the engine that
+// made it and is freed with it. Not thread-safe.
+class PromptSequence {
+ public:
+  virtual ~PromptSequence() = default;
+  // Positions held: the shared prefix, loaded gists, text and answer.
+  virtual int tokens() const = 0;
+  // Memory that the KV cache holds, room for growth included, in bytes.
   virtual int64_t kv_bytes() const = 0;
 };
 
@@ -109,77 +120,84 @@ struct DecodedToken {
   std::string bytes;         // raw bytes; UTF-8 may be split between tokens
 };
 
-// Tokenize, model(), adapter(), reader(), device_memory() and StartTraining may
-// be called from any thread; all else by one thread at a time (the
-// scheduler's). A Sequence of another engine is a bug of the caller. Errors:
-// kInvalidArgument (input), kOutOfRange (the model's context is full),
-// kInternal (the backend threw).
+// Any thread may call Tokenize, TokenizeQuestion, model(), adapter(), reader(),
+// device_memory(), ForgetDevicePeak and StartTraining. One thread at a time
+// (the scheduler's) may call the rest. Sequences must come from this engine and
+// die before it. Errors: kInvalidArgument (input), kOutOfRange (the model's
+// context is full), kInternal (the backend threw).
 class Engine {
  public:
   virtual ~Engine() = default;
   virtual const ModelInfo& model() const = 0;
-  // The one in use now: UseAdapter may change it between two calls.
+  // The adapter of new documents. UseAdapter may change it between two calls.
   virtual AdapterInfo adapter() const = 0;
-  // The trained reader, which never changes while the process runs.
+  // The answer adapter. It is constant for the life of the process.
   virtual ReaderInfo reader() const { return {}; }
-  // Starts DeviceMemory::peak_bytes anew. Any thread.
+  // Restarts DeviceMemory::peak_bytes from the present use.
   virtual void ForgetDevicePeak() const {}
-  // Now. Nothing on a CPU, or where the device does not tell.
+  // Present use of the GPU; nothing on a CPU or without the device's figures.
   virtual std::optional<DeviceMemory> device_memory() const {
     return std::nullopt;
   }
 
-  // User text as ids: text that looks like a special token stays text.
-  // `text` is valid UTF-8.
+  // Token ids of user text, which must be valid UTF-8. Special tokens are not
+  // recognised: text that looks like one stays text.
   virtual absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const = 0;
-  // The question in the chat template's words: closes the user's turn and opens
-  // the assistant's.
+  // Token ids of the question in the chat template. They close the user's turn
+  // and open the assistant's.
   virtual absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const = 0;
 
-  // A document that will be compressed by the adapter of now, also if another
-  // one comes into use meanwhile; read in isolated segments of its
-  // segment_tokens.
-  virtual absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() = 0;
-  // A prompt: holds the shared prefix. Read causally.
-  virtual absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
+  // Starts a document. It is prefilled in isolated segments of segment_tokens.
+  // It keeps the present adapter even if UseAdapter changes the engine's.
+  virtual absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument() = 0;
+  // Starts a prompt, which holds the shared prefix. Attention is causal.
+  virtual absl::StatusOr<std::unique_ptr<PromptSequence>> StartPrompt(
       const Sampling& sampling) = 0;
 
-  // Tokens that one Prefill call takes at most.
+  // The most tokens that one Prefill call takes.
   virtual int max_chunk_tokens() const = 0;
-  // Appends 1 to max_chunk_tokens() tokens. Up to kLateTokens of a prompt may
-  // be read only by the next Decode, in one batch with other prompts'.
-  static constexpr int kLateTokens = 31;
-  virtual absl::Status Prefill(Sequence& sequence,
+  // Appends 1 to max_chunk_tokens() tokens to a document.
+  virtual absl::Status Prefill(DocumentSequence& document,
                                std::span<const int32_t> chunk) = 0;
-  // The gists of what a document sequence holds. `gist_tokens`: 1 or more.
-  virtual absl::StatusOr<GistKv> MakeGists(Sequence& document,
+  // Appends 1 to max_chunk_tokens() tokens to a prompt. A chunk of at most
+  // kLateTokens may wait for the next Decode, which then prefills those of all
+  // its prompts in one batch.
+  static constexpr int kLateTokens = 31;
+  virtual absl::Status Prefill(PromptSequence& prompt,
+                               std::span<const int32_t> chunk) = 0;
+  // Compresses the document's tokens into `gist_tokens` gists, 1 or more. The
+  // document stays usable for further calls.
+  virtual absl::StatusOr<GistKv> MakeGists(DocumentSequence& document,
                                            int gist_tokens) = 0;
-  // Appends gists to a prompt, at the positions after what it holds. May be
-  // called again for further documents. kInvalidArgument: shape of another
-  // model.
-  virtual absl::Status LoadGists(Sequence& prompt, const GistKv& gists) = 0;
-  // Cuts a prompt back to its first `tokens` positions, of which the last was
-  // given by Prefill, as if nothing had come behind them; it samples anew. More
-  // must be prefilled before it is decoded.
-  virtual absl::Status Rewind(Sequence& prompt, int tokens,
+  // Appends gists to a prompt, at the positions after its present ones. It may
+  // be called again for further documents. kInvalidArgument: gists have the
+  // shape of another model.
+  virtual absl::Status LoadGists(PromptSequence& prompt,
+                                 const GistKv& gists) = 0;
+  // Cuts a prompt back to its first `tokens` positions and restarts sampling.
+  // The last kept position must come from Prefill. Prefill at least one token
+  // before the next Decode.
+  virtual absl::Status Rewind(PromptSequence& prompt, int tokens,
                               const Sampling& sampling) = 0;
-  // From now on, up to a Rewind, the trained reader reads and answers; what the
-  // prompt holds is the frozen model's. kFailedPrecondition: there is none.
-  virtual absl::Status UseReader(Sequence& prompt) = 0;
-  // One token for each prompt, in one batch. Each has been prefilled.
+  // Applies the answer adapter to all later tokens, until Rewind. Tokens that
+  // the prompt already holds stay those of the base model.
+  // kFailedPrecondition: no answer adapter is loaded.
+  virtual absl::Status UseReader(PromptSequence& prompt) = 0;
+  // Decodes one token for each prompt, in one batch. kInvalidArgument: a prompt
+  // has not been prefilled.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
-      std::span<Sequence* const> prompts) = 0;
+      std::span<PromptSequence* const> prompts) = 0;
 
-  // Loads and checks the adapter in `folder`, then uses it for documents that
-  // start from now on. After an error the old one stays: kNotFound,
-  // kInvalidArgument, kDataLoss, kFailedPrecondition (of another model).
+  // Loads and checks the adapter in `folder`, then uses it for new documents.
+  // After an error the old one stays: kNotFound, kInvalidArgument, kDataLoss,
+  // kFailedPrecondition (of another model).
   virtual absl::Status UseAdapter(const std::string& folder) = 0;
-  // Starts a training, or goes on with the one in spec.folder. The trainer
-  // shares the model's weights and dies before the engine; it runs on a thread
-  // of its own while the engine serves. kInvalidArgument: the spec asks for
-  // what cannot be trained; kDataLoss: its checkpoint is damaged.
+  // Starts a training, or resumes the one in spec.folder. The trainer shares
+  // the model's weights and must die before the engine. It runs on its own
+  // thread while the engine serves. kInvalidArgument: the spec cannot be
+  // trained; kDataLoss: its checkpoint is damaged.
   virtual absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
       TrainSpec spec) = 0;
 };

@@ -89,49 +89,85 @@ std::vector<std::string> Words(std::string_view text) {
   return words;
 }
 
-class FakeSequence : public Sequence {
+// Positions of one live sequence, as part of the engine's counts.
+class FakeKv {
  public:
-  FakeSequence(const Sampling* how, AdapterInfo its_adapter, int tokens,
-               FakeEngineCounts& counts)
-      : is_document(how == nullptr),
-        sampling(how == nullptr ? Sampling() : *how),
-        adapter(std::move(its_adapter)),
-        counts_(counts) {
+  FakeKv(int tokens, FakeEngineCounts& counts) : counts_(counts) {
     ++counts_.live_sequences;
     Hold(tokens);
   }
-  ~FakeSequence() override {
+  ~FakeKv() {
     Hold(0);
     --counts_.live_sequences;
   }
-  int tokens() const override { return held_tokens; }
-  int64_t kv_bytes() const override { return held_tokens * kKvBytes; }
+  FakeKv(const FakeKv&) = delete;
+  FakeKv& operator=(const FakeKv&) = delete;
+  int tokens() const { return tokens_; }
+  int64_t bytes() const { return tokens_ * kKvBytes; }
   void Hold(int tokens) {
-    counts_.live_kv_bytes += int64_t(tokens - held_tokens) * kKvBytes;
+    counts_.live_kv_bytes += int64_t(tokens - tokens_) * kKvBytes;
     counts_.most_kv_bytes =
         std::max(counts_.most_kv_bytes.load(), counts_.live_kv_bytes.load());
-    held_tokens = tokens;
+    tokens_ = tokens;
   }
+  void Append(int tokens) { Hold(tokens_ + tokens); }
 
-  const bool is_document;
-  Sampling sampling;
+ private:
+  FakeEngineCounts& counts_;
+  int tokens_ = 0;
+};
+
+class FakeDocument : public DocumentSequence {
+ public:
+  FakeDocument(AdapterInfo its_adapter, int prefix_tokens,
+               FakeEngineCounts& counts)
+      : adapter(std::move(its_adapter)),
+        kv(prefix_tokens, counts),
+        prefix_tokens_(prefix_tokens) {}
+  int tokens() const override { return kv.tokens() - prefix_tokens_; }
+  int64_t kv_bytes() const override { return kv.bytes(); }
+
   const AdapterInfo adapter;  // of the document's start
-  int held_tokens = 0;
-  std::vector<std::string> facts;  // of gists that were loaded
+  FakeKv kv;                  // the shared prefix included
+  std::string text;
+
+ private:
+  const int prefix_tokens_;
+};
+
+}  // namespace
+
+class FakePrompt : public PromptSequence {
+ public:
+  FakePrompt(const Sampling& how, int prefix_tokens, FakeEngineCounts& counts)
+      : sampling(how), kv(prefix_tokens, counts) {}
+  int tokens() const override { return kv.tokens(); }
+  int64_t kv_bytes() const override { return kv.bytes(); }
+
+  Sampling sampling;
+  FakeKv kv;
+  std::vector<std::string> facts;  // of loaded gists
   std::string text;                // prefilled, before the question
   std::string question;
   bool in_question = false;
   bool trained_reader = false;
-  std::vector<int32_t> read;  // what text and question were made from
+  std::vector<int32_t> read;  // the tokens of text and question
   bool answering = false;
-  std::vector<std::string> answer;  // pieces, the next one first
+  std::vector<std::string> answer;  // pieces
   size_t next_piece = 0;
-
- private:
-  FakeEngineCounts& counts_;
 };
 
-std::string AnswerOf(const FakeSequence& prompt) {
+namespace {
+
+// As TorchEngine's: Engine requires sequences of this engine.
+FakeDocument& Fake(DocumentSequence& document) {
+  return static_cast<FakeDocument&>(document);
+}
+FakePrompt& Fake(PromptSequence& prompt) {
+  return static_cast<FakePrompt&>(prompt);
+}
+
+std::string AnswerOf(const FakePrompt& prompt) {
   std::vector<std::string> facts = prompt.facts;
   if (!prompt.text.empty()) {
     for (auto& fact : Facts(prompt.text)) facts.push_back(std::move(fact));
@@ -231,13 +267,13 @@ ReaderInfo FakeEngine::reader() const {
   return {"fake reader", Fingerprint("reader")};
 }
 
-absl::Status FakeEngine::UseReader(Sequence& prompt) {
+absl::Status FakeEngine::UseReader(PromptSequence& sequence) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("UseReader", false));
-  auto& fake = static_cast<FakeSequence&>(prompt);
-  // It reads the question, nothing before and nothing less.
-  if (fake.in_question) return absl::InternalError("reader: too late");
-  fake.trained_reader = true;
+  FakePrompt& prompt = Fake(sequence);
+  // The answer adapter must act on the whole question.
+  if (prompt.in_question) return absl::InternalError("reader: too late");
+  prompt.trained_reader = true;
   return absl::OkStatus();
 }
 
@@ -301,136 +337,151 @@ std::string FakeEngine::Piece(int32_t token) const {
   return words_.at(size_t(token - kFirstWord));
 }
 
-absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartDocument() {
+absl::StatusOr<std::unique_ptr<DocumentSequence>> FakeEngine::StartDocument() {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("StartDocument", false));
-  return std::make_unique<FakeSequence>(nullptr, adapter(),
-                                        model_.prefix_tokens, counts_);
+  return std::make_unique<FakeDocument>(adapter(), model_.prefix_tokens,
+                                        counts_);
 }
 
-absl::StatusOr<std::unique_ptr<Sequence>> FakeEngine::StartPrompt(
+absl::StatusOr<std::unique_ptr<PromptSequence>> FakeEngine::StartPrompt(
     const Sampling& sampling) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("StartPrompt", false));
-  return std::make_unique<FakeSequence>(&sampling, AdapterInfo(),
-                                        model_.prefix_tokens, counts_);
+  return std::make_unique<FakePrompt>(sampling, model_.prefix_tokens, counts_);
 }
 
-void FakeEngine::Read(Sequence& sequence,
+void FakeEngine::Read(FakePrompt& prompt,
                       std::span<const int32_t> tokens) const {
-  auto& fake = static_cast<FakeSequence&>(sequence);
   for (const int32_t token : tokens) {
-    fake.read.push_back(token);
+    prompt.read.push_back(token);
     if (token == kQuestionToken) {
-      fake.in_question = true;
-    } else if (fake.trained_reader && !fake.in_question) {
-      fake.text += "(text read by the trained reader)";
+      prompt.in_question = true;
+    } else if (prompt.trained_reader && !prompt.in_question) {
+      prompt.text += "(text read by the trained reader)";
     } else {
-      (fake.in_question ? fake.question : fake.text) += Piece(token);
+      (prompt.in_question ? prompt.question : prompt.text) += Piece(token);
     }
   }
-  fake.Hold(fake.held_tokens + int(tokens.size()));
+  prompt.kv.Append(int(tokens.size()));
 }
 
-absl::Status FakeEngine::Rewind(Sequence& prompt, int tokens,
+absl::Status FakeEngine::Rewind(PromptSequence& sequence, int tokens,
                                 const Sampling& sampling) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("Rewind", false));
-  auto& fake = static_cast<FakeSequence&>(prompt);
+  FakePrompt& prompt = Fake(sequence);
   const int kept = tokens - model_.prefix_tokens;
-  if (kept < 0 || kept > int(fake.read.size()) || !fake.facts.empty()) {
+  if (kept < 0 || kept > int(prompt.read.size()) || !prompt.facts.empty()) {
     return absl::InvalidArgumentError("rewind: behind what was prefilled");
   }
-  std::vector<int32_t> read = std::move(fake.read);
+  std::vector<int32_t> read = std::move(prompt.read);
   read.resize(size_t(kept));
-  fake.read.clear();
-  fake.text.clear();
-  fake.question.clear();
-  fake.answer.clear();
-  fake.in_question = fake.answering = fake.trained_reader = false;
-  fake.next_piece = 0;
-  fake.Hold(model_.prefix_tokens);
-  fake.sampling = sampling;
-  Read(fake, read);
+  prompt.read.clear();
+  prompt.text.clear();
+  prompt.question.clear();
+  prompt.answer.clear();
+  prompt.in_question = prompt.answering = prompt.trained_reader = false;
+  prompt.next_piece = 0;
+  prompt.kv.Hold(model_.prefix_tokens);
+  prompt.sampling = sampling;
+  Read(prompt, read);
   return absl::OkStatus();
 }
 
-absl::Status FakeEngine::Prefill(Sequence& sequence,
-                                 std::span<const int32_t> chunk) {
-  Call call(*this);
-  GIST_RETURN_IF_ERROR(call.Begin("Prefill", true));
-  auto& fake = static_cast<FakeSequence&>(sequence);
+absl::Status FakeEngine::CountPrefill(int held_tokens,
+                                      std::span<const int32_t> chunk) {
   if (chunk.empty() || int(chunk.size()) > options_.max_chunk_tokens) {
     return absl::InvalidArgumentError(
         fmt::format("prefill: a chunk of {} tokens, want 1 to {}", chunk.size(),
                     options_.max_chunk_tokens));
   }
-  if (fake.held_tokens + int(chunk.size()) > model_.max_context_tokens) {
+  if (held_tokens + int(chunk.size()) > model_.max_context_tokens) {
     return absl::OutOfRangeError("prefill: the context is full");
   }
-  Read(fake, chunk);
   ++counts_.prefills;
   counts_.prefill_tokens += int(chunk.size());
   return absl::OkStatus();
 }
 
-absl::StatusOr<GistKv> FakeEngine::MakeGists(Sequence& document,
+absl::Status FakeEngine::Prefill(DocumentSequence& sequence,
+                                 std::span<const int32_t> chunk) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("Prefill", true));
+  FakeDocument& document = Fake(sequence);
+  GIST_RETURN_IF_ERROR(CountPrefill(document.kv.tokens(), chunk));
+  for (const int32_t token : chunk) document.text += Piece(token);
+  document.kv.Append(int(chunk.size()));
+  return absl::OkStatus();
+}
+
+absl::Status FakeEngine::Prefill(PromptSequence& sequence,
+                                 std::span<const int32_t> chunk) {
+  Call call(*this);
+  GIST_RETURN_IF_ERROR(call.Begin("Prefill", true));
+  FakePrompt& prompt = Fake(sequence);
+  GIST_RETURN_IF_ERROR(CountPrefill(prompt.kv.tokens(), chunk));
+  Read(prompt, chunk);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GistKv> FakeEngine::MakeGists(DocumentSequence& sequence,
                                              int gist_tokens) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("MakeGists", true));
-  const auto& fake = static_cast<FakeSequence&>(document);
-  if (!fake.is_document || gist_tokens <= 0) {
+  const FakeDocument& document = Fake(sequence);
+  if (gist_tokens <= 0) {
     return absl::InvalidArgumentError(
-        fmt::format("gists: {} of a {}, want 1 or more of a document",
-                    gist_tokens, fake.is_document ? "document" : "prompt"));
+        fmt::format("gists: {}, want 1 or more", gist_tokens));
   }
   ++counts_.gist_passes;
-  return GistsOf(model_, fake.text, gist_tokens,
-                 MarkOf(fake.adapter.fingerprint));
+  return GistsOf(model_, document.text, gist_tokens,
+                 MarkOf(document.adapter.fingerprint));
 }
 
-absl::Status FakeEngine::LoadGists(Sequence& prompt, const GistKv& gists) {
+absl::Status FakeEngine::LoadGists(PromptSequence& sequence,
+                                   const GistKv& gists) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("LoadGists", false));
-  auto& fake = static_cast<FakeSequence&>(prompt);
+  FakePrompt& prompt = Fake(sequence);
   if (gists.layers != model_.layers || gists.kv_heads != model_.kv_heads ||
       gists.head_dim != model_.head_dim ||
       gists.keys.size() != gists.Elements() ||
       gists.values.size() != gists.Elements()) {
     return absl::InvalidArgumentError("gists: shape of another model");
   }
-  if (fake.held_tokens + gists.gist_tokens > model_.max_context_tokens) {
+  if (prompt.kv.tokens() + gists.gist_tokens > model_.max_context_tokens) {
     return absl::OutOfRangeError("gists: the context is full");
   }
-  ReadGists(gists, fake.facts);
-  fake.Hold(fake.held_tokens + gists.gist_tokens);
+  ReadGists(gists, prompt.facts);
+  prompt.kv.Append(gists.gist_tokens);
   ++counts_.loads;
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<DecodedToken>> FakeEngine::Decode(
-    std::span<Sequence* const> prompts) {
+    std::span<PromptSequence* const> sequences) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("Decode", true));
   ++counts_.decodes;
   counts_.largest_decode_batch =
-      std::max(counts_.largest_decode_batch.load(), int(prompts.size()));
+      std::max(counts_.largest_decode_batch.load(), int(sequences.size()));
   std::vector<DecodedToken> tokens;
-  for (Sequence* const prompt : prompts) {
-    auto& fake = static_cast<FakeSequence&>(*prompt);
-    if (!fake.answering) {
-      fake.answering = true;
-      GIST_ASSIGN_OR_RETURN(const auto ids, Tokenize(AnswerOf(fake)));
-      for (const int32_t id : ids) fake.answer.push_back(Piece(id));
+  for (PromptSequence* const sequence : sequences) {
+    FakePrompt& prompt = Fake(*sequence);
+    if (!prompt.answering) {
+      prompt.answering = true;
+      GIST_ASSIGN_OR_RETURN(const auto ids, Tokenize(AnswerOf(prompt)));
+      for (const int32_t id : ids) prompt.answer.push_back(Piece(id));
     }
-    if (fake.held_tokens >= model_.max_context_tokens) {
+    if (prompt.kv.tokens() >= model_.max_context_tokens) {
       return absl::OutOfRangeError("decode: the context is full");
     }
-    fake.Hold(fake.held_tokens + 1);
-    const bool ends = fake.next_piece == fake.answer.size();
-    tokens.push_back({int32_t(fake.next_piece), ends,
-                      ends ? "" : fake.answer[fake.next_piece]});
-    if (!ends) ++fake.next_piece;
+    prompt.kv.Append(1);
+    const bool ends = prompt.next_piece == prompt.answer.size();
+    tokens.push_back({int32_t(prompt.next_piece), ends,
+                      ends ? "" : prompt.answer[prompt.next_piece]});
+    if (!ends) ++prompt.next_piece;
   }
   return tokens;
 }

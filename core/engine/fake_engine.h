@@ -1,13 +1,13 @@
 // An engine without a model, for tests and for builds without LibTorch.
 //
-// It "reads" for secret passkeys: a document's gists carry the passkey found in
-// it ("secret passkey is XXXXXX"), or six digits of the text's hash where there
-// is none. An answer names what the loaded gists and the prefilled text carry,
+// It looks for secret passkeys. A document's gists carry the passkey in it
+// ("secret passkey is XXXXXX"), or six digits of the text's hash without one.
+// An answer lists the passkeys of the loaded gists and of the prefilled text,
 // in that order, and repeats the question:
 //   "Found 123456, #a1b2c3. You asked: What is it?"
-// So an answer is right only if the right gists, in the right order, and the
-// right question arrived. Gists are small whole numbers: every encoding keeps
-// them exactly. Their values also carry a mark of the adapter that made them.
+// An answer is therefore correct only if the right gists, in the right order,
+// and the right question arrived. Gists are small whole numbers, which every
+// encoding keeps exactly. Their values also carry a mark of their adapter.
 #pragma once
 
 #include <atomic>
@@ -26,6 +26,8 @@
 
 namespace gist {
 
+class FakePrompt;  // fake_engine.cc
+
 struct FakeEngineOptions {
   enum class Tokens { kBytes, kWords };
   Tokens tokens = Tokens::kWords;  // answers are decoded by the same unit
@@ -36,22 +38,21 @@ struct FakeEngineOptions {
   int gists_per_block = 2;
   int segment_tokens = 32;
   int max_document_tokens = 1000;
-  // A trained reader says "Read: " first.
+  // Answers through the answer adapter begin with "Read: ".
   bool has_reader = true;
   std::string model_seed = "fake";  // another seed: another fingerprint
   FakeTrainerOptions trainer = {};
-  // "cuda:0": plays a GPU of 24 GiB, of which 2 GB are another process's.
+  // "cuda:0" simulates a GPU of 24 GiB; another process holds 2 GB of it.
   std::string device = "cpu";
   std::chrono::microseconds step_delay{0};  // of Prefill, MakeGists, Decode
-  // Runs before each Prefill, MakeGists, LoadGists, Start{Document,Prompt},
-  // Decode and UseAdapter, on the engine's thread, with the call's name; an
-  // error becomes the call's result.
+  // Runs on the engine's thread before each call that one thread at a time may
+  // make, with the call's name. An error becomes the call's result.
   std::function<absl::Status(std::string_view call)> before_call = {};
 };
 
-// As a program that stands in for gistd wants them: an engine that plays
-// `device`. The environment's GIST_FAKE_STEP_MICROSECONDS is the step_delay of
-// engine and trainer.
+// Options of an engine that simulates `device`, for programs in place of gistd.
+// GIST_FAKE_STEP_MICROSECONDS in the environment sets step_delay of engine and
+// trainer.
 FakeEngineOptions FakeOptionsFor(const std::string& device);
 
 // Calls so far; may be read from any thread.
@@ -65,8 +66,8 @@ struct FakeEngineCounts {
   std::atomic<int> live_sequences{0};
   std::atomic<int64_t> live_kv_bytes{0};
   std::atomic<int64_t> most_kv_bytes{0};  // since ForgetDevicePeak
-  std::atomic<int> overlapping_calls{
-      0};  // two threads at once: the caller's bug
+  // Calls by two threads at once, a bug of the caller.
+  std::atomic<int> overlapping_calls{0};
 };
 
 class FakeEngine : public Engine {
@@ -85,34 +86,41 @@ class FakeEngine : public Engine {
       std::string_view text) const override;
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const override;
-  absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override;
-  absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
+  absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument() override;
+  absl::StatusOr<std::unique_ptr<PromptSequence>> StartPrompt(
       const Sampling& sampling) override;
   int max_chunk_tokens() const override { return options_.max_chunk_tokens; }
-  absl::Status Prefill(Sequence& sequence,
+  absl::Status Prefill(DocumentSequence& sequence,
                        std::span<const int32_t> chunk) override;
-  absl::StatusOr<GistKv> MakeGists(Sequence& document,
+  absl::Status Prefill(PromptSequence& sequence,
+                       std::span<const int32_t> chunk) override;
+  absl::StatusOr<GistKv> MakeGists(DocumentSequence& sequence,
                                    int gist_tokens) override;
-  absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
-  absl::Status Rewind(Sequence& prompt, int tokens,
+  absl::Status LoadGists(PromptSequence& sequence,
+                         const GistKv& gists) override;
+  absl::Status Rewind(PromptSequence& sequence, int tokens,
                       const Sampling& sampling) override;
-  absl::Status UseReader(Sequence& prompt) override;
+  absl::Status UseReader(PromptSequence& sequence) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
-      std::span<Sequence* const> prompts) override;
-  // A folder that a fake trainer wrote, or a real one's, which stands for the
-  // adapter of the start.
+      std::span<PromptSequence* const> sequences) override;
+  // Takes a folder of a fake trainer. A real adapter's folder stands for the
+  // first adapter.
   absl::Status UseAdapter(const std::string& folder) override;
   absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
       TrainSpec spec) override;
 
-  // The mark that gists of the adapter with this fingerprint carry.
+  // The mark in gists of the adapter with this fingerprint.
   static float MarkOf(std::string_view adapter_fingerprint);
 
   FakeEngineCounts& counts() { return counts_; }
 
  private:
   class Call;
-  void Read(Sequence& sequence, std::span<const int32_t> tokens) const;
+  // Counts a Prefill call of `chunk` after `held_tokens` positions, or refuses
+  // it.
+  absl::Status CountPrefill(int held_tokens, std::span<const int32_t> chunk);
+  // Appends tokens to a prompt's text or question.
+  void Read(FakePrompt& prompt, std::span<const int32_t> tokens) const;
   // The text of a token; thread-safe.
   std::string Piece(int32_t token) const;
 

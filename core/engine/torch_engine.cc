@@ -26,55 +26,73 @@ namespace {
 constexpr int kMaxChunkTokens = 256;
 constexpr int kMaxChunkTokensOnGpu = 1024;
 
-// Tells a tally of the engine's what it holds.
-class Counted : public Sequence {
+// One sequence's share of the engine's sum of KV bytes.
+class KvShare {
  public:
-  explicit Counted(std::atomic<int64_t>& total) : total_(total) {}
-  ~Counted() override { total_ -= told_; }
-  // After a call that may have changed what is held.
-  void UpdateGauge() {
-    const int64_t now = kv_bytes();
-    total_ += now - told_;
-    told_ = now;
+  explicit KvShare(std::atomic<int64_t>& sum) : sum_(sum) {}
+  ~KvShare() { sum_ -= bytes_; }
+  KvShare(const KvShare&) = delete;
+  KvShare& operator=(const KvShare&) = delete;
+  void Set(int64_t bytes) {
+    sum_ += bytes - bytes_;
+    bytes_ = bytes;
   }
 
  private:
-  std::atomic<int64_t>& total_;
-  int64_t told_ = 0;
+  std::atomic<int64_t>& sum_;
+  int64_t bytes_ = 0;
 };
 
-// Read in isolated segments: `segment` restarts from the shared prefix at each
-// border, while `plain` collects the whole document's keys before RoPE. Holds
-// its adapter, so that another one may come into use meanwhile.
-struct Document final : Counted {
+// Prefilled in isolated segments: `segment` restarts from the shared prefix at
+// each border, and `plain` collects the whole document's keys before RoPE. It
+// keeps its adapter alive after UseAdapter.
+struct Document final : DocumentSequence {
   Document(KvCache segment_cache, KvCache plain_cache,
            std::shared_ptr<const Adapter> its_adapter,
-           std::atomic<int64_t>& total)
-      : Counted(total),
-        segment(std::move(segment_cache)),
+           std::atomic<int64_t>& kv_bytes_sum)
+      : segment(std::move(segment_cache)),
         plain(std::move(plain_cache)),
-        adapter(std::move(its_adapter)) {}
+        adapter(std::move(its_adapter)),
+        share(kv_bytes_sum) {
+    UpdateShare();
+  }
   int tokens() const override { return plain.tokens(); }
   int64_t kv_bytes() const override { return segment.bytes() + plain.bytes(); }
+  // To be called after a change of the caches.
+  void UpdateShare() { share.Set(kv_bytes()); }
 
   KvCache segment;
   KvCache plain;
   const std::shared_ptr<const Adapter> adapter;
+  KvShare share;
 };
 
-struct Prompt final : Counted {
-  Prompt(KvCache prefix, const Sampling& sampling, std::atomic<int64_t>& total)
-      : Counted(total), cache(std::move(prefix)), sampler(sampling) {}
+struct Prompt final : PromptSequence {
+  Prompt(KvCache prefix, const Sampling& sampling,
+         std::atomic<int64_t>& kv_bytes_sum)
+      : cache(std::move(prefix)), sampler(sampling), share(kv_bytes_sum) {
+    UpdateShare();
+  }
   int tokens() const override { return cache.tokens() + int(unread.size()); }
   int64_t kv_bytes() const override { return cache.bytes(); }
+  // To be called after a change of the cache.
+  void UpdateShare() { share.Set(kv_bytes()); }
 
   KvCache cache;
   Sampler sampler;
-  std::vector<float> logits;              // of the last token read
-  std::vector<int32_t> unread;            // to be read by the next Decode
-  std::optional<int32_t> sampled;         // not wanted to be read yet
-  const TrainedReader* reader = nullptr;  // null: the frozen model reads
+  std::vector<float> logits;              // of the last token in `cache`
+  std::vector<int32_t> unread;            // waits for the next Decode
+  std::optional<int32_t> sampled;         // decoded, not yet in `unread`
+  const TrainedReader* reader = nullptr;  // null: the base model alone
+  KvShare share;
 };
+
+// The engine's own type of a sequence that it made. The casts are safe because
+// Engine requires sequences of this engine.
+Document& Own(DocumentSequence& document) {
+  return static_cast<Document&>(document);
+}
+Prompt& Own(PromptSequence& prompt) { return static_cast<Prompt&>(prompt); }
 
 std::string LastName(const std::string& folder) {
   return (std::filesystem::path(folder) / "").parent_path().filename().string();
@@ -116,46 +134,45 @@ class TorchEngine final : public Engine {
       std::string_view question) const override {
     return base_.chat.Question(question, *base_.tokenizer);
   }
-  absl::StatusOr<std::unique_ptr<Sequence>> StartDocument() override {
-    auto document = std::make_unique<Document>(
+  absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument() override {
+    return std::make_unique<Document>(
         prefix_.Clone(), base_.transformer->NewCache(), adapter_, kv_bytes_);
-    document->UpdateGauge();
-    return document;
   }
-  absl::StatusOr<std::unique_ptr<Sequence>> StartPrompt(
+  absl::StatusOr<std::unique_ptr<PromptSequence>> StartPrompt(
       const Sampling& sampling) override {
-    auto prompt =
-        std::make_unique<Prompt>(prefix_.Clone(), sampling, kv_bytes_);
-    prompt->UpdateGauge();
-    return prompt;
+    return std::make_unique<Prompt>(prefix_.Clone(), sampling, kv_bytes_);
   }
   int max_chunk_tokens() const override {
     return model_info_.device == "cpu" ? kMaxChunkTokens : kMaxChunkTokensOnGpu;
   }
 
-  absl::Status Prefill(Sequence& sequence,
+  absl::Status Prefill(DocumentSequence& sequence,
                        std::span<const int32_t> chunk) override;
-  absl::StatusOr<GistKv> MakeGists(Sequence& document,
+  absl::Status Prefill(PromptSequence& sequence,
+                       std::span<const int32_t> chunk) override;
+  absl::StatusOr<GistKv> MakeGists(DocumentSequence& sequence,
                                    int gist_tokens) override;
-  absl::Status LoadGists(Sequence& prompt, const GistKv& gists) override;
-  absl::Status Rewind(Sequence& prompt, int tokens,
+  absl::Status LoadGists(PromptSequence& sequence,
+                         const GistKv& gists) override;
+  absl::Status Rewind(PromptSequence& sequence, int tokens,
                       const Sampling& sampling) override;
-  absl::Status UseReader(Sequence& prompt) override;
+  absl::Status UseReader(PromptSequence& sequence) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
-      std::span<Sequence* const> prompts) override;
+      std::span<PromptSequence* const> sequences) override;
   absl::Status UseAdapter(const std::string& folder) override;
   absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
       TrainSpec spec) override;
 
  private:
   absl::Status LoadReader(const std::string& folder);
+  absl::Status CheckChunk(std::span<const int32_t> chunk) const;
   absl::Status CheckRoom(int held, size_t more) const;
   absl::Status PrefillDocument(Document& document,
                                std::span<const int32_t> chunk);
   absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
   absl::Status Read(std::span<Prompt* const> prompts);
   absl::Status ReadAll(Prompt& prompt);
-  absl::Status ReadPending(std::span<Sequence* const> prompts);
+  absl::Status ReadPending(std::span<PromptSequence* const> sequences);
 
   const BaseModel base_;
   std::shared_ptr<const Adapter> adapter_;
@@ -252,18 +269,29 @@ absl::Status TorchEngine::CheckRoom(int held, size_t more) const {
       more, held, model_info_.max_context_tokens));
 }
 
-absl::Status TorchEngine::Prefill(Sequence& sequence,
-                                  std::span<const int32_t> chunk) {
-  if (chunk.empty() || chunk.size() > size_t(max_chunk_tokens())) {
-    return absl::InvalidArgumentError(fmt::format(
-        "prefill: {} tokens, want 1 to {}", chunk.size(), max_chunk_tokens()));
+absl::Status TorchEngine::CheckChunk(std::span<const int32_t> chunk) const {
+  if (!chunk.empty() && chunk.size() <= size_t(max_chunk_tokens())) {
+    return absl::OkStatus();
   }
-  auto* const document = dynamic_cast<Document*>(&sequence);
-  const absl::Status status =
-      document != nullptr
-          ? PrefillDocument(*document, chunk)
-          : PrefillPrompt(dynamic_cast<Prompt&>(sequence), chunk);
-  dynamic_cast<Counted&>(sequence).UpdateGauge();
+  return absl::InvalidArgumentError(fmt::format(
+      "prefill: {} tokens, want 1 to {}", chunk.size(), max_chunk_tokens()));
+}
+
+absl::Status TorchEngine::Prefill(DocumentSequence& sequence,
+                                  std::span<const int32_t> chunk) {
+  GIST_RETURN_IF_ERROR(CheckChunk(chunk));
+  Document& document = Own(sequence);
+  const absl::Status status = PrefillDocument(document, chunk);
+  document.UpdateShare();
+  return status;
+}
+
+absl::Status TorchEngine::Prefill(PromptSequence& sequence,
+                                  std::span<const int32_t> chunk) {
+  GIST_RETURN_IF_ERROR(CheckChunk(chunk));
+  Prompt& prompt = Own(sequence);
+  const absl::Status status = PrefillPrompt(prompt, chunk);
+  prompt.UpdateShare();
   return status;
 }
 
@@ -322,7 +350,7 @@ absl::Status TorchEngine::Read(std::span<Prompt* const> prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     prompts[i]->logits = std::move(logits[i]);
     prompts[i]->unread.clear();
-    prompts[i]->UpdateGauge();
+    prompts[i]->UpdateShare();
   }
   return absl::OkStatus();
 }
@@ -332,9 +360,9 @@ absl::Status TorchEngine::ReadAll(Prompt& prompt) {
   return prompt.unread.empty() ? absl::OkStatus() : Read(one);
 }
 
-absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
+absl::StatusOr<GistKv> TorchEngine::MakeGists(DocumentSequence& sequence,
                                               int gist_tokens) {
-  const auto& document = dynamic_cast<Document&>(sequence);
+  const Document& document = Own(sequence);
   const AdapterConfig& adapter = document.adapter->config();
   const MaskShape shape{.context_tokens = document.tokens(),
                         .gist_tokens = gist_tokens,
@@ -346,19 +374,20 @@ absl::StatusOr<GistKv> TorchEngine::MakeGists(Sequence& sequence,
                                        *document.adapter);
 }
 
-absl::Status TorchEngine::LoadGists(Sequence& sequence, const GistKv& gists) {
-  auto& prompt = dynamic_cast<Prompt&>(sequence);
+absl::Status TorchEngine::LoadGists(PromptSequence& sequence,
+                                    const GistKv& gists) {
+  Prompt& prompt = Own(sequence);
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
   const absl::Status status =
       base_.transformer->LoadGists(gists, &prompt.cache);
-  prompt.UpdateGauge();
+  prompt.UpdateShare();
   return status;
 }
 
-absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
+absl::Status TorchEngine::Rewind(PromptSequence& sequence, int tokens,
                                  const Sampling& sampling) {
-  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  Prompt& prompt = Own(sequence);
   if (tokens < prefix_.tokens() || tokens > prompt.tokens()) {
     return absl::InvalidArgumentError(
         fmt::format("rewind: to {} tokens, want {} to {}", tokens,
@@ -374,9 +403,9 @@ absl::Status TorchEngine::Rewind(Sequence& sequence, int tokens,
   return absl::OkStatus();
 }
 
-absl::Status TorchEngine::UseReader(Sequence& sequence) {
+absl::Status TorchEngine::UseReader(PromptSequence& sequence) {
   if (!reader_) return absl::FailedPreconditionError("no reader is loaded");
-  auto& prompt = dynamic_cast<Prompt&>(sequence);
+  Prompt& prompt = Own(sequence);
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
   prompt.reader = reader_.get();
   return absl::OkStatus();
@@ -384,10 +413,11 @@ absl::Status TorchEngine::UseReader(Sequence& sequence) {
 
 // What was sampled last is read only when another token is wanted, so that the
 // last token of an answer costs no forward pass.
-absl::Status TorchEngine::ReadPending(std::span<Sequence* const> sequences) {
+absl::Status TorchEngine::ReadPending(
+    std::span<PromptSequence* const> sequences) {
   std::vector<Prompt*> prompts;
-  for (Sequence* sequence : sequences) {
-    auto& prompt = dynamic_cast<Prompt&>(*sequence);
+  for (PromptSequence* sequence : sequences) {
+    Prompt& prompt = Own(*sequence);
     if (prompt.sampled) {
       GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), 1));
       prompt.unread = {*std::exchange(prompt.sampled, std::nullopt)};
@@ -398,11 +428,11 @@ absl::Status TorchEngine::ReadPending(std::span<Sequence* const> sequences) {
 }
 
 absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
-    std::span<Sequence* const> prompts) {
-  GIST_RETURN_IF_ERROR(ReadPending(prompts));
+    std::span<PromptSequence* const> sequences) {
+  GIST_RETURN_IF_ERROR(ReadPending(sequences));
   std::vector<DecodedToken> tokens;
-  for (Sequence* sequence : prompts) {
-    auto& prompt = dynamic_cast<Prompt&>(*sequence);
+  for (PromptSequence* sequence : sequences) {
+    Prompt& prompt = Own(*sequence);
     if (prompt.logits.empty()) {
       return absl::InvalidArgumentError(
           "decode: a prompt that was not prefilled");

@@ -65,7 +65,8 @@ absl::StatusOr<Job::Next> AskJob::Step(Engine& engine, int max_tokens) {
 }
 
 absl::Status AskJob::Start(Engine& engine) {
-  if (!Context().empty()) prompt_ = cache_.Take(OwnerOf(work_), Context());
+  if (!Context().empty())
+    prompt_ = cache_.TakePrompt(OwnerOf(work_), Context());
   if (prompt_ == nullptr) {
     GIST_ASSIGN_OR_RETURN(prompt_, engine.StartPrompt(work_.sampling));
     return absl::OkStatus();

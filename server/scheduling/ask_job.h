@@ -72,7 +72,7 @@ class AskJob : public Job {
   int64_t kv_tokens() const override;
   // Loads all gists, then reads.
   absl::StatusOr<Next> Step(Engine& engine, int max_tokens) override;
-  Sequence* prompt() override { return prompt_.get(); }
+  PromptSequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken& token) override;
   void End(const absl::Status& status) override;
   void OnContention() override { outcome_->alone = false; }
@@ -94,7 +94,7 @@ class AskJob : public Job {
   KvCachePool& cache_;
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point stepped_, first_token_, last_token_;  // last Step's end
-  std::unique_ptr<Sequence> prompt_;
+  std::unique_ptr<PromptSequence> prompt_;
   size_t loaded_gists_ = 0;   // of work_.gists
   size_t loaded_tokens_ = 0;  // of work_.tokens
   int64_t tokens_read_ = 0;

@@ -73,7 +73,7 @@ absl::Status CompressJob::Begin(Engine& engine) {
         "another adapter came into use while the document was compressed; try "
         "again");
   }
-  document_ = cache_.Take(OwnerOf(work_), GroupTokens());
+  document_ = cache_.TakeDocument(OwnerOf(work_), GroupTokens());
   if (document_ != nullptr) {
     done_ = GroupEnd();
     outcome_->cached_tokens += int64_t(GroupTokens().size());

@@ -82,8 +82,8 @@ class CompressJob : public Job {
   KvCachePool& cache_;
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point started_;
-  std::unique_ptr<Sequence> document_;  // the current group
-  size_t done_ = 0;                     // tokens read, or found read
+  std::unique_ptr<DocumentSequence> document_;  // the current group
+  size_t done_ = 0;                             // tokens read, or found read
   int64_t tokens_read_ = 0;
   std::vector<GistKv> parts_;  // of the groups that are done
 };

@@ -10,35 +10,52 @@ constexpr size_t kMostForgotten = 4096;  // documents, by name
 
 }  // namespace
 
-std::unique_ptr<Sequence> KvCachePool::Remove(Entries::iterator entry) {
+CachedSequence KvCachePool::Remove(Entries::iterator entry) {
   bytes_ -= entry->bytes;
-  std::unique_ptr<Sequence> sequence = std::move(entry->sequence);
+  CachedSequence sequence = std::move(entry->sequence);
   entries_.erase(entry);
   return sequence;
 }
 
+KvCachePool::Entries::iterator KvCachePool::Find(
+    std::string_view owner, std::span<const int32_t> tokens, size_t type) {
+  return std::ranges::find_if(entries_, [&](const Entry& entry) {
+    return entry.sequence.index() == type && entry.text.owner == owner &&
+           std::ranges::equal(entry.text.tokens, tokens);
+  });
+}
+
+template <typename Sequence>
 std::unique_ptr<Sequence> KvCachePool::Take(std::string_view owner,
                                             std::span<const int32_t> tokens) {
+  using Pointer = std::unique_ptr<Sequence>;
+  const size_t type = CachedSequence(Pointer()).index();
   const std::scoped_lock lock(mutex_);
-  std::unique_ptr<Sequence> sequence = Find(owner, tokens);
-  ++(sequence != nullptr ? hits_ : misses_);
-  return sequence;
+  const auto entry = Find(owner, tokens, type);
+  if (entry == entries_.end()) {
+    ++misses_;
+    return nullptr;
+  }
+  ++hits_;
+  return std::get<Pointer>(Remove(entry));
 }
 
-std::unique_ptr<Sequence> KvCachePool::Find(std::string_view owner,
-                                            std::span<const int32_t> tokens) {
-  const auto entry =
-      std::ranges::find_if(entries_, [&](const Entry& candidate) {
-        return candidate.text.owner == owner &&
-               std::ranges::equal(candidate.text.tokens, tokens);
-      });
-  return entry == entries_.end() ? nullptr : Remove(entry);
+std::unique_ptr<DocumentSequence> KvCachePool::TakeDocument(
+    std::string_view owner, std::span<const int32_t> tokens) {
+  return Take<DocumentSequence>(owner, tokens);
 }
 
-void KvCachePool::Put(CachedText text, std::unique_ptr<Sequence> sequence) {
-  const int64_t bytes = sequence->kv_bytes();
+std::unique_ptr<PromptSequence> KvCachePool::TakePrompt(
+    std::string_view owner, std::span<const int32_t> tokens) {
+  return Take<PromptSequence>(owner, tokens);
+}
+
+void KvCachePool::Put(CachedText text, CachedSequence sequence) {
+  const int64_t bytes =
+      std::visit([](const auto& held) { return held->kv_bytes(); }, sequence);
   const std::scoped_lock lock(mutex_);
-  Find(text.owner, text.tokens);
+  const auto same = Find(text.owner, text.tokens, sequence.index());
+  if (same != entries_.end()) Remove(same);
   if (bytes > max_bytes_ || IsForgotten(text)) return;
   while (bytes_ + bytes > max_bytes_) Remove(std::prev(entries_.end()));
   bytes_ += bytes;

@@ -1,5 +1,5 @@
-// Keys and values of texts that were read lately, so that the next question
-// about the same text, or its gists in another number, need not read it again.
+// KV caches of recent texts, for reuse by the next question about the same text
+// or by a compression of it into another number of gists.
 #pragma once
 
 #include <atomic>
@@ -11,71 +11,81 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "core/engine/engine.h"
 
 namespace gist {
 
-// What a sequence holds behind the shared prefix, and who may find it there.
+// The text behind the shared prefix in a sequence, and its owner.
 struct CachedText {
-  // Tenant and "/", and of a document its adapter's fingerprint behind it.
+  // Tenant and "/"; for a document also the adapter's fingerprint.
   std::string owner;
   std::vector<int32_t> tokens;
-  std::vector<std::string> document_ids;  // of the texts it was read from
-  // KvCachePool::Now() when the reading began: a document that was forgotten
-  // since does not come back.
+  std::vector<std::string> document_ids;  // documents that the text comes from
+  // KvCachePool::Now() at the start of the prefill. Forget also drops sequences
+  // of that document whose prefill began before it.
   uint64_t begun = UINT64_MAX;
 };
 
-// Least recently used first out. A sequence is lent, never shared: Take removes
-// it, and whoever took it puts it back. Bounded by what the sequences hold in
-// memory. Thread-safe.
+using CachedSequence = std::variant<std::unique_ptr<DocumentSequence>,
+                                    std::unique_ptr<PromptSequence>>;
+
+// A least-recently-used cache, bounded by the sequences' kv_bytes(). Sequences
+// are leased, never shared: Take removes one, and its user puts it back.
+// Lookup is linear in the number of entries. Thread-safe.
 class KvCachePool {
  public:
   explicit KvCachePool(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // Null: not here.
-  std::unique_ptr<Sequence> Take(std::string_view owner,
-                                 std::span<const int32_t> tokens);
-  // In place of one of the same owner and tokens. One that is larger than the
-  // bound is dropped.
-  void Put(CachedText text, std::unique_ptr<Sequence> sequence);
-  // Drops what was read from this document, also what is lent now.
+  // Null without an entry of this owner, text and type.
+  std::unique_ptr<DocumentSequence> TakeDocument(
+      std::string_view owner, std::span<const int32_t> tokens);
+  std::unique_ptr<PromptSequence> TakePrompt(std::string_view owner,
+                                             std::span<const int32_t> tokens);
+  // Replaces the entry of the same owner, text and type. A sequence larger than
+  // the bound is dropped.
+  void Put(CachedText text, CachedSequence sequence);
+  // Drops sequences of this document, leased ones at their Put.
   void Forget(std::string_view document_id);
-  // Drops all.
+  // Drops all entries.
   void Clear();
-  // Counts what was forgotten.
+  // Number of Forget calls so far.
   uint64_t Now() const;
   int64_t bytes() const;
   int64_t max_bytes() const { return max_bytes_; }
-  // Calls of Take so far that found something, and that did not.
+  // Take calls that found an entry, and those that found none.
   int64_t hits() const { return hits_; }
   int64_t misses() const { return misses_; }
 
  private:
   struct Entry {
     CachedText text;
-    std::unique_ptr<Sequence> sequence;
+    CachedSequence sequence;
     int64_t bytes = 0;
   };
   using Entries = std::list<Entry>;
 
-  // Want mutex_.
-  std::unique_ptr<Sequence> Find(std::string_view owner,
+  template <typename Sequence>
+  std::unique_ptr<Sequence> Take(std::string_view owner,
                                  std::span<const int32_t> tokens);
-  std::unique_ptr<Sequence> Remove(Entries::iterator entry);
+
+  // These require mutex_. `type`: index in CachedSequence.
+  Entries::iterator Find(std::string_view owner,
+                         std::span<const int32_t> tokens, size_t type);
+  CachedSequence Remove(Entries::iterator entry);
   bool IsForgotten(const CachedText& text) const;
 
   const int64_t max_bytes_;
   std::atomic<int64_t> hits_{0}, misses_{0};
-  mutable std::mutex mutex_;  // guards all below
+  mutable std::mutex mutex_;  // guards the members below
   int64_t bytes_ = 0;
-  Entries entries_;  // the latest first
+  Entries entries_;  // most recently used first
   uint64_t now_ = 0;
-  std::unordered_map<std::string, uint64_t> forgotten_;  // when, by document
-  uint64_t forgotten_all_ =
-      0;  // up to then, every document counts as forgotten
+  std::unordered_map<std::string, uint64_t> forgotten_;  // time by document
+  // All documents count as forgotten at this time.
+  uint64_t forgotten_all_ = 0;
 };
 
 }  // namespace gist

@@ -341,7 +341,7 @@ void Scheduler::Count(Entry& entry, int64_t tokens_left, int64_t read,
 void Scheduler::DecodeAll() {
   CheckCallers(running_);
   std::vector<Entry*> decoding;
-  std::vector<Sequence*> prompts;
+  std::vector<PromptSequence*> prompts;
   for (Entry& entry : running_) {
     if (entry.next != Job::Next::kDecode) continue;
     decoding.push_back(&entry);
@@ -366,7 +366,7 @@ void Scheduler::DecodeAll() {
 }
 
 absl::StatusOr<std::vector<DecodedToken>> Scheduler::Decode(
-    std::span<Sequence* const> prompts) {
+    std::span<PromptSequence* const> prompts) {
   auto tokens = Fence("decode", [&] { return engine_.Decode(prompts); });
   if (!tokens.ok() || tokens->size() == prompts.size()) return tokens;
   return absl::InternalError(fmt::format("decode: {} tokens for {} prompts",

@@ -45,8 +45,8 @@ class Job {
   // Reads at most `max_tokens`. After kResourceExhausted it may be called once
   // more, with fewer.
   virtual absl::StatusOr<Next> Step(Engine& engine, int max_tokens) = 0;
-  // The sequence to decode while the job wants kDecode.
-  virtual Sequence* prompt() { return nullptr; }
+  // The prompt to decode while the job wants kDecode.
+  virtual PromptSequence* prompt() { return nullptr; }
   // The token that was decoded for it.
   virtual absl::StatusOr<Next> Take(const DecodedToken& token);
   // Another job waits or runs beside it. Called again and again.
@@ -138,7 +138,7 @@ class Scheduler {
   absl::StatusOr<Job::Next> StepOnce(Entry& entry, int max_tokens);
   void DecodeAll();
   absl::StatusOr<std::vector<DecodedToken>> Decode(
-      std::span<Sequence* const> prompts);
+      std::span<PromptSequence* const> prompts);
   void Take(Entry& entry, const absl::StatusOr<DecodedToken>& token);
   void EndDone(std::deque<Entry>& entries);
 

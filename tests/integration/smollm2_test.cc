@@ -139,7 +139,7 @@ class DefaultAdapterTest : public testing::Test {
     EXPECT_TRUE(engine_->LoadGists(*prompt, gists).ok());
     EXPECT_TRUE(
         engine_->Prefill(*prompt, *engine_->TokenizeQuestion(question)).ok());
-    Sequence* batch[] = {prompt.get()};
+    PromptSequence* batch[] = {prompt.get()};
     Ids ids;
     while (ids.size() < limit) {
       const auto tokens = engine_->Decode(batch);

@@ -34,8 +34,8 @@ class TorchEngineTest : public testing::Test {
     return gists.ok() ? *std::move(gists) : GistKv();
   }
 
-  std::unique_ptr<Sequence> Prompt(const std::vector<GistKv>& gists,
-                                   const Ids& question) {
+  std::unique_ptr<PromptSequence> Prompt(const std::vector<GistKv>& gists,
+                                         const Ids& question) {
     auto prompt = engine_->StartPrompt({});
     EXPECT_TRUE(prompt.ok());
     for (const GistKv& kv : gists)
@@ -75,7 +75,7 @@ TEST_F(TorchEngineTest, AnswersABatchAsEachAlone) {
   const GistKv second = Compress(golden.Ids("other_context_ids"), 16);
   const auto alone = Prompt({first}, golden.Ids("question_ids"));
   const auto joined = Prompt({first, second}, golden.Ids("question_ids"));
-  const std::vector<Sequence*> batch = {alone.get(), joined.get()};
+  const std::vector<PromptSequence*> batch = {alone.get(), joined.get()};
   Ids alone_ids, joined_ids;
   for (int i = 0; i < 16; ++i) {
     const auto tokens = engine_->Decode(batch);
@@ -100,7 +100,7 @@ TEST_F(TorchEngineTest, WhatIsReadLateAnswersAsWhatIsReadAtOnce) {
   for (const int32_t id : question)
     ASSERT_TRUE(engine_->Prefill(**parted, {&id, 1}).ok());
   EXPECT_EQ(late->tokens(), (*parted)->tokens());
-  const std::vector<Sequence*> batch = {late.get(), parted->get()};
+  const std::vector<PromptSequence*> batch = {late.get(), parted->get()};
   for (const int32_t want : golden.Ids("answer_ids")) {
     const auto tokens = engine_->Decode(batch);
     ASSERT_TRUE(tokens.ok()) << tokens.status();
@@ -114,9 +114,9 @@ TEST_F(TorchEngineTest, ARewoundPromptAnswersAsANewOne) {
   const Golden golden("tiny/gists_blocks.safetensors");
   const Ids text = golden.Ids("context_ids"),
             question = golden.Ids("question_ids");
-  const auto answer = [&](Sequence& prompt) {
+  const auto answer = [&](PromptSequence& prompt) {
     EXPECT_TRUE(engine_->Prefill(prompt, question).ok());
-    const std::vector<Sequence*> batch = {&prompt};
+    const std::vector<PromptSequence*> batch = {&prompt};
     Ids ids;
     for (int i = 0; i < 16; ++i) ids.push_back((*engine_->Decode(batch))[0].id);
     return ids;
@@ -127,7 +127,7 @@ TEST_F(TorchEngineTest, ARewoundPromptAnswersAsANewOne) {
   ASSERT_TRUE(engine_->Prefill(*prompt, text).ok());
   ASSERT_TRUE(engine_->Rewind(*prompt, tokens, {}).ok());
   EXPECT_EQ(prompt->tokens(), tokens);
-  const std::vector<Sequence*> batch = {prompt.get()};
+  const std::vector<PromptSequence*> batch = {prompt.get()};
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
   EXPECT_EQ(answer(*prompt), want);
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Rewind(*prompt, 1000, {})));
@@ -148,7 +148,7 @@ TEST_F(TorchEngineTest, RefusesMisuse) {
   ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
   auto prompt = *engine_->StartPrompt({});
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Prefill(*prompt, {})));
-  const std::vector<Sequence*> batch = {prompt.get()};
+  const std::vector<PromptSequence*> batch = {prompt.get()};
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
   auto document = *engine_->StartDocument();
   ASSERT_TRUE(engine_->Prefill(*document, Ids{40, 41, 42}).ok());

@@ -92,8 +92,8 @@ class ReaderTrainerTest : public testing::Test {
 
 // The first token of each reader's answer to a question over the text itself.
 std::vector<int32_t> Answers(Engine& engine, const std::vector<bool>& trained) {
-  std::vector<std::unique_ptr<Sequence>> prompts;
-  std::vector<Sequence*> batch;
+  std::vector<std::unique_ptr<PromptSequence>> prompts;
+  std::vector<PromptSequence*> batch;
   for (size_t i = 0; i < trained.size(); ++i) {
     const Record record = Records()[2 * (i % 4)];
     prompts.push_back(*engine.StartPrompt({}));
@@ -162,9 +162,9 @@ TEST_F(ReaderTrainerTest, ARewoundPromptIsTheFrozenModelsAgain) {
   ASSERT_THAT(engine, IsOk());
   const auto question = *(*engine)->TokenizeQuestion("Key?");
   const auto text = *(*engine)->Tokenize(Records()[0].context);
-  const auto first_token = [&](Sequence& prompt) {
+  const auto first_token = [&](PromptSequence& prompt) {
     EXPECT_THAT((*engine)->Prefill(prompt, question), IsOk());
-    Sequence* const batch[] = {&prompt};
+    PromptSequence* const batch[] = {&prompt};
     return (*engine)->Decode(batch)->front().id;
   };
   const auto prompt = *(*engine)->StartPrompt({});

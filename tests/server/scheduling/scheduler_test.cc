@@ -103,7 +103,7 @@ class ScriptedJob : public Job {
     prompt_ = *std::move(prompt);
     return Next::kDecode;
   }
-  Sequence* prompt() override { return prompt_.get(); }
+  PromptSequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken&) override {
     journal_.Add(script_.name + " token");
     return ++taken_ < script_.tokens ? Next::kDecode : Next::kDone;
@@ -115,7 +115,7 @@ class ScriptedJob : public Job {
  private:
   const Script script_;
   Journal& journal_;
-  std::unique_ptr<Sequence> prompt_;
+  std::unique_ptr<PromptSequence> prompt_;
   int step_ = 0;
   int taken_ = 0;
   int64_t read_ = 0;
