@@ -53,7 +53,7 @@ endfunction()
 # What nearly every test includes, parsed once. -pthread in all: what links gRPC
 # has it, and the precompiled header is for the same flags alone. Tests are
 # compiled with few optimisations: most of their time goes into the compiler.
-set(GIST_TEST_OPTIONS -pthread $<$<CONFIG:Release>:-O1>)
+set(GIST_TEST_OPTIONS -pthread -Wno-missing-field-initializers -Wno-dangling-else $<$<CONFIG:Release>:-O1>)
 function(gist_test_headers)
   file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc" CONTENT "")
   add_library(gist_test_headers OBJECT "${CMAKE_CURRENT_BINARY_DIR}/test_headers.cc")

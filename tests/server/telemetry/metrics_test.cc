@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "server/contexts/instrumented_store.h"
+#include "server/readings.h"
 #include "server/support/process_memory.h"
 #include "server/telemetry/call_record.h"
 #include "server/telemetry/metric_names.h"
