@@ -11,6 +11,8 @@
 #include <utility>
 #include <variant>
 
+#include "absl/cleanup/cleanup.h"
+#include "core/base/clock.h"
 #include "core/base/status.h"
 #include "server/config.h"
 #include "server/contexts/backup.h"
@@ -139,8 +141,8 @@ absl::StatusOr<std::unique_ptr<Authenticator>> OpenAuthFile(
   return opened;
 }
 
-// Not ready, then refusing, then ending what still runs. A second signal skips
-// to the end.
+// Reports not ready, then refuses new work, then ends running work. A second
+// signal skips to the end.
 void Drain(const Config& config, StopSignals& signals, GrpcServer& server,
            TrainManager& trainings, Scheduler& scheduler) {
   const auto milliseconds = [](double seconds) {
@@ -164,17 +166,12 @@ void Drain(const Config& config, StopSignals& signals, GrpcServer& server,
   SPDLOG_INFO("gistd stopped");
 }
 
-absl::Status Serve(const Config& config, StopSignals& signals) {
-  signals.SetEndsAtOnce(true);
-  Metrics metrics;
-  Readiness readiness;
-  GIST_ASSIGN_OR_RETURN(const auto authenticator, OpenAuthFile(config));
-  const TlsFiles tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
-  GIST_RETURN_IF_ERROR(CheckTlsFiles(tls));
-  const Gate gate(authenticator.get(), config.open_health);
-  // Before the model: probes see a server that lives and is not ready yet.
-  GIST_ASSIGN_OR_RETURN(const auto admin,
-                        ServeAdmin(config, metrics, readiness));
+// Opens the store, loads the model, opens `server` to calls and serves until a
+// signal. `listening` ends the line that says ready.
+absl::Status LoadAndServe(const Config& config, StopSignals& signals,
+                          Metrics& metrics, GrpcServer& server,
+                          std::string_view listening) {
+  const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(auto opened, OpenGistStore(config.data_dir));
   const auto files = CountStore(std::move(opened), metrics);
   const SystemWallClock clock;
@@ -217,33 +214,52 @@ absl::Status Serve(const Config& config, StopSignals& signals) {
       metrics.ReadFrom([&] { return ReadServer(pipeline, config.data_dir); });
   Trainings trainings(config, scheduler);
   GIST_RETURN_IF_ERROR(trainings.Start(config, *engine, metrics));
-  const int max_threads = std::min(config.limits.max_queue, 4096) * 2 + 64;
+  // Calls end before the parts that they use.
+  const absl::Cleanup shutdown = [&server] { server.Shutdown(); };
+  server.Open({pipeline,
+               TrainServiceParts{*trainings.manager, trainings.datasets,
+                                 trainings.adapters, trainings.promoter},
+               config.backup_dir.empty() ? nullptr : &backups});
+  SPDLOG_INFO(
+      "gistd ready listen={} {} model={:?} adapter={:?} contexts={} "
+      "seconds={:.1f}",
+      server.address(), listening, engine->model().name, engine->adapter().name,
+      contexts, SecondsSince(start));
+  Drain(config, signals, server, *trainings.manager, scheduler);
+  return absl::OkStatus();
+}
+
+// Both ports listen before the model loads: probes see a live server that is
+// not ready, and calls get MODEL_LOADING.
+absl::Status Serve(const Config& config, StopSignals& signals) {
+  signals.SetEndsAtOnce(true);
+  Metrics metrics;
+  Readiness readiness;
+  GIST_ASSIGN_OR_RETURN(const auto authenticator, OpenAuthFile(config));
+  const TlsFiles tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
+  GIST_RETURN_IF_ERROR(CheckTlsFiles(tls));
+  const Gate gate(authenticator.get(), config.open_health);
+  GIST_ASSIGN_OR_RETURN(const auto admin,
+                        ServeAdmin(config, metrics, readiness));
   GIST_ASSIGN_OR_RETURN(
       const auto server,
-      GrpcServer::Start(
-          pipeline, metrics,
+      GrpcServer::Listen(
+          metrics,
           {.listen = config.listen,
-           .max_threads = max_threads,
-           .is_training =
-               [&trainings] { return trainings.manager->IsTraining(); },
+           .max_threads = std::min(config.limits.max_queue, 4096) * 2 + 64,
+           .has_training = true,
            .tls = tls,
            .gate = &gate,
            .readiness = &readiness,
            .has_reflection = authenticator == nullptr || config.open_reflection,
-           .has_channelz = config.channelz,
-           .backups = config.backup_dir.empty() ? nullptr : &backups},
-          MakeTrainingService({*trainings.manager, trainings.datasets,
-                               trainings.adapters, trainings.promoter, metrics,
-                               gate})));
-  SPDLOG_INFO(
-      "gistd ready listen={} tls={} auth={} admin={} model={:?} adapter={:?} "
-      "contexts={}",
-      server->address(), !config.tls_cert.empty(), authenticator != nullptr,
-      admin == nullptr ? "off" : admin->address(), engine->model().name,
-      engine->adapter().name, contexts);
-
-  Drain(config, signals, *server, *trainings.manager, scheduler);
-  return absl::OkStatus();
+           .has_channelz = config.channelz}));
+  SPDLOG_INFO("gistd loading model={:?} listen={}", config.model,
+              server->address());
+  return LoadAndServe(
+      config, signals, metrics, *server,
+      fmt::format("tls={} auth={} admin={}", !config.tls_cert.empty(),
+                  authenticator != nullptr,
+                  admin == nullptr ? "off" : admin->address()));
 }
 
 absl::Status Restore(const Config& config) {

@@ -32,19 +32,21 @@ class Refusal : public grpc::ServerWriteReactor<v1h::HealthCheckResponse> {
 
 class HealthImpl;
 
-// One Watch call. Keeps the latest status that is not sent yet: who reads
-// slowly misses what was in between.
+// One Watch call. Keeps the latest status that is not sent yet: a slow reader
+// misses the ones between.
 class Watcher : public grpc::ServerWriteReactor<v1h::HealthCheckResponse> {
  public:
-  Watcher(HealthImpl& owner, Status status, bool is_known)
-      : owner_(owner), is_known_(is_known) {
+  Watcher(HealthImpl& owner, std::string service, Status status)
+      : owner_(owner), service_(std::move(service)) {
     Send(status);
   }
 
-  bool is_known() const { return is_known_; }
+  const std::string& service() const { return service_; }
+  // Only a change is written.
   void Send(Status status) {
     const std::scoped_lock lock(mutex_);
-    next_ = status;
+    if (status == newest_) return;
+    next_ = newest_ = status;
     WriteNext();
   }
   void End(const grpc::Status& status) {
@@ -72,9 +74,10 @@ class Watcher : public grpc::ServerWriteReactor<v1h::HealthCheckResponse> {
   }
 
   HealthImpl& owner_;
-  const bool is_known_;
+  const std::string service_;
   std::mutex mutex_;  // guards all below
   v1h::HealthCheckResponse response_;
+  std::optional<Status> newest_;
   std::optional<Status> next_;
   bool is_writing_ = false;
   bool finished_ = false;
@@ -86,7 +89,7 @@ class HealthImpl final : public HealthService,
   HealthImpl(const Gate& gate, Readiness& readiness,
              std::vector<std::string> services)
       : gate_(gate), readiness_(readiness), services_(std::move(services)) {
-    readiness_.Listen([this](bool ready) { Tell(ready); });
+    readiness_.Listen([this](bool) { Update(); });
   }
   ~HealthImpl() override { readiness_.Listen({}); }
 
@@ -129,8 +132,7 @@ class HealthImpl final : public HealthService,
                             watchers_.size(), kMaxWatchers))));
     }
     const std::string& name = request->service();
-    const bool follows = !name.empty() && IsKnown(name);
-    auto* const watcher = new Watcher(*this, StatusOf(name), follows);
+    auto* const watcher = new Watcher(*this, name, StatusOf(name));
     watchers_.insert(watcher);
     return watcher;  // it deletes itself in OnDone
   }
@@ -150,17 +152,16 @@ class HealthImpl final : public HealthService,
     return service.empty() || std::ranges::count(services_, service) > 0;
   }
   Status StatusOf(const std::string& service) const {
-    if (service.empty()) return v1h::HealthCheckResponse::SERVING;
     if (!IsKnown(service)) return v1h::HealthCheckResponse::SERVICE_UNKNOWN;
-    return readiness_.ready() ? v1h::HealthCheckResponse::SERVING
-                              : v1h::HealthCheckResponse::NOT_SERVING;
+    const bool serves =
+        service.empty() ? readiness_.was_ready() : readiness_.ready();
+    return serves ? v1h::HealthCheckResponse::SERVING
+                  : v1h::HealthCheckResponse::NOT_SERVING;
   }
-  void Tell(bool ready) {
+  void Update() {
     const std::scoped_lock lock(mutex_);
     for (Watcher* const watcher : watchers_) {
-      if (!watcher->is_known()) continue;
-      watcher->Send(ready ? v1h::HealthCheckResponse::SERVING
-                          : v1h::HealthCheckResponse::NOT_SERVING);
+      watcher->Send(StatusOf(watcher->service()));
     }
   }
 

@@ -1,4 +1,5 @@
-// grpc.health.v1: "" is liveness, services are readiness.
+// grpc.health.v1. "" is SERVING from the moment the model is loaded until the
+// process ends; services follow readiness, so they also report draining.
 #pragma once
 
 #include <memory>

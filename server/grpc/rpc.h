@@ -61,6 +61,12 @@ inline bool IsOurs(absl::StatusCode code) {
          code == absl::StatusCode::kUnknown;
 }
 
+// Of calls before the model is loaded.
+inline absl::Status ModelLoading() {
+  return Error(Reason::kModelLoading,
+               "gistd is still loading its model; send the call again");
+}
+
 inline absl::Status CallerLeft() {
   return absl::CancelledError("the caller reads no more");
 }
@@ -113,7 +119,7 @@ inline void Finish(CallRecord& record, const absl::Status& status,
       metrics.CountRejected(reason.name);
     }
   }
-  if (IsOurs(status.code())) {
+  if (IsOurs(status.code()) && record.rejected == nullptr) {
     SPDLOG_ERROR("{}", record.Line(code, seconds, Message(status)));
   } else {
     SPDLOG_INFO("{}", record.Line(code, seconds, {}));

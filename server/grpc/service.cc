@@ -19,6 +19,7 @@
 #include "server/grpc/record_work.h"
 #include "server/grpc/rpc.h"
 #include "server/support/errors.h"
+#include "server/support/set_once.h"
 #include "spdlog/spdlog.h"
 
 namespace gist {
@@ -109,13 +110,11 @@ void LogForGrpc(gpr_log_func_args* args) {
 // wait for the scheduler nearly all of the time, and their number is bounded.
 class Service final : public v1::GistService::Service {
  public:
-  Service(Pipeline& pipeline, Metrics& metrics, const Gate& gate,
-          std::function<bool()> is_training, BackupFolder* backups)
-      : pipeline_(pipeline),
-        metrics_(metrics),
-        rules_{v1::GistService::service_full_name(), gate, metrics},
-        is_training_(std::move(is_training)),
-        backups_(backups) {}
+  Service(Metrics& metrics, const Gate& gate)
+      : metrics_(metrics),
+        rules_{v1::GistService::service_full_name(), gate, metrics} {}
+
+  void Open(const ServedParts& parts) { parts_.Set(parts); }
 
   grpc::Status Compress(grpc::ServerContext* context,
                         const v1::CompressRequest* request,
@@ -157,13 +156,13 @@ class Service final : public v1::GistService::Service {
     return Serve(
         "Compare", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(const auto wanted, FromProto(*request));
-          const bool trained = is_training_();
+          const bool trained = IsTraining();
           caller.record->mode = "compare";
           GIST_ASSIGN_OR_RETURN(
               Comparison comparison,
-              CompareModes(pipeline_, wanted.first, wanted.second, caller));
+              CompareModes(pipeline(), wanted.first, wanted.second, caller));
           RecordWork(comparison, *caller.record, metrics_);
-          comparison.alone = comparison.alone && !trained && !is_training_();
+          comparison.alone = comparison.alone && !trained && !IsTraining();
           ToProto(comparison, response);
           return absl::OkStatus();
         });
@@ -176,7 +175,7 @@ class Service final : public v1::GistService::Service {
         "GetContext", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(
               const auto info,
-              pipeline_.Get(request->context_id(), caller.principal.tenant));
+              pipeline().Get(request->context_id(), caller.principal.tenant));
           ToProto(info, response);
           return absl::OkStatus();
         });
@@ -189,8 +188,8 @@ class Service final : public v1::GistService::Service {
         "ListContexts", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(
               const auto page,
-              pipeline_.List(request->page_size(), request->page_token(),
-                             caller.principal.tenant));
+              pipeline().List(request->page_size(), request->page_token(),
+                              caller.principal.tenant));
           for (const ContextInfo& info : page.contexts) {
             ToProto(info, response->add_contexts());
           }
@@ -206,8 +205,8 @@ class Service final : public v1::GistService::Service {
                  [&](const Caller& caller) -> absl::Status {
                    GIST_ASSIGN_OR_RETURN(
                        const auto info,
-                       pipeline_.Update(request->context_id(),
-                                        FromProto(request->keep()), caller));
+                       pipeline().Update(request->context_id(),
+                                         FromProto(request->keep()), caller));
                    ToProto(info, response);
                    return absl::OkStatus();
                  });
@@ -216,13 +215,13 @@ class Service final : public v1::GistService::Service {
   grpc::Status DeleteContext(grpc::ServerContext* context,
                              const v1::DeleteContextRequest* request,
                              v1::DeleteContextResponse*) override {
-    return Serve(
-        "DeleteContext", *context, [&](const Caller& caller) -> absl::Status {
-          GIST_RETURN_IF_ERROR(
-              pipeline_.Delete(request->context_id(), caller.principal.tenant));
-          metrics_.AddContexts(-1);
-          return absl::OkStatus();
-        });
+    return Serve("DeleteContext", *context,
+                 [&](const Caller& caller) -> absl::Status {
+                   GIST_RETURN_IF_ERROR(pipeline().Delete(
+                       request->context_id(), caller.principal.tenant));
+                   metrics_.AddContexts(-1);
+                   return absl::OkStatus();
+                 });
   }
 
   grpc::Status ExportContext(
@@ -232,8 +231,8 @@ class Service final : public v1::GistService::Service {
         "ExportContext", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(
               const std::string file,
-              pipeline_.Export(request->context_id(), request->without_text(),
-                               caller.principal.tenant));
+              pipeline().Export(request->context_id(), request->without_text(),
+                                caller.principal.tenant));
           caller.record->Add("bytes", file.size());
           for (size_t at = 0; at < file.size(); at += kChunkBytes) {
             GIST_RETURN_IF_ERROR(caller.Check());
@@ -251,12 +250,12 @@ class Service final : public v1::GistService::Service {
       v1::Context* response) override {
     return Serve(
         "ImportContext", *context, [&](const Caller& caller) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(
-              const std::string file,
-              ReadChunks<v1::ImportContextRequest>(
-                  *reader, pipeline_.max_import_bytes(), caller, [](auto&) {}));
+          GIST_ASSIGN_OR_RETURN(const std::string file,
+                                ReadChunks<v1::ImportContextRequest>(
+                                    *reader, pipeline().max_import_bytes(),
+                                    caller, [](auto&) {}));
           GIST_ASSIGN_OR_RETURN(const auto result,
-                                pipeline_.Import(file, caller));
+                                pipeline().Import(file, caller));
           if (result.is_new) metrics_.AddContexts(1);
           caller.record->Add("context", result.context.record.context_id);
           caller.record->Add("bytes", file.size());
@@ -269,8 +268,8 @@ class Service final : public v1::GistService::Service {
                             const v1::CreateBackupRequest*,
                             v1::Backup* response) override {
     return Serve("CreateBackup", *context, [&](const Caller&) -> absl::Status {
-      if (backups_ == nullptr) return NoBackups();
-      GIST_ASSIGN_OR_RETURN(const Backup backup, backups_->Create());
+      if (backups() == nullptr) return NoBackups();
+      GIST_ASSIGN_OR_RETURN(const Backup backup, backups()->Create());
       SPDLOG_INFO("backup name={} files={} bytes={}", backup.name, backup.files,
                   backup.bytes);
       ToProto(backup, response);
@@ -282,8 +281,8 @@ class Service final : public v1::GistService::Service {
                            const v1::ListBackupsRequest*,
                            v1::ListBackupsResponse* response) override {
     return Serve("ListBackups", *context, [&](const Caller&) -> absl::Status {
-      if (backups_ == nullptr) return NoBackups();
-      GIST_ASSIGN_OR_RETURN(const auto backups, backups_->List());
+      if (backups() == nullptr) return NoBackups();
+      GIST_ASSIGN_OR_RETURN(const auto backups, backups()->List());
       for (const Backup& backup : backups)
         ToProto(backup, response->add_backups());
       return absl::OkStatus();
@@ -294,7 +293,7 @@ class Service final : public v1::GistService::Service {
                              const v1::GetServerInfoRequest*,
                              v1::ServerInfo* response) override {
     return Serve("GetServerInfo", *context, [&](const Caller&) {
-      ToProto(pipeline_, response);
+      ToProto(pipeline(), response);
       response->set_uptime_seconds(SecondsSince(started_));
       return absl::OkStatus();
     });
@@ -303,7 +302,20 @@ class Service final : public v1::GistService::Service {
  private:
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    return ServeCall(rules_, rpc, context, body);
+    return ServeCall(rules_, rpc, context,
+                     [&](const Caller& caller) -> absl::Status {
+                       if (parts_.get() == nullptr) return ModelLoading();
+                       return body(caller);
+                     });
+  }
+
+  // Of the parts, once Serve has seen them.
+  Pipeline& pipeline() const { return parts_.get()->pipeline; }
+  BackupFolder* backups() const { return parts_.get()->backups; }
+  // Does a training use the processor now?
+  bool IsTraining() const {
+    const auto& training = parts_.get()->training;
+    return training && training->manager.IsTraining();
   }
 
   absl::Status CompressInto(const CompressInput& input, const Caller& caller,
@@ -311,7 +323,7 @@ class Service final : public v1::GistService::Service {
                             v1::CompressResponse* response) {
     caller.record->mode = "compress";
     GIST_ASSIGN_OR_RETURN(const CompressResult result,
-                          pipeline_.Compress(input, caller, progress));
+                          pipeline().Compress(input, caller, progress));
     RecordWork(result, *caller.record, metrics_);
     ToProto(result, response);
     return absl::OkStatus();
@@ -324,7 +336,7 @@ class Service final : public v1::GistService::Service {
     CompressInput input;
     GIST_ASSIGN_OR_RETURN(
         input.text, ReadChunks<v1::CompressStreamRequest>(
-                        stream, pipeline_.limits().max_document_bytes, caller,
+                        stream, pipeline().limits().max_document_bytes, caller,
                         [&](auto& first) {
                           input.gist_tokens = first.gist_tokens();
                           input.request_id = first.request_id();
@@ -356,32 +368,29 @@ class Service final : public v1::GistService::Service {
       return writer.Write(event);
     };
     GIST_ASSIGN_OR_RETURN(const Accounting accounting,
-                          pipeline_.Ask(input, caller, on_text));
+                          pipeline().Ask(input, caller, on_text));
     RecordWork(accounting, *caller.record, metrics_);
     v1::AskResponse event;
     ToProto(accounting, event.mutable_accounting());
     return writer.Write(event) ? absl::OkStatus() : CallerLeft();
   }
 
-  Pipeline& pipeline_;
+  SetOnce<ServedParts> parts_;
   Metrics& metrics_;
   const CallRules rules_;
-  const std::function<bool()> is_training_;
-  BackupFolder* const backups_;
   const Clock::time_point started_ = Clock::now();
 };
 
 }  // namespace
 
 struct GrpcServer::Impl {
-  Impl(Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options)
+  Impl(Metrics& metrics, const GrpcServerOptions& options)
       : gate(options.gate != nullptr ? *options.gate : open_gate),
         readiness(options.readiness != nullptr ? *options.readiness
                                                : own_readiness),
-        service(
-            pipeline, metrics, gate,
-            options.is_training ? options.is_training : [] { return false; },
-            options.backups) {}
+        service(metrics, gate) {
+    if (options.has_training) training = MakeTrainingService(metrics, gate);
+  }
   std::shared_ptr<grpc::ServerCredentials> credentials;
   const Gate open_gate;
   Readiness own_readiness;
@@ -389,7 +398,7 @@ struct GrpcServer::Impl {
   Readiness& readiness;
   Service service;
   std::unique_ptr<HealthService> health;
-  std::unique_ptr<grpc::Service> training;
+  std::unique_ptr<TrainingService> training;  // null: none
   std::string address;
   std::unique_ptr<grpc::Server> server;
 };
@@ -399,14 +408,13 @@ GrpcServer::~GrpcServer() { Shutdown(); }
 
 const std::string& GrpcServer::address() const { return impl_->address; }
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options,
-    std::unique_ptr<grpc::Service> training) {
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Listen(
+    Metrics& metrics, const GrpcServerOptions& options) {
   GIST_ASSIGN_OR_RETURN(auto credentials, MakeServerCredentials(options.tls));
   grpc::EnableDefaultHealthCheckService(false);  // ours takes its place
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   if (options.has_channelz) grpc::channelz::experimental::InitChannelzService();
-  auto impl = std::make_unique<Impl>(pipeline, metrics, options);
+  auto impl = std::make_unique<Impl>(metrics, options);
   grpc::ServerBuilder builder;
   if (!options.has_reflection) {
     builder.SetOption(std::make_unique<WithoutReflection>());
@@ -429,10 +437,9 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   builder.SetResourceQuota(
       grpc::ResourceQuota("gistd").SetMaxThreads(options.max_threads));
   builder.RegisterService(&impl->service);
-  impl->training = std::move(training);
-  if (impl->training != nullptr) builder.RegisterService(impl->training.get());
   std::vector<std::string> services = {v1::GistService::service_full_name()};
   if (impl->training != nullptr) {
+    builder.RegisterService(impl->training->service());
     services.push_back(v1::TrainingService::service_full_name());
   }
   impl->health =
@@ -455,8 +462,23 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   }
   impl->address = fmt::format(
       "{}:{}", options.listen.substr(0, options.listen.rfind(':')), port);
-  impl->readiness.Set(true);
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
+}
+
+void GrpcServer::Open(const ServedParts& parts) {
+  impl_->service.Open(parts);
+  if (impl_->training != nullptr && parts.training) {
+    impl_->training->Open(*parts.training);
+  }
+  impl_->readiness.Set(true);
+}
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const ServedParts& parts, Metrics& metrics, GrpcServerOptions options) {
+  options.has_training = parts.training.has_value();
+  GIST_ASSIGN_OR_RETURN(auto server, Listen(metrics, options));
+  server->Open(parts);
+  return server;
 }
 
 void GrpcServer::StopServing() { impl_->readiness.Set(false, "draining"); }

@@ -1,16 +1,16 @@
-// gist.v1.GistService on a port, with health, reflection and, where there is
-// one, the training service.
+// gist.v1.GistService on a port, with health, reflection and, optionally, the
+// training service.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "grpcpp/impl/codegen/service_type.h"
 #include "server/contexts/backup.h"
 #include "server/grpc/gate.h"
 #include "server/grpc/tls.h"
+#include "server/grpc/train_service.h"
 #include "server/serving/pipeline.h"
 #include "server/support/readiness.h"
 #include "server/telemetry/metrics.h"
@@ -18,10 +18,9 @@
 namespace gist {
 
 struct GrpcServerOptions {
-  std::string listen;     // HOST:PORT; port 0: any free one
-  int max_threads = 256;  // of handlers; each call holds one
-  // Does a training use the processor now? Empty: never.
-  std::function<bool()> is_training = {};
+  std::string listen;         // HOST:PORT; port 0: any free one
+  int max_threads = 256;      // of handlers; each call holds one
+  bool has_training = false;  // registers gist.v1.TrainingService too
   TlsFiles tls = {};
   // Both outlive the server. Null: everyone may do everything; a readiness of
   // the server's own.
@@ -30,19 +29,27 @@ struct GrpcServerOptions {
   // gRPC's own services, which ask nobody for a token.
   bool has_reflection = true;
   bool has_channelz = false;
-  // Outlives the server; null: it was started without a folder for backups.
-  BackupFolder* backups = nullptr;
+};
+
+// The parts behind the calls. All outlive the last call.
+struct ServedParts {
+  Pipeline& pipeline;
+  std::optional<TrainServiceParts> training = std::nullopt;
+  BackupFolder* backups = nullptr;  // null: no folder for backups
 };
 
 class GrpcServer {
  public:
-  // Serves until Shutdown, and is ready. `pipeline` and `metrics` outlive the
-  // server.
-  // `training`: a second service; null: none.
-  // kUnavailable: the port cannot be had; or what MakeServerCredentials says.
+  // Listens until Shutdown, and is not ready. Calls other than health get
+  // UNAVAILABLE with MODEL_LOADING until Open. `metrics` outlives the server.
+  // kUnavailable: the port cannot be had; or an error of MakeServerCredentials.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Listen(
+      Metrics& metrics, const GrpcServerOptions& options);
+  // Serves calls from here on, and is ready. Called once.
+  void Open(const ServedParts& parts);
+  // Listen and Open; `parts.training` decides about the training service.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
-      Pipeline& pipeline, Metrics& metrics, const GrpcServerOptions& options,
-      std::unique_ptr<grpc::Service> training = nullptr);
+      const ServedParts& parts, Metrics& metrics, GrpcServerOptions options);
   ~GrpcServer();
 
   // HOST:PORT with the real port.

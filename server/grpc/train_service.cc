@@ -8,16 +8,19 @@
 #include "server/grpc/rpc.h"
 #include "server/grpc/train_convert.h"
 #include "server/support/errors.h"
+#include "server/support/set_once.h"
 
 namespace gist {
 namespace {
 
-class TrainService final : public v1::TrainingService::Service {
+class TrainService final : public TrainingService,
+                           public v1::TrainingService::Service {
  public:
-  explicit TrainService(const TrainServiceParts& parts)
-      : parts_(parts),
-        rules_{v1::TrainingService::service_full_name(), parts.gate,
-               parts.metrics} {}
+  TrainService(Metrics& metrics, const Gate& gate)
+      : rules_{v1::TrainingService::service_full_name(), gate, metrics} {}
+
+  grpc::Service* service() override { return this; }
+  void Open(const TrainServiceParts& parts) override { parts_.Set(parts); }
 
   grpc::Status Train(grpc::ServerContext* context,
                      const v1::TrainRequest* request,
@@ -30,7 +33,7 @@ class TrainService final : public v1::TrainingService::Service {
       TrainRequest wanted = FromProto(*request);
       wanted.tenant = caller.principal.tenant;
       GIST_ASSIGN_OR_RETURN(const Training training,
-                            parts_.manager.Submit(wanted));
+                            parts().manager.Submit(wanted));
       caller.record->Add("job", training.job_id);
       return WatchInto(training.job_id, caller, *writer);
     });
@@ -51,7 +54,7 @@ class TrainService final : public v1::TrainingService::Service {
         "GetTraining", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(
               const Training training,
-              parts_.manager.Get(request->job_id(), caller.principal.tenant));
+              parts().manager.Get(request->job_id(), caller.principal.tenant));
           ToProto(training, response);
           return absl::OkStatus();
         });
@@ -62,7 +65,7 @@ class TrainService final : public v1::TrainingService::Service {
                              v1::ListTrainingsResponse* response) override {
     return Serve("ListTrainings", *context, [&](const Caller& caller) {
       for (const Training& training :
-           parts_.manager.List(caller.principal.tenant)) {
+           parts().manager.List(caller.principal.tenant)) {
         ToProto(training, response->add_trainings());
       }
       return absl::OkStatus();
@@ -72,14 +75,15 @@ class TrainService final : public v1::TrainingService::Service {
   grpc::Status CancelTraining(grpc::ServerContext* context,
                               const v1::CancelTrainingRequest* request,
                               v1::Training* response) override {
-    return Serve(
-        "CancelTraining", *context, [&](const Caller& caller) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(const Training training,
-                                parts_.manager.Cancel(request->job_id(),
-                                                      caller.principal.tenant));
-          ToProto(training, response);
-          return absl::OkStatus();
-        });
+    return Serve("CancelTraining", *context,
+                 [&](const Caller& caller) -> absl::Status {
+                   GIST_ASSIGN_OR_RETURN(
+                       const Training training,
+                       parts().manager.Cancel(request->job_id(),
+                                              caller.principal.tenant));
+                   ToProto(training, response);
+                   return absl::OkStatus();
+                 });
   }
 
   grpc::Status UploadDataset(
@@ -91,11 +95,11 @@ class TrainService final : public v1::TrainingService::Service {
                    GIST_ASSIGN_OR_RETURN(
                        const std::string lines,
                        ReadChunks<v1::UploadDatasetRequest>(
-                           *reader, parts_.datasets.limits().max_bytes, caller,
+                           *reader, parts().datasets.limits().max_bytes, caller,
                            [](auto&) {}, Reason::kDatasetTooLarge));
                    GIST_ASSIGN_OR_RETURN(
                        const Dataset dataset,
-                       parts_.datasets.Add(lines, caller.principal.tenant));
+                       parts().datasets.Add(lines, caller.principal.tenant));
                    caller.record->Add("bytes", lines.size());
                    ToProto(dataset, response);
                    return absl::OkStatus();
@@ -108,7 +112,7 @@ class TrainService final : public v1::TrainingService::Service {
     return Serve(
         "ListDatasets", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(const auto datasets,
-                                parts_.datasets.List(caller.principal.tenant));
+                                parts().datasets.List(caller.principal.tenant));
           for (const Dataset& dataset : datasets) {
             ToProto(dataset, response->add_datasets());
           }
@@ -120,8 +124,8 @@ class TrainService final : public v1::TrainingService::Service {
                              const v1::DeleteDatasetRequest* request,
                              v1::DeleteDatasetResponse*) override {
     return Serve("DeleteDataset", *context, [&](const Caller& caller) {
-      return parts_.manager.DeleteDataset(request->dataset_id(),
-                                          caller.principal.tenant);
+      return parts().manager.DeleteDataset(request->dataset_id(),
+                                           caller.principal.tenant);
     });
   }
 
@@ -130,12 +134,13 @@ class TrainService final : public v1::TrainingService::Service {
                             v1::ListAdaptersResponse* response) override {
     return Serve(
         "ListAdapters", *context, [&](const Caller& caller) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(auto versions, parts_.adapters.List());
+          GIST_ASSIGN_OR_RETURN(auto versions, parts().adapters.List());
           GIST_ASSIGN_OR_RETURN(const std::string in_use,
-                                parts_.promoter.InUse());
+                                parts().promoter.InUse());
           for (AdapterVersion& version : versions) {
             // All tenants see an adapter, and only its own the training's id.
-            if (!parts_.manager.Get(version.job_id, caller.principal.tenant)
+            if (!parts()
+                     .manager.Get(version.job_id, caller.principal.tenant)
                      .ok()) {
               version.job_id.clear();
             }
@@ -154,7 +159,7 @@ class TrainService final : public v1::TrainingService::Service {
                        const std::string title,
                        TitleOf(request->adapter(), caller.principal.tenant));
                    GIST_ASSIGN_OR_RETURN(const AdapterVersion version,
-                                         parts_.promoter.Promote(title));
+                                         parts().promoter.Promote(title));
                    SPDLOG_INFO("promoted adapter={}", version.Title());
                    ToProto(version, version.Title(), response);
                    return absl::OkStatus();
@@ -167,7 +172,7 @@ class TrainService final : public v1::TrainingService::Service {
     return Serve("RollbackAdapter", *context,
                  [&](const Caller&) -> absl::Status {
                    GIST_ASSIGN_OR_RETURN(const std::string title,
-                                         parts_.promoter.Rollback());
+                                         parts().promoter.Rollback());
                    SPDLOG_INFO("rolled back adapter={:?}", title);
                    response->set_adapter(title);
                    return absl::OkStatus();
@@ -177,24 +182,30 @@ class TrainService final : public v1::TrainingService::Service {
  private:
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    return ServeCall(rules_, rpc, context, body);
+    return ServeCall(rules_, rpc, context,
+                     [&](const Caller& caller) -> absl::Status {
+                       if (parts_.get() == nullptr) return ModelLoading();
+                       return body(caller);
+                     });
   }
+  // Once Serve has seen them.
+  const TrainServiceParts& parts() const { return *parts_.get(); }
 
   absl::Status WatchInto(const std::string& job_id, const Caller& caller,
                          grpc::ServerWriter<v1::TrainEvent>& writer) {
-    return parts_.manager.Watch(job_id, caller,
-                                [&writer](const TrainingUpdate& update) {
-                                  v1::TrainEvent event;
-                                  ToProto(update, &event);
-                                  return writer.Write(event);
-                                });
+    return parts().manager.Watch(job_id, caller,
+                                 [&writer](const TrainingUpdate& update) {
+                                   v1::TrainEvent event;
+                                   ToProto(update, &event);
+                                   return writer.Write(event);
+                                 });
   }
 
   // Of an adapter, or of the one that a training made.
   absl::StatusOr<std::string> TitleOf(const std::string& text,
                                       std::string_view tenant) {
     if (!text.starts_with("job_")) return text;
-    const auto training = parts_.manager.Get(text, tenant);
+    const auto training = parts().manager.Get(text, tenant);
     if (absl::IsNotFound(training.status())) return text;  // so may an adapter
     GIST_RETURN_IF_ERROR(training.status());
     if (!training->adapter.empty()) return training->adapter;
@@ -203,15 +214,15 @@ class TrainService final : public v1::TrainingService::Service {
                              NameOf(training->state)));
   }
 
-  const TrainServiceParts parts_;
+  SetOnce<TrainServiceParts> parts_;
   const CallRules rules_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeTrainingService(
-    const TrainServiceParts& parts) {
-  return std::make_unique<TrainService>(parts);
+std::unique_ptr<TrainingService> MakeTrainingService(Metrics& metrics,
+                                                     const Gate& gate) {
+  return std::make_unique<TrainService>(metrics, gate);
 }
 
 }  // namespace gist

@@ -13,17 +13,25 @@
 
 namespace gist {
 
-// All outlive the service.
+// All outlive the last call.
 struct TrainServiceParts {
   TrainManager& manager;
   DatasetStore& datasets;
   AdapterStore& adapters;
   AdapterRegistry& promoter;
-  Metrics& metrics;
-  const Gate& gate;
 };
 
-std::unique_ptr<grpc::Service> MakeTrainingService(
-    const TrainServiceParts& parts);
+// Calls get UNAVAILABLE with MODEL_LOADING until Open.
+class TrainingService {
+ public:
+  virtual ~TrainingService() = default;
+  virtual grpc::Service* service() = 0;
+  // Called once.
+  virtual void Open(const TrainServiceParts& parts) = 0;
+};
+
+// `metrics` and `gate` outlive it.
+std::unique_ptr<TrainingService> MakeTrainingService(Metrics& metrics,
+                                                     const Gate& gate);
 
 }  // namespace gist

@@ -80,6 +80,8 @@ constexpr ReasonInfo kReasons[] = {
     {Reason::kDataDamaged, "DATA_DAMAGED", StatusCode::kDataLoss, kNever},
     {Reason::kStoreUnavailable, "STORE_UNAVAILABLE", StatusCode::kUnavailable,
      kLater},
+    {Reason::kModelLoading, "MODEL_LOADING", StatusCode::kUnavailable, kSoon,
+     kIsLimit},
     {Reason::kDraining, "DRAINING", StatusCode::kUnavailable, kLater, kIsLimit},
     {Reason::kInternalError, "INTERNAL_ERROR", StatusCode::kInternal, kNever},
     {Reason::kDeadlinePassed, "DEADLINE_PASSED", StatusCode::kDeadlineExceeded,

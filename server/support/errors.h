@@ -46,6 +46,7 @@ enum class Reason {
   kOutOfMemory,
   kDataDamaged,
   kStoreUnavailable,
+  kModelLoading,
   kDraining,
   kInternalError,
   kDeadlinePassed,

@@ -18,6 +18,7 @@ class Readiness {
       const std::scoped_lock lock(mutex_);
       if (ready == ready_ && why == why_) return;
       ready_ = ready;
+      was_ready_ = was_ready_ || ready;
       why_ = std::move(why);
       listener = listener_;
     }
@@ -26,6 +27,11 @@ class Readiness {
   bool ready() const {
     const std::scoped_lock lock(mutex_);
     return ready_;
+  }
+  // True from the first Set(true) on.
+  bool was_ready() const {
+    const std::scoped_lock lock(mutex_);
+    return was_ready_;
   }
   std::string why() const {
     const std::scoped_lock lock(mutex_);
@@ -41,6 +47,7 @@ class Readiness {
  private:
   mutable std::mutex mutex_;
   bool ready_ = false;
+  bool was_ready_ = false;
   std::string why_ = "loading";
   std::function<void(bool)> listener_;
 };

@@ -34,7 +34,7 @@ absl::Status Serve(const std::string& folder) {
   GrpcServerOptions options;
   options.listen = "127.0.0.1:0";
   GIST_ASSIGN_OR_RETURN(const auto server,
-                        GrpcServer::Start(pipeline, metrics, options));
+                        GrpcServer::Start({pipeline}, metrics, options));
   std::printf("%s\n", server->address().c_str());
   std::fflush(stdout);
   while (true) std::this_thread::sleep_for(std::chrono::hours(1));

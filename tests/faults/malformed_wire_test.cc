@@ -35,7 +35,7 @@ class MalformedWireTest : public PipelineTest {
     Start({});
     GrpcServerOptions options;
     options.listen = "127.0.0.1:0";
-    grpc_ = GrpcServer::Start(server().pipeline, metrics_, options).value();
+    grpc_ = GrpcServer::Start({server().pipeline}, metrics_, options).value();
     UseServer(grpc_->address());
     ExpectAlive();
   }

@@ -62,10 +62,10 @@ class AuthTest : public TrainTest {
     options.gate = gate_.get();
     TrainHarness& parts = server();
     grpc_ =
-        GrpcServer::Start(
-            parts.harness.pipeline, parts.metrics, options,
-            MakeTrainingService({*parts.manager, parts.datasets, parts.adapters,
-                                 parts.promoter, parts.metrics, *gate_}))
+        GrpcServer::Start({parts.harness.pipeline,
+                           TrainServiceParts{*parts.manager, parts.datasets,
+                                             parts.adapters, parts.promoter}},
+                          parts.metrics, options)
             .value();
   }
   void Close() {

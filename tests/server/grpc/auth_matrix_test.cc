@@ -305,7 +305,7 @@ TEST_F(AuthMatrixTest, ATrainerMayNotPromoteByTraining) {
 TEST_F(AuthMatrixTest, WithoutAFileNobodyIsAsked) {
   Start();
   TrainHarness& parts = server();
-  grpc_ = GrpcServer::Start(parts.harness.pipeline, parts.metrics,
+  grpc_ = GrpcServer::Start({parts.harness.pipeline}, parts.metrics,
                             {.listen = "127.0.0.1:0"})
               .value();
   channel_ =

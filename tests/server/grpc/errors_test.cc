@@ -29,7 +29,7 @@ class GrpcErrorsTest : public PipelineTest {
   void Serve(HarnessOptions options = {}) {
     Start(std::move(options));
     metrics_ = std::make_unique<Metrics>();
-    grpc_ = GrpcServer::Start(server().pipeline, *metrics_,
+    grpc_ = GrpcServer::Start({server().pipeline}, *metrics_,
                               {.listen = "127.0.0.1:0"})
                 .value();
   }

@@ -23,7 +23,7 @@ class GrpcHealthTest : public PipelineTest {
   void SetUp() override {
     Start();
     grpc_ =
-        GrpcServer::Start(server().pipeline, metrics_,
+        GrpcServer::Start({server().pipeline}, metrics_,
                           {.listen = "127.0.0.1:0", .readiness = &readiness_})
             .value();
     stub_ = Health::NewStub(grpc::CreateChannel(

@@ -40,7 +40,7 @@ class GrpcServiceTest : public PipelineTest {
     Close();
     Start(std::move(options));
     metrics_ = std::make_unique<Metrics>();
-    grpc_ = GrpcServer::Start(server().pipeline, *metrics_,
+    grpc_ = GrpcServer::Start({server().pipeline}, *metrics_,
                               {.listen = "127.0.0.1:0"})
                 .value();
     channel_ = grpc::CreateChannel(grpc_->address(),
@@ -430,7 +430,7 @@ TEST_F(GrpcServiceTest, EightClientsAtATimeEachGetTheirOwnAnswer) {
 TEST_F(GrpcServiceTest, ABusyPortIsAClearError) {
   Metrics metrics;
   EXPECT_THAT(
-      GrpcServer::Start(server().pipeline, metrics,
+      GrpcServer::Start({server().pipeline}, metrics,
                         {.listen = grpc_->address()})
           .status(),
       StatusIs(absl::StatusCode::kUnavailable,

@@ -42,7 +42,7 @@ class GrpcTlsTest : public PipelineTest {
     grpc_.reset();
     Start();
     metrics_ = std::make_unique<Metrics>();
-    grpc_ = GrpcServer::Start(server().pipeline, *metrics_,
+    grpc_ = GrpcServer::Start({server().pipeline}, *metrics_,
                               {.listen = "127.0.0.1:0", .tls = tls})
                 .value();
   }

@@ -31,10 +31,10 @@ class TrainServiceTest : public TrainTest {
     Start(std::move(setup));
     TrainHarness& parts = server();
     grpc_ =
-        GrpcServer::Start(
-            parts.harness.pipeline, parts.metrics, {.listen = "127.0.0.1:0"},
-            MakeTrainingService({*parts.manager, parts.datasets, parts.adapters,
-                                 parts.promoter, parts.metrics, gate_}))
+        GrpcServer::Start({parts.harness.pipeline,
+                           TrainServiceParts{*parts.manager, parts.datasets,
+                                             parts.adapters, parts.promoter}},
+                          parts.metrics, {.listen = "127.0.0.1:0"})
             .value();
     client::ClientOptions options;
     options.target = grpc_->address();
@@ -79,7 +79,6 @@ class TrainServiceTest : public TrainTest {
     return id;
   }
 
-  const Gate gate_;  // open
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<TrainingClient> client_;
 };

@@ -49,9 +49,8 @@ class CallLogTest : public PipelineTest {
     grpc_.reset();
     Start(std::move(options));
     metrics_ = std::make_unique<Metrics>();
-    grpc_ = GrpcServer::Start(
-                server().pipeline, *metrics_,
-                {.listen = "127.0.0.1:0", .max_threads = 16, .is_training = {}})
+    grpc_ = GrpcServer::Start({server().pipeline}, *metrics_,
+                              {.listen = "127.0.0.1:0", .max_threads = 16})
                 .value();
     stub_ = v1::GistService::NewStub(grpc::CreateChannel(
         grpc_->address(), grpc::InsecureChannelCredentials()));
