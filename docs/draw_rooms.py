@@ -43,6 +43,7 @@ CAPTIONS = {
     "client": "the C++ library",
     "client/cli": "gist",
     "client/eval": "gist eval",
+    "client/examples": "first calls",
     "client/terminal": "terminal, files",
     "client/tools": "gist-plan, -train, -data",
 }
@@ -311,8 +312,8 @@ def arrange(frame):
     client.move(GAP_X, GAP_X)
     proto.move(client.left + client.width + 40, GAP_X)
     core.move(GAP_X, client.upper + client.height + 80)
-    left = max(proto.left + proto.width, core.left + core.width)
-    server.move(left + 130, GAP_X)
+    server.move(max(proto.left + proto.width + 40,
+                    core.left + core.width + 150), GAP_X)
     storage.move(server.left + (server.width - storage.width) / 2,
                  max(server.upper + server.height + 60,
                      core.upper + core.height - storage.height))

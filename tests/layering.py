@@ -87,11 +87,12 @@ ARROWS = [
                       "client/gist_client.h", "core/base/", "core/data/",
                       "core/scoring/"]),
     ("client/cli/", ["client/", "core/base/", "core/gist/"]),
+    ("client/examples/", ["client/gist_client.h"]),
     ("client/", ["proto/", "core/base/"]),
 ]
 # Folders that a part may not include although an arrow above names their parent.
 BARRED = [
-    (r"client/cli/", ["client/eval/", "client/tools/"]),
+    (r"client/cli/", ["client/eval/", "client/tools/", "client/examples/"]),
     (r"client/[^/]*$", ["client/terminal/", "client/cli/", "client/eval/",
                         "client/tools/"]),
 ]
@@ -198,6 +199,7 @@ PLANTED = [
     ("server/new/a.cc", '#include "core/base/status.h"'),
     ("client/cli/cli.cc", '#include "server/serving/pipeline.h"'),
     ("client/cli/a.cc", '#include "client/eval/command.h"'),
+    ("client/examples/first_call.cc", '#include "client/rpc.h"'),
     ("client/gist_client.cc", '#include "../storage/kv_codec.h"'),
     ("client/convert.cc", '#include "client/cli/output.h"'),
     ("client/tools/niah.cc", '#include "core/format/gguf.h"'),
