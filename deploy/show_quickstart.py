@@ -47,7 +47,7 @@ def print_accuracy():
           f"{cell['contexts']} English texts of about\n1,024 tokens that were "
           "not chosen, the gists gave the exact passkey for "
           f"{cell['gist']['exact']:.0%},\nthe full text for "
-          f"{cell['full']['contains']:.0%}; see \"Accuracy\" in README.md.")
+          f"{cell['full']['contains']:.0%}; see docs/accuracy.md.")
 
 
 def main():
