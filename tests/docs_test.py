@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md",
-       "CHANGELOG.md")
+       "CHANGELOG.md", "deploy/README.md")
 FOLDERS = ("proto", "server", "client", "core", "storage", "deploy", "tests",
            "adapters", "cmake", "docs")
 WORDS = {"README.md": 1200, "ARCHITECTURE.md": 1500}  # outside fenced code
