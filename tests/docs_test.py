@@ -25,6 +25,7 @@ SENTENCE_WORDS = 19                  # the median of every page, at most
 COLUMNS = 100
 MADE = ("tests/bench/experiment/data",)  # by scripts; not in the repository
 STRICT_COLUMNS = ("README.md",)      # their tables too
+FOREIGN_FLAGS = ("build", "target", "gtest_filter")  # of docker, Google Test
 # Constructions that plain technical English does without.
 FORBIDDEN = (r"\bwho(?:ever)? (?:asks|calls|wants|waits|reads)\b", r"\banew\b",
              r"\bgives? way\b", r"\bgiving way\b", r"\bis told (?!to\b)", r"\bare told\b",
@@ -108,6 +109,22 @@ def path_faults(root, text):
         for word in code.split():
             if is_path(word) and not any(root.glob(word.rstrip("/"))):
                 yield f"`{word}`: no such path"
+
+
+def known_flags(root):
+    """Text of all sources that define flags; a setting's name has _ for -."""
+    return "".join(path.read_text(encoding="utf-8", errors="replace")
+                   for folder in ("server", "client", "core/train", "deploy", "tests")
+                   for path in sorted((root / folder).rglob("*"))
+                   if path.suffix in (".cc", ".h", ".sh", ".py") and path.is_file())
+
+
+def flag_faults(text, sources):
+    for flag in sorted(set(re.findall(r"(?<![\w-])--([a-z][a-z_-]*[a-z])", text))):
+        names = (f"--{flag}", f"--{flag.replace('-', '_')}",
+                 f'"{flag.replace("-", "_")}"')
+        if flag not in FOREIGN_FLAGS and not any(name in sources for name in names):
+            yield f"--{flag}: no source defines this flag"
 
 
 def feature_faults(root, text):
@@ -212,11 +229,13 @@ def index_faults(root):
 
 
 def faults(root):
+    sources = known_flags(root)
     for page in pages(root):
         name = page.relative_to(root).as_posix()
         text = page.read_text(encoding="utf-8")
         found = [*link_faults(root, page, text), *path_faults(root, text),
-                 *length_faults(name, text), *wording_faults(name, text)]
+                 *length_faults(name, text), *wording_faults(name, text),
+                 *flag_faults(text, sources)]
         if name == "CONTRIBUTING.md":
             found += feature_faults(root, text)
         yield from (f"{name}: {each}" for each in found)
@@ -229,6 +248,7 @@ PLANTED = [
     ("README.md", "[a](docs/none.md)", "no such file"),
     ("README.md", "[a](#nowhere)", "no heading has this anchor"),
     ("README.md", "See `server/none.h`.", "no such path"),
+    ("README.md", "Give it --no-such-flag.", "no source defines this flag"),
     ("README.md", "word " * 1201, "1201 words"),
     ("README.md", "| " + "x" * 101 + " |", "columns"),
     ("docs/a.md", "y" * 101, "columns"),
