@@ -112,6 +112,7 @@ FENCES = [
     (r"utf8proc", ["core/text/", "core/retrieval/"]),
     (r"openssl/", ["core/base/"]),
     (r"xxhash", ["core/base/"]),
+    (r"zstd", ["core/data/"]),
     (r"(curl/|archive)", ["client/tools/"]),
 ]
 FOLDERS = ("core", "storage", "server", "client")

@@ -65,9 +65,10 @@ void AddHow(CLI::App* sub, EvalArguments* eval) {
 }
 
 void AddOutputs(CLI::App* sub, Arguments* arguments) {
-  sub->add_option("--out", arguments->eval.out,
-                  "Results, JSON; beside it FILE.journal, from which a run "
-                  "that was stopped goes on")
+  sub->add_option(
+         "--out", arguments->eval.out,
+         "Results, JSON (FILE.zst: compressed); beside it FILE.journal, "
+         "from which a stopped run continues")
       ->type_name("FILE");
   sub->add_option("--html", arguments->eval.drawings.html, "Report to write")
       ->type_name("FILE");
@@ -77,7 +78,8 @@ void AddOutputs(CLI::App* sub, Arguments* arguments) {
   sub->add_flag("--restart", arguments->eval.restart,
                 "Drop what an earlier run of this --out asked");
   sub->add_option("--from", arguments->from,
-                  "Draw the report of these results; asks nothing")
+                  "Draw the report of these results (JSON, or its .zst); asks "
+                  "nothing")
       ->type_name("FILE");
 }
 

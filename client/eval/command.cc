@@ -17,6 +17,7 @@
 #include "core/base/clock.h"
 #include "core/base/status.h"
 #include "core/base/unix_time.h"
+#include "core/data/zstd_text.h"
 
 namespace gist::client {
 namespace {
@@ -93,22 +94,32 @@ absl::StatusOr<Value> OrLocal(absl::StatusOr<Value> value) {
   return value;
 }
 
-// Results without their journal were made by hand, or moved here.
-absl::Status CheckOut(const std::string& out, const std::string& journal,
-                      bool restart) {
+// Results that were kept without their journal get one again. A file that
+// holds no results stays as it is.
+absl::Status RestoreJournal(const std::string& out, const std::string& journal,
+                            bool restart) {
   if (restart || !fs::exists(out) || fs::exists(journal)) {
     return absl::OkStatus();
   }
+  const auto results = ReadResults(out);
+  if (results.ok()) {
+    return WriteJournal(journal, results->settings, results->started_unix_ms,
+                        results->trials);
+  }
   return Local(absl::AlreadyExistsError(fmt::format(
-      "{} exists, without {} from which it could go on; give another --out, or "
-      "--restart to replace it",
-      out, journal)));
+      "{} exists without {}, and the run cannot continue from it: {}; give "
+      "another --out, or --restart to replace it",
+      out, journal, Message(results.status()))));
 }
 
 absl::Status WriteWhole(const std::string& path, const std::string& text) {
+  std::string bytes = text;
+  if (path.ends_with(".zst")) {
+    GIST_ASSIGN_OR_RETURN(bytes, OrLocal(CompressZstd(text)));
+  }
   GIST_ASSIGN_OR_RETURN(OutputFile file,
                         OutputFile::Create(path, /*overwrite=*/true));
-  GIST_RETURN_IF_ERROR(file.Write(text));
+  GIST_RETURN_IF_ERROR(file.Write(bytes));
   return file.Commit();
 }
 
@@ -296,7 +307,7 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
   RunOptions run = arguments.run;
   if (run.gists.empty()) run.gists = {info.gist_tokens};
   const std::string path = arguments.out + ".journal";
-  GIST_RETURN_IF_ERROR(CheckOut(arguments.out, path, arguments.restart));
+  GIST_RETURN_IF_ERROR(RestoreJournal(arguments.out, path, arguments.restart));
   Results results{.version = GIST_VERSION,
                   .command = arguments.command,
                   .settings = SettingsOf(arguments, run, set, info),

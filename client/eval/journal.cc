@@ -29,7 +29,26 @@ absl::StatusOr<std::string> ReadAll(int fd, const std::string& path) {
   }
 }
 
+Json HeaderJson(const Json& settings, int64_t started_unix_ms) {
+  return {{"format", kFormat},
+          {"started_unix_ms", started_unix_ms},
+          {"settings", settings}};
+}
+
 }  // namespace
+
+absl::Status WriteJournal(const std::string& path, const Json& settings,
+                          int64_t started_unix_ms,
+                          const std::vector<Trial>& trials) {
+  GIST_ASSIGN_OR_RETURN(OutputFile file,
+                        OutputFile::Create(path, /*overwrite=*/false));
+  GIST_RETURN_IF_ERROR(
+      file.Write(PrintLine(HeaderJson(settings, started_unix_ms))));
+  for (const Trial& trial : trials) {
+    GIST_RETURN_IF_ERROR(file.Write(PrintLine(ToJson(trial))));
+  }
+  return file.Commit();
+}
 
 std::optional<std::string> FirstDifference(const Json& there, const Json& now) {
   if (there == now) return std::nullopt;
@@ -90,9 +109,7 @@ Journal::~Journal() {
 
 absl::Status Journal::Begin(const Json& settings, int64_t started_unix_ms) {
   started_unix_ms_ = started_unix_ms;
-  return WriteLine({{"format", kFormat},
-                    {"started_unix_ms", started_unix_ms},
-                    {"settings", settings}});
+  return WriteLine(HeaderJson(settings, started_unix_ms));
 }
 
 absl::Status Journal::ReadHeader(const std::string& line,

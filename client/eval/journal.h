@@ -49,6 +49,12 @@ class Journal {
   std::mutex mutex_;
 };
 
+// Writes a whole journal at `path`, as a run with these trials leaves it:
+// results whose journal was not kept can be added to. IsLocal errors.
+absl::Status WriteJournal(const std::string& path, const Json& settings,
+                          int64_t started_unix_ms,
+                          const std::vector<Trial>& trials);
+
 // The first place where two JSON values differ, with both values, as
 // `"gists": 10 there, 25 now`; nothing where they are equal.
 std::optional<std::string> FirstDifference(const Json& there, const Json& now);

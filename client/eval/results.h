@@ -35,6 +35,7 @@ Json DescribeMachine();
 // The whole file's text. `summary`: of the results.
 std::string Print(const Results& results, const EvalSummary& summary);
 
+// A file of Print's text, or of its Zstandard form.
 // kNotFound, or kDataLoss that says what is wrong, with the path in front.
 absl::StatusOr<Results> ReadResults(const std::string& path);
 

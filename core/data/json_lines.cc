@@ -3,6 +3,8 @@
 #include <array>
 #include <fstream>
 
+#include "core/data/zstd_text.h"
+
 namespace gist {
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
@@ -12,8 +14,13 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path) {
   while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) {
     text.append(buffer.data(), size_t(file.gcount()));
   }
-  if (file.eof()) return text;
-  return absl::NotFoundError(fmt::format("{}: cannot be read", path));
+  if (!file.eof()) {
+    return absl::NotFoundError(fmt::format("{}: cannot be read", path));
+  }
+  if (!IsZstd(text)) return text;
+  auto expanded = ExpandZstd(text);
+  if (!expanded.ok()) return Within(path, expanded.status());
+  return expanded;
 }
 
 }  // namespace gist

@@ -12,7 +12,9 @@
 
 namespace gist {
 
-// A whole file. kNotFound: it cannot be read; the message begins with the path.
+// The text of a whole file; one in the Zstandard format is expanded. Messages
+// begin with the path. kNotFound: it cannot be read; kDataLoss: its compressed
+// text is damaged.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path);
 
 // What `parse` makes of each line that is not blank, as a StatusOr of a vector.

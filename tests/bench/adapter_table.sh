@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The table of an adapter's accuracy: makes documents that it never saw, asks a real
 # server about them, and writes results.jsonl, table.md and heatmap.svg. Started again
-# with the same --out it goes on where it was.
+# with the same --out it goes on where it was, or from results.jsonl.zst: the repository
+# keeps results in that form (`zstd -19 results.jsonl`).
 # usage: tests/bench/adapter_table.sh [OPTION...]
 #   --out DIR        default: build/adapter_table; relative to the repository
 #   --quick          10 documents of 1,024 tokens a language, 10 gists: minutes

@@ -24,7 +24,8 @@
 #   --servers N     gistd's side by side that share the documents out, for a GPU that one leaves
 #                   idle (with NVIDIA's MPS; times then say little), default 1
 #   --build DIR     what was built elsewhere, say build/cuda; default: builds build/release
-# Makes PART.json and PART.html for each, and samples under DIR/data.
+# Makes PART.json.zst and PART.html for each, and samples under DIR/data. The repository keeps
+# PART.json.zst: `gist eval --from DIR/PART.json.zst --html FILE` draws the report again.
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
 
@@ -56,12 +57,12 @@ reword() {
   datasets=("${files[@]}")
 }
 
-# evaluate PART OPTION...: asks what is not in PART.json yet. Being stopped is no error.
+# evaluate PART OPTION...: asks what is not in PART.json.zst yet. Being stopped is no error.
 evaluate() {
   local part=$1 status=0
   shift
   timeout --signal INT "$((minutes * 60))" "$build/gist" eval "${datasets[@]}" "$@" \
-    "${replicas[@]}" --max-tokens 32 --out "$out/$part.json" \
+    "${replicas[@]}" --max-tokens 32 --out "$out/$part.json.zst" \
     --html "$out/$part.html" || status=$?
   case $status in
     0 | 124 | 130) ;;

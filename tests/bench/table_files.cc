@@ -1,10 +1,10 @@
 #include "tests/bench/table_files.h"
 
 #include <filesystem>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/base/status.h"
+#include "core/data/json_lines.h"
 #include "core/data/record_file.h"
 
 namespace gist::bench {
@@ -12,12 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return absl::NotFoundError(fmt::format("{}: cannot be read", path));
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 json ToJson(const Answered& a) {
   return {{"sample", a.sample},
@@ -101,7 +95,7 @@ json ToJson(const RunInfo& run) {
 // Of an earlier run in this folder, if there was one.
 absl::Status CheckSameRun(const std::string& path, const RunInfo& run) {
   if (!fs::exists(path)) return absl::OkStatus();
-  GIST_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  GIST_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
   const json before = json::parse(text, nullptr, /*allow_exceptions=*/false);
   const json now = ToJson(run);
   for (const char* key : {"model_fingerprint", "adapter_fingerprint"}) {
@@ -113,6 +107,14 @@ absl::Status CheckSameRun(const std::string& path, const RunInfo& run) {
                     path, key, found, now.at(key).get<std::string>()));
   }
   return absl::OkStatus();
+}
+
+// Results that were kept as PATH.zst alone become PATH again.
+absl::Status ExpandKept(const std::string& path) {
+  const std::string kept = path + ".zst";
+  if (fs::exists(path) || !fs::exists(kept)) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(kept));
+  return WriteFile(path, text);
 }
 
 }  // namespace
@@ -138,8 +140,9 @@ absl::StatusOr<ResultsFile> ResultsFile::Open(const std::string& folder,
   const std::string path = folder + "/results.jsonl";
   ResultsFile results;
   std::string text;
+  GIST_RETURN_IF_ERROR(ExpandKept(path));
   if (fs::exists(path)) {
-    GIST_ASSIGN_OR_RETURN(text, ReadFile(path));
+    GIST_ASSIGN_OR_RETURN(text, ReadTextFile(path));
     text.resize(text.rfind('\n') + 1);  // none at all: npos + 1 is 0
     fs::resize_file(path, text.size(), error);
   }

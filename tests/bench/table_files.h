@@ -26,7 +26,8 @@ struct RunInfo {
   std::vector<std::string> commands;  // that made the data and the table
 };
 
-// A folder with results.jsonl (an Answered a line) and run.json.
+// A folder with results.jsonl (an Answered a line) and run.json. Without
+// results.jsonl, results.jsonl.zst is expanded into it first.
 class ResultsFile {
  public:
   // Reads what is there. A line that a kill cut short is dropped.

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/data/json_lines.h"
+#include "core/data/zstd_text.h"
 #include "tests/bench/table_files.h"
 #include "tests/bench/table_plan.h"
 #include "tests/bench/table_report.h"
@@ -120,6 +122,26 @@ TEST(ResultsFileTest, GoesOnWhereItWasCut) {
   ASSERT_THAT(again, IsOk());
   ASSERT_EQ(again->answers().size(), 2);
   EXPECT_EQ(again->answers()[1].answer, "그건 \"ABD\"");
+}
+
+TEST(ResultsFileTest, GoesOnFromCompressedResults) {
+  const TempDir folder;
+  const std::string path = folder / "results.jsonl";
+  {
+    auto results = ResultsFile::Open(folder / "", kRun);
+    ASSERT_THAT(results, IsOk());
+    ASSERT_THAT(results->Append(Example("1", 10, 0.1, true)), IsOk());
+  }
+  const auto text = ReadTextFile(path);
+  ASSERT_THAT(text, IsOk());
+  std::filesystem::remove(path);
+  ASSERT_THAT(WriteFile(path + ".zst", *CompressZstd(*text)), IsOk());
+  auto results = ResultsFile::Open(folder / "", kRun);
+  ASSERT_THAT(results, IsOk());
+  EXPECT_EQ(results->answers().size(), 1);
+  ASSERT_THAT(results->Append(Example("2", 10, 0.3, false)), IsOk());
+  // What was added since is in results.jsonl alone.
+  EXPECT_EQ(ResultsFile::Open(folder / "", kRun)->answers().size(), 2);
 }
 
 TEST(ResultsFileTest, RefusesTheResultsOfAnotherAdapter) {

@@ -1,6 +1,7 @@
 gist_test(core/data/template_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/frames_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/values_test.cc LABELS unit LINK gist::data)
+gist_test(core/data/zstd_text_test.cc LABELS unit LINK gist::data gist::test_support)
 gist_test(core/data/passages_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/filler_test.cc LABELS unit LINK gist::data gist::test_support)
 gist_test(core/data/niah_source_test.cc LABELS unit LINK gist::data)

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <thread>
 
 #include "client/eval/results.h"
+#include "core/data/zstd_text.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/gist_process.h"
@@ -257,6 +259,28 @@ TEST_F(EvalCliTest, RefusesAJournalOfOtherSettings) {
   const GistResult restart = Eval({"--limit", "2", "--restart"});
   EXPECT_EQ(restart.exit_code, 0) << restart.err;
   EXPECT_THAT(ReadResults(out_)->trials, SizeIs(4));
+}
+
+TEST_F(EvalCliTest, GoesOnFromCompressedResultsWithoutAJournal) {
+  const std::string out = folder_ / "results.json.zst";
+  const auto eval = [&](const std::string& modes) {
+    return RunGist({"eval", "--dataset", data_, "--modes", modes, "--out", out},
+                   AtServer());
+  };
+  ASSERT_EQ(eval("gist").exit_code, 0);
+  EXPECT_TRUE(IsZstd(Text(out)));
+  std::filesystem::remove(out + ".journal");
+  server_.received->compare.clear();
+  const GistResult again = eval("gist");
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(Asked(), 0u);
+  EXPECT_THAT(ReadResults(out)->trials, SizeIs(4));
+  std::filesystem::remove(out + ".journal");
+  EXPECT_THAT(eval("full").err, HasSubstr("made with other settings"));
+  const GistResult report =
+      RunGist({"eval", "--from", out, "--html", html_}, AtServer());
+  EXPECT_EQ(report.exit_code, 0) << report.err;
+  EXPECT_THAT(Text(html_), HasSubstr("gist 10"));
 }
 
 TEST_F(EvalCliTest, ReplacesNoResultsOfAnotherRun) {
