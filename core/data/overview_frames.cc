@@ -1,210 +1,56 @@
 #include "core/data/overview_frames.h"
 
+#include <algorithm>
+
+#include "core/data/tables.h"
+
 namespace gist {
 namespace {
 
-constexpr OverviewKind kTopic = OverviewKind::kTopic;
-constexpr OverviewKind kMention = OverviewKind::kMention;
-constexpr OverviewKind kOrder = OverviewKind::kOrder;
+constexpr std::string_view kOverviewHeader =
+    "set\tkind\tsentence\tsentence\tquestion\tquestion";
 
-// clang-format off
-constexpr OverviewFrame kEnglishTrain[] = {
-    {kTopic, {"Much of what follows concerns {k}.", "Here the author comes back to {k}."},
-     {"Is this text mainly about {k}, {o} or {t}?", "What is the main topic: {k}, {o} or {t}?"}},
-    {kTopic, {"There is more to say about {k} than one page can hold.", "Few people know how old the art of {k} really is."},
-     {"What does the text deal with most: {k}, {o} or {t}?", "Which is the main subject, {k}, {o} or {t}?"}},
-    {kTopic, {"Several readers wrote in to ask about {k}.", "This brings us once more to {k}."},
-     {"Which topic do the readers ask about most: {k}, {o} or {t}?", "Is the main subject of the text {k}, {o} or {t}?"}},
-    {kTopic, {"A whole chapter could be written on {k} alone.", "The next example is taken from the world of {k}."},
-     {"Which topic runs through the text: {k}, {o} or {t}?", "What is this mostly about: {k}, {o} or {t}?"}},
-    {kTopic, {"Experts on {k} rarely agree with each other.", "The older books about {k} are still the best."},
-     {"On which of these does the text dwell: {k}, {o} or {t}?", "What is the text's theme: {k}, {o} or {t}?"}},
-    {kTopic, {"In the evening the talk turned to {k} again.", "Nobody in the room knew more about {k} than the guest."},
-     {"What was talked about most: {k}, {o} or {t}?", "Which subject came up again and again: {k}, {o} or {t}?"}},
-    {kTopic, {"The exhibition devotes three rooms to {k}.", "A film about {k} is shown every hour."},
-     {"What is the exhibition mainly about: {k}, {o} or {t}?", "Which topic takes up most room: {k}, {o} or {t}?"}},
-    {kTopic, {"The society for {k} meets every other Thursday.", "New members are asked what drew them to {k}."},
-     {"What does the society care about: {k}, {o} or {t}?", "Which interest unites the people in the text: {k}, {o} or {t}?"}},
-    {kTopic, {"Money for research into {k} has doubled.", "A survey asked a thousand people about {k}."},
-     {"Which field does the text report on most: {k}, {o} or {t}?", "What is the report about: {k}, {o} or {t}?"}},
-    {kTopic, {"Children at the school learn about {k} in their third year.", "Their teacher had once worked in the field of {k}."},
-     {"What is taught most, {k}, {o} or {t}?", "Which lesson does the text return to: {k}, {o} or {t}?"}},
-    {kTopic, {"Her letters are full of remarks on {k}.", "On the last page she sums up her views of {k}."},
-     {"What are the letters mainly about: {k}, {o} or {t}?", "Which is the chief topic of the letters: {k}, {o} or {t}?"}},
-    {kTopic, {"The lecture series on {k} enters its second season.", "Tonight's speaker will explain the basics of {k}."},
-     {"What is the lecture series about: {k}, {o} or {t}?", "Which subject do the speakers treat: {k}, {o} or {t}?"}},
-    {kMention, {"Later that day {k} was seen near the station.", "The report names {k} as a witness."},
-     {"Who is mentioned most often: {k}, {o} or {t}?", "Which name comes up most: {k}, {o} or {t}?"}},
-    {kMention, {"The plan was first put forward by {k}.", "Without the help of {k} it would have failed."},
-     {"Who plays the largest part: {k}, {o} or {t}?", "Whose name is found most often: {k}, {o} or {t}?"}},
-    {kMention, {"In the photograph {k} stands on the left.", "The hat on the table belonged to {k}."},
-     {"Who appears most often: {k}, {o} or {t}?", "Which person is named most frequently: {k}, {o} or {t}?"}},
-    {kMention, {"For once {k} had nothing to add.", "The chair then gave the floor to {k}."},
-     {"Who took part most: {k}, {o} or {t}?", "Who comes up most often in the minutes: {k}, {o} or {t}?"}},
-    {kMention, {"A telegram from {k} arrived the same night.", "The answer to {k} was sent at once."},
-     {"Who is spoken of most: {k}, {o} or {t}?", "Who is at the centre of the text: {k}, {o} or {t}?"}},
-    {kMention, {"The neighbours remember {k} as a quiet person.", "The street was later named after {k}."},
-     {"Whom does the text name most often: {k}, {o} or {t}?", "Who is the most important person here: {k}, {o} or {t}?"}},
-    {kMention, {"Two tickets had been reserved for {k}.", "The waiter mistook a stranger for {k}."},
-     {"Which person does the text mention most: {k}, {o} or {t}?", "Who turns up most often: {k}, {o} or {t}?"}},
-    {kMention, {"The prize was shared with {k}.", "In the speech there were warm words for {k}."},
-     {"Who is praised and named most: {k}, {o} or {t}?", "Who is named most: {k}, {o} or {t}?"}},
-    {kMention, {"At noon {k} locked the office and left.", "The boat was rented by {k} for a week."},
-     {"Who is the main character: {k}, {o} or {t}?", "Which of them is mentioned most often: {k}, {o} or {t}?"}},
-    {kMention, {"The old diary speaks of {k} on every page.", "A portrait of {k} used to hang here."},
-     {"Who is referred to most often: {k}, {o} or {t}?", "Of whom is there most talk: {k}, {o} or {t}?"}},
-    {kOrder, {"The year began with {k}.", "After that came {k}."},
-     {"Which came first: {k}, {o} or {t}?", "What happened first: {k}, {o} or {t}?"}},
-    {kOrder, {"It all started with {k}.", "The next thing that people talked about was {k}."},
-     {"With which of these did it all start: {k}, {o} or {t}?", "Which took place first: {k}, {o} or {t}?"}},
-    {kOrder, {"First on the list of that year's events was {k}.", "Some weeks later the papers reported {k}."},
-     {"Which of these events was the first: {k}, {o} or {t}?", "What came first: {k}, {o} or {t}?"}},
-    {kOrder, {"Before anything else there was {k}.", "Only then followed {k}."},
-     {"What was there before anything else: {k}, {o} or {t}?", "Which event came earliest: {k}, {o} or {t}?"}},
-    {kOrder, {"The chronicle opens with {k}.", "Its next entry describes {k}."},
-     {"With what does the chronicle open: {k}, {o} or {t}?", "Which event is the earliest in the chronicle: {k}, {o} or {t}?"}},
-    {kOrder, {"In January everybody waited for {k}.", "As spring came, all eyes were on {k}."},
-     {"What was the earliest in the year: {k}, {o} or {t}?", "Which was first in the calendar: {k}, {o} or {t}?"}},
-    {kOrder, {"She remembered that {k} had come before all the rest.", "She remembered that soon afterwards there was {k}."},
-     {"Which does she place first: {k}, {o} or {t}?", "What did she remember as the first: {k}, {o} or {t}?"}},
-    {kOrder, {"The first cause for excitement was {k}.", "The following month brought {k}."},
-     {"What was the first cause for excitement: {k}, {o} or {t}?", "Which event was before the others: {k}, {o} or {t}?"}},
-    {kOrder, {"The story of the town starts with {k}.", "It goes on with {k}."},
-     {"With what does the story of the town start: {k}, {o} or {t}?", "Which comes first in the story: {k}, {o} or {t}?"}},
-    {kOrder, {"Early in the week the talk was all of {k}.", "By the end of the week it was {k} that mattered."},
-     {"What was talked of first: {k}, {o} or {t}?", "Which event opened the week: {k}, {o} or {t}?"}},
-};
-constexpr OverviewFrame kEnglishHeldOut[] = {
-    {kTopic, {"Whoever has read this far will have noticed a love of {k}.", "Every village has its own way with {k}."},
-     {"Which would be the best title: {k}, {o} or {t}?", "Suppose you had to file this text: under {k}, {o} or {t}?"}},
-    {kTopic, {"The magazine prints a column on {k} each month.", "One photograph shows the early days of {k}."},
-     {"To which is most space given: {k}, {o} or {t}?", "Is the magazine's favourite theme {k}, {o} or {t}?"}},
-    {kTopic, {"It takes years to understand {k} properly.", "A museum of {k} will open next summer."},
-     {"In a word, is it about {k}, {o} or {t}?", "Which of these matters most to the writer: {k}, {o} or {t}?"}},
-    {kTopic, {"What is wrong with {k}, one may ask.", "The radio has a weekly programme on {k}."},
-     {"What interests the author above all: {k}, {o} or {t}?", "Which theme prevails: {k}, {o} or {t}?"}},
-    {kMention, {"The doctor had already spoken with {k}.", "There was a seat kept free for {k}."},
-     {"Whose name would you read most often: {k}, {o} or {t}?", "About whom is the text chiefly: {k}, {o} or {t}?"}},
-    {kMention, {"Nobody had told {k} about the change.", "The bill was paid by {k}, as always."},
-     {"Which of the three is met most often: {k}, {o} or {t}?", "Who occurs more than the other two: {k}, {o} or {t}?"}},
-    {kMention, {"The horse knew {k} from afar.", "It was {k} who opened the gate."},
-     {"Count the names: who leads, {k}, {o} or {t}?", "Who is the hero of the text: {k}, {o} or {t}?"}},
-    {kMention, {"From the tower {k} could see the whole bay.", "The rumour had been started by {k}."},
-     {"On whom does the text keep its eye: {k}, {o} or {t}?", "Who gets the most mentions: {k}, {o} or {t}?"}},
-    {kOrder, {"To begin at the beginning, there was {k}.", "Hardly was that over when the town had to deal with {k}."},
-     {"Put them in order: what leads, {k}, {o} or {t}?", "Which one preceded the others: {k}, {o} or {t}?"}},
-    {kOrder, {"The opening act of the season was {k}.", "What came on its heels was {k}."},
-     {"Which was the opening act: {k}, {o} or {t}?", "What did the season open with: {k}, {o} or {t}?"}},
-    {kOrder, {"No sooner had the snow melted than people prepared for {k}.", "In the second place they had to think of {k}."},
-     {"For what did people prepare first: {k}, {o} or {t}?", "What stood at the start: {k}, {o} or {t}?"}},
-    {kOrder, {"The oldest of the three memories is {k}.", "A younger memory is {k}."},
-     {"Which memory is the oldest: {k}, {o} or {t}?", "What lies furthest back: {k}, {o} or {t}?"}},
-};
-constexpr OverviewFrame kKoreanTrain[] = {
-    {kTopic, {"이어지는 내용의 상당 부분은 {k}에 관한 것입니다.", "여기서 글쓴이는 다시 {k} 이야기로 돌아옵니다."},
-     {"이 글은 주로 무엇에 관한 글인가요? {k}, {o}, {t} 중에서 고르세요.", "이 글의 중심 주제는 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"{k}에 대해서는 한 쪽에 다 담을 수 없을 만큼 할 말이 많습니다.", "{k}의 역사가 얼마나 오래되었는지 아는 사람은 드뭅니다."},
-     {"글에서 가장 많이 다룬 것은 {k}, {o}, {t} 중 무엇인가요?", "{k}, {o}, {t} 가운데 주된 소재는 무엇인가요?"}},
-    {kTopic, {"여러 독자가 {k}에 대해 묻는 편지를 보냈습니다.", "그래서 우리는 또 한 번 {k}{을/를} 살펴보게 됩니다."},
-     {"독자들이 가장 많이 물은 것은 {k}, {o}, {t} 중 무엇인가요?", "글의 주제는 {k}, {o}, {t} 중 어느 것인가요?"}},
-    {kTopic, {"{k}만으로도 책의 한 장을 채울 수 있습니다.", "다음 예는 {k} 분야에서 가져온 것입니다."},
-     {"글 전체를 관통하는 주제는 {k}, {o}, {t} 중 무엇인가요?", "이 글은 대체로 {k}, {o}, {t} 중 무엇을 이야기하나요?"}},
-    {kTopic, {"{k} 전문가들은 좀처럼 의견이 일치하지 않습니다.", "{k}에 관한 책은 오래된 것이 아직도 제일 낫습니다."},
-     {"글이 오래 머무는 소재는 {k}, {o}, {t} 중 무엇인가요?", "글의 화제는 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"저녁이 되자 화제는 다시 {k}{으로/로} 옮겨 갔습니다.", "그 방에서 손님보다 {k}{을/를} 잘 아는 사람은 없었습니다."},
-     {"사람들이 가장 많이 이야기한 것은 {k}, {o}, {t} 중 무엇인가요?", "거듭 화제에 오른 것은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"전시회는 방 세 개를 {k}에 내주었습니다.", "{k}에 관한 영화가 매시간 상영됩니다."},
-     {"전시회의 중심은 {k}, {o}, {t} 중 무엇인가요?", "가장 넓은 자리를 차지한 주제는 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"{k} 동호회는 격주 목요일마다 모입니다.", "새 회원들은 어떻게 {k}에 끌렸는지 질문을 받습니다."},
-     {"동호회의 관심사는 {k}, {o}, {t} 중 무엇인가요?", "글 속의 사람들을 묶는 취미는 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"{k} 연구에 쓰이는 돈이 두 배로 늘었습니다.", "천 명에게 {k}에 대해 묻는 조사가 있었습니다."},
-     {"글이 가장 많이 보도한 분야는 {k}, {o}, {t} 중 무엇인가요?", "이 보고는 {k}, {o}, {t} 중 무엇에 관한 것인가요?"}},
-    {kTopic, {"학교 아이들은 삼 학년에 {k}{을/를} 배웁니다.", "아이들의 선생님은 한때 {k} 분야에서 일했습니다."},
-     {"학교에서 주로 배우는 것은 {k}, {o}, {t} 중 무엇인가요?", "글이 되풀이하는 수업 내용은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"그녀의 편지에는 {k}에 대한 말이 가득합니다.", "마지막 장에서 그녀는 {k}에 대한 생각을 정리합니다."},
-     {"편지의 주된 내용은 {k}, {o}, {t} 중 무엇인가요?", "그녀의 편지는 {k}, {o}, {t} 중 무엇을 주로 다루나요?"}},
-    {kTopic, {"{k} 연속 강연이 두 번째 철을 맞았습니다.", "오늘 저녁 강사는 {k}의 기초를 설명합니다."},
-     {"연속 강연의 주제는 {k}, {o}, {t} 중 무엇인가요?", "강사들이 다루는 것은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kMention, {"그날 늦게 {k} 씨가 역 근처에서 목격되었습니다.", "보고서는 {k} 씨를 증인으로 적고 있습니다."},
-     {"가장 자주 언급된 사람은 {k}, {o}, {t} 중 누구인가요?", "{k}, {o}, {t} 가운데 이름이 가장 많이 나온 사람은 누구인가요?"}},
-    {kMention, {"그 계획은 {k} 씨가 처음 내놓았습니다.", "{k} 씨의 도움이 없었다면 실패했을 것입니다."},
-     {"가장 큰 역할을 한 사람은 {k}, {o}, {t} 중 누구인가요?", "이름이 가장 자주 보이는 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"사진에서 {k} 씨는 왼쪽에 서 있습니다.", "탁자 위의 모자는 {k} 씨의 것이었습니다."},
-     {"가장 자주 등장한 사람은 {k}, {o}, {t} 중 누구인가요?", "글에 가장 많이 나온 인물은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"이번만은 {k} 씨도 덧붙일 말이 없었습니다.", "의장은 이어서 {k} 씨에게 발언권을 주었습니다."},
-     {"회의에 가장 많이 참여한 사람은 {k}, {o}, {t} 중 누구인가요?", "회의록에 가장 자주 나온 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"같은 날 밤 {k} 씨가 보낸 전보가 도착했습니다.", "{k} 씨에게 보내는 답장은 곧바로 부쳐졌습니다."},
-     {"가장 많이 이야기된 사람은 {k}, {o}, {t} 중 누구인가요?", "글의 중심에 있는 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"이웃들은 {k} 씨를 조용한 사람으로 기억합니다.", "그 거리는 나중에 {k} 씨의 이름을 땄습니다."},
-     {"글이 가장 자주 부르는 이름은 {k}, {o}, {t} 중 누구인가요?", "여기서 가장 중요한 인물은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"표 두 장이 {k} 씨 앞으로 예약되어 있었습니다.", "종업원은 낯선 사람을 {k} 씨로 착각했습니다."},
-     {"글이 가장 많이 언급한 인물은 {k}, {o}, {t} 중 누구인가요?", "가장 자주 나타난 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"상은 {k} 씨와 나누어 받았습니다.", "연설에는 {k} 씨를 향한 따뜻한 말이 있었습니다."},
-     {"가장 많이 칭찬받고 언급된 사람은 {k}, {o}, {t} 중 누구인가요?", "가장 여러 번 이름이 나온 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"정오에 {k} 씨는 사무실을 잠그고 떠났습니다.", "배는 {k} 씨가 일주일 동안 빌렸습니다."},
-     {"주인공은 {k}, {o}, {t} 중 누구인가요?", "셋 중 가장 자주 언급된 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"낡은 일기는 쪽마다 {k} 씨를 이야기합니다.", "예전에는 이곳에 {k} 씨의 초상화가 걸려 있었습니다."},
-     {"가장 자주 거론된 사람은 {k}, {o}, {t} 중 누구인가요?", "글이 가장 많이 말하는 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kOrder, {"그해는 {k}{으로/로} 시작되었습니다.", "그다음에는 {k}{이/가} 있었습니다."},
-     {"가장 먼저 있었던 일은 {k}, {o}, {t} 중 무엇인가요?", "{k}, {o}, {t} 가운데 맨 처음 일어난 일은 무엇인가요?"}},
-    {kOrder, {"모든 것은 {k}에서 비롯되었습니다.", "사람들이 다음으로 이야기한 것은 {k}{이었/였}습니다."},
-     {"모든 것이 비롯된 일은 {k}, {o}, {t} 중 무엇인가요?", "먼저 일어난 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"그해 행사 목록의 맨 위에는 {k}{이/가} 있었습니다.", "몇 주 뒤 신문은 {k} 소식을 전했습니다."},
-     {"이 일들 가운데 첫 번째는 {k}, {o}, {t} 중 무엇인가요?", "처음 있었던 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"무엇보다 먼저 {k}{이/가} 있었습니다.", "그런 뒤에야 {k}{이/가} 뒤따랐습니다."},
-     {"무엇보다 먼저 있었던 일은 {k}, {o}, {t} 중 무엇인가요?", "가장 이른 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"연대기의 첫머리에는 {k}{이/가} 나옵니다.", "연대기의 다음 항목은 {k}{을/를} 다룹니다."},
-     {"연대기의 첫머리에 나오는 일은 {k}, {o}, {t} 중 무엇인가요?", "연대기에서 가장 앞선 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"일월에는 모두가 {k}{을/를} 기다렸습니다.", "봄이 오자 모든 눈길이 {k}에 쏠렸습니다."},
-     {"한 해 중 가장 일렀던 일은 {k}, {o}, {t} 중 무엇인가요?", "달력에서 가장 앞선 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"그녀는 {k}{이/가} 다른 모든 일보다 앞섰다고 기억합니다.", "그녀는 곧이어 {k}{이/가} 있었다고 기억합니다."},
-     {"그녀가 첫 번째로 꼽는 일은 {k}, {o}, {t} 중 무엇인가요?", "그녀의 기억에서 가장 앞선 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"처음으로 사람들을 들뜨게 한 것은 {k}{이었/였}습니다.", "이듬달에는 {k}{이/가} 있었습니다."},
-     {"처음으로 사람들을 들뜨게 한 일은 {k}, {o}, {t} 중 무엇인가요?", "다른 일보다 앞서 일어난 것은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"마을의 이야기는 {k}에서 시작합니다.", "이야기는 {k}{으로/로} 이어집니다."},
-     {"마을의 이야기가 시작되는 일은 {k}, {o}, {t} 중 무엇인가요?", "이야기에 가장 먼저 나오는 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"한 주의 초반에는 온통 {k} 이야기뿐이었습니다.", "주말 무렵에는 {k}{이/가} 더 중요해졌습니다."},
-     {"먼저 이야기된 일은 {k}, {o}, {t} 중 무엇인가요?", "한 주를 연 일은 {k}, {o}, {t} 중 무엇인가요?"}},
-};
-constexpr OverviewFrame kKoreanHeldOut[] = {
-    {kTopic, {"여기까지 읽은 사람이라면 {k}에 대한 애정을 눈치챘을 것입니다.", "마을마다 {k}{을/를} 대하는 방식이 다릅니다."},
-     {"제목으로 가장 알맞은 것은 {k}, {o}, {t} 중 무엇인가요?", "이 글을 분류한다면 {k}, {o}, {t} 중 어디에 넣어야 하나요?"}},
-    {kTopic, {"잡지에는 달마다 {k}{을/를} 다루는 난이 있습니다.", "사진 한 장이 {k}의 초창기를 보여 줍니다."},
-     {"지면을 가장 많이 얻은 것은 {k}, {o}, {t} 중 무엇인가요?", "잡지가 가장 아끼는 주제는 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"{k}{을/를} 제대로 이해하려면 여러 해가 걸립니다.", "내년 여름에 {k} 박물관이 문을 엽니다."},
-     {"한마디로 {k}, {o}, {t} 중 무엇에 관한 글인가요?", "글쓴이에게 가장 중요한 것은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kTopic, {"{k}{이/가} 무슨 잘못이냐고 물을 수도 있습니다.", "라디오에는 매주 {k} 프로그램이 있습니다."},
-     {"글쓴이의 관심을 가장 끄는 것은 {k}, {o}, {t} 중 무엇인가요?", "우세한 주제는 {k}, {o}, {t} 중 어느 쪽인가요?"}},
-    {kMention, {"의사는 이미 {k} 씨와 이야기를 나눈 뒤였습니다.", "{k} 씨를 위한 자리가 하나 비어 있었습니다."},
-     {"가장 자주 읽게 되는 이름은 {k}, {o}, {t} 중 누구의 것인가요?", "이 글은 {k}, {o}, {t} 중 누구를 주로 다루나요?"}},
-    {kMention, {"아무도 {k} 씨에게 변경을 알리지 않았습니다.", "늘 그렇듯 계산은 {k} 씨가 했습니다."},
-     {"세 사람 중 가장 자주 만나게 되는 사람은 {k}, {o}, {t} 중 누구인가요?", "다른 둘보다 많이 나오는 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"말은 멀리서도 {k} 씨를 알아보았습니다.", "대문을 연 사람은 {k} 씨였습니다."},
-     {"이름을 세어 보면 {k}, {o}, {t} 중 누가 앞서나요?", "글의 영웅은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kMention, {"탑에서 {k} 씨는 만 전체를 볼 수 있었습니다.", "소문을 처음 낸 사람은 {k} 씨입니다."},
-     {"글이 줄곧 지켜보는 사람은 {k}, {o}, {t} 중 누구인가요?", "언급 횟수가 제일 많은 사람은 {k}, {o}, {t} 중 누구인가요?"}},
-    {kOrder, {"처음부터 말하자면 {k}{이/가} 있었습니다.", "그 일이 끝나기가 무섭게 마을은 {k}{을/를} 겪어야 했습니다."},
-     {"순서대로 놓으면 {k}, {o}, {t} 중 무엇이 앞에 오나요?", "나머지보다 앞선 것은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"시즌의 막을 연 것은 {k}입니다.", "그 뒤를 바짝 따른 것은 {k}입니다."},
-     {"시즌의 막을 연 것은 {k}, {o}, {t} 중 무엇인가요?", "그 시즌은 {k}, {o}, {t} 중 무엇으로 열렸나요?"}},
-    {kOrder, {"눈이 녹자마자 사람들은 {k}{을/를} 준비했습니다.", "둘째로 생각해야 했던 것은 {k}입니다."},
-     {"사람들이 먼저 준비한 것은 {k}, {o}, {t} 중 무엇인가요?", "출발점에 놓인 것은 {k}, {o}, {t} 중 무엇인가요?"}},
-    {kOrder, {"세 기억 중 가장 오래된 것은 {k}입니다.", "더 나중의 기억은 {k}입니다."},
-     {"가장 오래된 기억은 {k}, {o}, {t} 중 무엇인가요?", "가장 먼 옛일은 {k}, {o}, {t} 중 무엇인가요?"}},
-};
-// clang-format on
+std::optional<OverviewKind> OverviewKindOf(std::string_view name) {
+  if (name == "topic") return OverviewKind::kTopic;
+  if (name == "mention") return OverviewKind::kMention;
+  if (name == "order") return OverviewKind::kOrder;
+  return std::nullopt;
+}
+
+FrameSets<OverviewFrame> CompiledInOverviewFrames(std::string_view name) {
+  return CompiledIn(ParseOverviewFrames(name, TableText(name)));
+}
 
 }  // namespace
 
+absl::StatusOr<FrameSets<OverviewFrame>> ParseOverviewFrames(
+    std::string_view name, std::string_view text) {
+  GIST_ASSIGN_OR_RETURN(const std::vector<TableRow> rows,
+                        ParseTable(name, text, kOverviewHeader));
+  FrameSets<OverviewFrame> frames;
+  for (const TableRow& row : rows) {
+    const auto set = FrameSetOf(row[0]);
+    const auto kind = OverviewKindOf(row[1]);
+    const bool whole = std::none_of(row.begin(), row.end(),
+                                    [](auto field) { return field.empty(); });
+    if (!set || !kind || !whole) {
+      return TableError(
+          name, fmt::format("the row {:?}", fmt::join(row, " | ")),
+          "train or held-out, topic, mention or order, two sentences and two "
+          "questions");
+    }
+    frames.Add(*set, {.kind = *kind,
+                      .sentences = {row[2], row[3]},
+                      .questions = {row[4], row[5]}});
+  }
+  return frames;
+}
+
 std::span<const OverviewFrame> OverviewFrames(std::string_view language,
                                               FrameSet set) {
-  if (language == "ko") {
-    return set == FrameSet::kTrain
-               ? std::span<const OverviewFrame>(kKoreanTrain)
-               : kKoreanHeldOut;
-  }
-  return set == FrameSet::kTrain ? std::span<const OverviewFrame>(kEnglishTrain)
-                                 : kEnglishHeldOut;
+  static const auto kEnglish = CompiledInOverviewFrames("overview_en.tsv");
+  static const auto kKorean = CompiledInOverviewFrames("overview_ko.tsv");
+  return (language == "ko" ? kKorean : kEnglish).Of(set);
 }
 
 }  // namespace gist

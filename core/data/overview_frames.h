@@ -29,4 +29,8 @@ struct OverviewFrame {
 std::span<const OverviewFrame> OverviewFrames(std::string_view language,
                                               FrameSet set);
 
+// The frames of a table like core/data/tables/overview_en.tsv, as ParseFrames.
+absl::StatusOr<FrameSets<OverviewFrame>> ParseOverviewFrames(
+    std::string_view name, std::string_view text);
+
 }  // namespace gist

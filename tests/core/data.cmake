@@ -1,5 +1,6 @@
 gist_test(core/data/template_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/frames_test.cc LABELS unit LINK gist::data)
+gist_test(core/data/tables_test.cc LABELS unit LINK gist::data gist::test_support)
 gist_test(core/data/values_test.cc LABELS unit LINK gist::data)
 gist_test(core/data/zstd_text_test.cc LABELS unit LINK gist::data gist::test_support)
 gist_test(core/data/passages_test.cc LABELS unit LINK gist::data)
