@@ -32,7 +32,7 @@ COPY deploy/ deploy/
 RUN GIST_CACHE_DIR=/tmp/wheels deploy/setup.sh \
     && rm -rf /tmp/wheels /var/lib/apt/lists/*
 COPY . .
-RUN deploy/build.sh release gistd gist gist-data gist-plan \
+RUN GIST_TESTS=OFF deploy/build.sh release gistd gist gist-data gist-plan \
     && rm -r third_party/libtorch/torch/include
 
 # The same with CUDA's compiler, from NVIDIA's packages for Debian 12: build/release
@@ -49,7 +49,7 @@ COPY deploy/ deploy/
 RUN GIST_CACHE_DIR=/tmp/wheels deploy/setup.sh cuda \
     && rm -rf /tmp/wheels /var/lib/apt/lists/*
 COPY . .
-RUN deploy/build.sh cuda gistd gist gist-data gist-plan gist_cuda \
+RUN GIST_TESTS=OFF deploy/build.sh cuda gistd gist gist-data gist-plan gist_cuda \
     && rm -r third_party/libtorch-cuda/torch/include third_party/libtorch \
     && mv build/cuda build/release
 

@@ -2,6 +2,8 @@
 # Configures and builds.
 # usage: deploy/build.sh [PRESET [TARGET...]]    default: release, everything
 # The presets are those of CMakePresets.json; results land in build/PRESET.
+# GIST_TESTS=ON or OFF: with or without tests. By default with tests where GoogleTest is
+# installed (deploy/setup.sh tests). A folder that has tests keeps them.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
@@ -17,8 +19,23 @@ configured_at() {
   sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$folder/CMakeCache.txt" 2>/dev/null || true
 }
 
+tests_wanted() {
+  if [ -n "${GIST_TESTS:-}" ]; then
+    echo "$GIST_TESTS"
+  elif [ -e /usr/include/gtest/gtest.h ]; then
+    echo ON
+  else
+    echo OFF
+  fi
+}
+
+has_tests() {
+  grep -q '^GIST_TESTS:BOOL=ON' "$folder/CMakeCache.txt"
+}
+
 configure() {
-  local at
+  local at tests
+  tests=$(tests_wanted)
   at=$(configured_at)
   if [ -n "$at" ] && [ "$at" != "$root" ]; then
     echo "   $folder was configured for $at: starting afresh"
@@ -26,10 +43,13 @@ configure() {
   fi
   # Afterwards ninja itself sees changes of all other files.
   if [ -e "$folder/build.ninja" ] && [ "$folder/build.ninja" -nt CMakePresets.json ]; then
-    echo "   $folder is configured"
-    return
+    if [ "$tests" = OFF ] || has_tests; then
+      echo "   $folder is configured"
+      return
+    fi
   fi
-  logged "build/log/configure-$preset.log" cmake --preset "$preset"
+  echo "   tests: $tests"
+  logged "build/log/configure-$preset.log" cmake --preset "$preset" -D "GIST_TESTS=$tests"
 }
 
 build() {

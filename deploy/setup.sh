@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # Installs what building needs: Debian packages, LibTorch, the default
 # model and the sentence encoder.
-# usage: deploy/setup.sh [cuda]     cuda: LibTorch with CUDA too (3.0 GB)
+# usage: deploy/setup.sh [cuda] [tests]
+#   cuda    LibTorch with CUDA too (3.0 GB)
+#   tests   the packages that tests need too
 # Run again it changes nothing and takes about a second.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# The packages of a list, one a line, without comments.
+# The packages of lists, one a line, without comments.
 packages_in() {
-  sed 's/#.*//' "$1" | xargs -n 1
+  sed 's/#.*//' "$@" | xargs -n 1
 }
 
 missing_packages() {
-  comm -23 <(packages_in deploy/apt-packages.txt | sort -u) \
+  comm -23 <(packages_in "${lists[@]}" | sort -u) \
     <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' | awk '$1 == "installed" { print $2 }' | sort -u)
 }
 
@@ -20,7 +22,7 @@ install_packages() {
   local missing as_root=()
   mapfile -t missing < <(missing_packages)
   if [ "${#missing[@]}" -eq 0 ]; then
-    echo "   all packages of deploy/apt-packages.txt are installed"
+    echo "   all packages of ${lists[*]} are installed"
     return
   fi
   echo "   to install: ${missing[*]}"
@@ -62,13 +64,19 @@ fetch() {
   "$python" deploy/fetch.py "$1"
 }
 
+lists=(deploy/apt-packages.txt)
+extras=()
+for extra in "$@"; do
+  case $extra in
+    tests) lists+=(deploy/apt-packages-tests.txt) ;;
+    cuda) extras+=(cuda) ;;
+    *) die "unknown argument $extra; want: cuda, tests" ;;
+  esac
+done
 [ "$(uname -m)" = x86_64 ] || die "found $(uname -m); only x86_64 is supported"
 command -v dpkg-query >/dev/null || die "no dpkg: these scripts are for Debian 12"
 step "Debian packages" install_packages
 step "LibTorch" fetch cpu
 step "default model" fetch model
 step "sentence encoder" fetch embedder
-for extra in "$@"; do
-  [ "$extra" = cuda ] || die "unknown argument $extra; want: cuda"
-  step "LibTorch with CUDA" fetch cuda
-done
+for extra in "${extras[@]}"; do step "LibTorch with CUDA" fetch "$extra"; done

@@ -125,7 +125,8 @@ run_group() {
   esac
 }
 
-timed "setup" deploy/setup.sh
+export GIST_TESTS=ON
+timed "setup" deploy/setup.sh tests
 timed "tools" deploy/tools.sh
 mkdir -p build/log
 for name in "${@:-all}"; do run_group "$name"; done
