@@ -30,7 +30,12 @@ absl::Status Fill(GistStore& store) {
   GIST_RETURN_IF_ERROR(index.vectors.Add(0, std::vector<float>{1, 0}));
   const auto bytes = EncodeChunkIndex(index);
   if (!bytes.ok()) return bytes.status();
-  return store.PutChunkIndex(SampleRecord().document_id, *bytes);
+  GIST_RETURN_IF_ERROR(store.PutChunkIndex(SampleRecord().document_id, *bytes));
+  const std::string id = SampleRecord(kSampleText, 3).context_id;
+  GIST_RETURN_IF_ERROR(store.SetRetention(
+      id, {.expire_unix_ms = 4'000'000'000'000, .pinned = true}));
+  return store.WriteUses(std::vector<ContextUse>{
+      {.context_id = id, .used_unix_ms = 1'800'000'000'456}});
 }
 
 int Main(int argc, char** argv) {
