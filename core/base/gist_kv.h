@@ -16,8 +16,8 @@ struct GistKv {
   int gist_tokens = 0;
   int head_dim = 0;
   // Both row-major [layers, kv_heads, gist_tokens, head_dim].
-  std::vector<float> keys;
-  std::vector<float> values;
+  std::vector<float> keys = {};
+  std::vector<float> values = {};
 
   // Elements of `keys` (and of `values`) that the four sizes ask for.
   size_t Elements() const {

@@ -24,10 +24,10 @@ struct TypeName {
   TensorType type;
   std::string_view name;
 };
-constexpr TypeName kTypeNames[] = {{TensorType::kF32, "F32"},
-                                   {TensorType::kF16, "F16"},
-                                   {TensorType::kBf16, "BF16"},
-                                   {TensorType::kU8, "U8"}};
+constexpr TypeName kTypeNames[] = {
+    {TensorType::kF32, "F32"},   {TensorType::kF16, "F16"},
+    {TensorType::kBf16, "BF16"}, {TensorType::kU8, "U8"},
+    {TensorType::kI8, "I8"},     {TensorType::kU32, "U32"}};
 
 std::string_view NameOf(TensorType type) {
   return std::ranges::find(kTypeNames, type, &TypeName::type)->name;
@@ -66,7 +66,7 @@ absl::StatusOr<TensorType> TypeOf(const std::string& name,
   if (found != std::end(kTypeNames)) return found->type;
   return absl::UnimplementedError(
       fmt::format("safetensors: tensor {:?} has dtype {:?}, supported are F32, "
-                  "F16, BF16, U8",
+                  "F16, BF16, U8, I8, U32",
                   Shown(name), Shown(dtype)));
 }
 
@@ -194,11 +194,13 @@ std::string WriteSafeTensors(const SafeTensors& file) {
 int TensorTypeBytes(TensorType type) {
   switch (type) {
     case TensorType::kF32:
+    case TensorType::kU32:
       return 4;
     case TensorType::kF16:
     case TensorType::kBf16:
       return 2;
     case TensorType::kU8:
+    case TensorType::kI8:
       return 1;
   }
   return 0;
@@ -217,6 +219,16 @@ void ToFloats(const SafeTensor& tensor, float* out) {
       return Bfloat16sToFloats(data, count, out);
     case TensorType::kU8:
       for (size_t i = 0; i < count; ++i) out[i] = float((unsigned char)data[i]);
+      return;
+    case TensorType::kI8:
+      for (size_t i = 0; i < count; ++i) out[i] = float((signed char)data[i]);
+      return;
+    case TensorType::kU32:
+      for (size_t i = 0; i < count; ++i) {
+        uint32_t number;
+        std::memcpy(&number, data + i * sizeof(number), sizeof(number));
+        out[i] = float(number);
+      }
       return;
   }
 }

@@ -12,7 +12,7 @@
 
 namespace gist {
 
-enum class TensorType { kF32, kF16, kBf16, kU8 };
+enum class TensorType { kF32, kF16, kBf16, kU8, kI8, kU32 };
 
 struct SafeTensor {
   TensorType type = TensorType::kF32;
@@ -43,7 +43,7 @@ absl::StatusOr<SafeTensors> ParseSafeTensors(
 std::string WriteSafeTensors(const SafeTensors& file);
 
 int TensorTypeBytes(TensorType type);
-// Writes tensor.Elements() floats (F32, F16, BF16; U8 as its number).
+// Writes tensor.Elements() floats; integers as their numbers.
 void ToFloats(const SafeTensor& tensor, float* out);
 
 }  // namespace gist
