@@ -89,6 +89,7 @@ v1::AskRequest ToProto(const Question& question) {
   proto.set_top_p(question.top_p);
   proto.set_seed(question.seed);
   proto.set_truncate(question.truncate);
+  proto.set_gist_tokens(question.gist_tokens);
   proto.set_reader(ToProto(question.reader));
   return proto;
 }
@@ -188,6 +189,7 @@ v1::CompareRequest ToCompareProto(const Question& question,
   proto.set_max_tokens(question.max_tokens);
   ToProto(question.retrieval, proto.mutable_retrieval());
   proto.set_truncate(question.truncate);
+  proto.set_gist_tokens(question.gist_tokens);
   proto.set_reader(ToProto(question.reader));
   return proto;
 }

@@ -149,6 +149,9 @@ struct Question {
   Retrieval retrieval;    // in kRag and kHybrid
   bool truncate = false;  // in kFullContext: first and last tokens that fit
   Reader reader = Reader::kFrozen;
+  // In kGist and kHybrid: of each context the newest representation of this many
+  // gists; 0: the newest of any number.
+  int gist_tokens = 0;
 };
 
 // What an answer took.

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kVersionKey[] = "format_version";
-constexpr int kFormatVersion = 2;
+constexpr int kFormatVersion = 3;
 constexpr size_t kMebibyte = 1 << 20;
 
 // Written in a folder before CURRENT exists: what a killed first start leaves.
@@ -69,8 +69,8 @@ rocksdb::Options TunedOptions(rocksdb::Env* env) {
       rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.paranoid_checks = true;
   options.track_and_verify_wals_in_manifest = true;
-  // Families are flushed together. Were one of them behind, a refused write that
-  // stands in an old log would come back in that one alone: by half.
+  // Families are flushed together. Were one of them behind, a refused write
+  // that stands in an old log would come back in that one alone: by half.
   options.atomic_flush = true;
   // What counts is in the log; FillMemory's entries need not be kept.
   options.avoid_flush_during_shutdown = true;
@@ -265,19 +265,24 @@ absl::StatusOr<int> Database::Claim(const std::string& folder) {
   return kFormatVersion;
 }
 
-// Version 1 has no marks of chunk indexes' sizes. Marks and stamp in one write:
-// what is cut short begins anew.
+// Version 1 has no marks of chunk indexes' sizes. Marks and stamp are one
+// write: an interrupted migration starts again. Version 2 lacks nothing; its
+// records are read as they are, and only the stamp keeps an older gistd out.
 absl::Status Database::Migrate(int version) {
   if (version == kFormatVersion) return absl::OkStatus();
   Changes changes(*this);
+  if (version == 1) GIST_RETURN_IF_ERROR(MarkChunkIndexes(changes));
+  changes.Put(Family::kDefault, kVersionKey, std::to_string(kFormatVersion));
+  return Write(changes);
+}
+
+absl::Status Database::MarkChunkIndexes(Changes& changes) const {
   const auto it = Scan(Family::kChunkIndexes);
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     changes.Put(Family::kDocumentIndex, ChunksKey(it->key().ToStringView()),
                 std::to_string(it->value().size()));
   }
-  GIST_RETURN_IF_ERROR(ToStatus("chunk indexes", it->status()));
-  changes.Put(Family::kDefault, kVersionKey, std::to_string(kFormatVersion));
-  return Write(changes);
+  return ToStatus("chunk indexes", it->status());
 }
 
 absl::Status Database::CreateMissingFamilies() {

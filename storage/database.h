@@ -92,6 +92,7 @@ class Database {
   absl::StatusOr<int> Claim(const std::string& folder);
   absl::Status CreateMissingFamilies();
   absl::Status Migrate(int version);
+  absl::Status MarkChunkIndexes(Changes& changes) const;
   absl::StatusOr<bool> IsEmpty() const;
   absl::Status FillMemory();
   rocksdb::ColumnFamilyHandle* Handle(Family family) const {

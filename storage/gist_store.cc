@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <utility>
 
@@ -74,28 +75,57 @@ absl::StatusOr<ContextRecord> UnsealRecord(std::string_view context_id,
   return record;
 }
 
-// What of a blob's own record contradicts the one it is loaded for.
-std::string Mismatch(const ContextRecord& blob, const ContextRecord& record) {
+// What of a blob's own record contradicts the one it is loaded for. The blob
+// has one representation.
+std::string Mismatch(const ContextRecord& blob, const ContextRecord& record,
+                     const Representation& form) {
   const std::pair<const char*, std::string ContextRecord::*> names[] = {
       {"context_id", &ContextRecord::context_id},
       {"document_id", &ContextRecord::document_id},
-      {"model_fingerprint", &ContextRecord::model_fingerprint},
-      {"adapter_fingerprint", &ContextRecord::adapter_fingerprint}};
+      {"model_fingerprint", &ContextRecord::model_fingerprint}};
   for (const auto& [name, field] : names) {
     if (blob.*field == record.*field) continue;
     return fmt::format("{} {}, want {}", name, blob.*field, record.*field);
   }
   const std::pair<const char*, int64_t ContextRecord::*> counts[] = {
       {"document_bytes", &ContextRecord::document_bytes},
-      {"document_tokens", &ContextRecord::document_tokens},
-      {"kv_bytes", &ContextRecord::kv_bytes}};
+      {"document_tokens", &ContextRecord::document_tokens}};
   for (const auto& [name, field] : counts) {
     if (blob.*field == record.*field) continue;
     return fmt::format("{} {}, want {}", name, blob.*field, record.*field);
   }
-  if (blob.gist_tokens == record.gist_tokens) return "";
-  return fmt::format("gist_tokens {}, want {}", blob.gist_tokens,
-                     record.gist_tokens);
+  const Representation& own = blob.representations.front();
+  if (own == form) return "";
+  return fmt::format("the representation {} of {} B, want {} of {} B",
+                     RepresentationKey(own), own.kv_bytes,
+                     RepresentationKey(form), form.kv_bytes);
+}
+
+// Keys of a context's blobs begin with it; a context with an old id has one
+// blob, whose key is the id.
+std::string BlobPrefix(std::string_view context_id) {
+  return fmt::format("{}/", context_id);
+}
+std::string BlobKey(const ContextRecord& record, const Representation& form) {
+  if (HasOldId(record)) return record.context_id;
+  return BlobPrefix(record.context_id) + RepresentationKey(form);
+}
+
+// `stored` with the representations of `added`: those of the same key are
+// replaced.
+absl::StatusOr<ContextRecord> Merged(ContextRecord stored,
+                                     const ContextRecord& added) {
+  std::erase_if(stored.representations, [&added](const Representation& form) {
+    return added.Find(form) != nullptr;
+  });
+  stored.representations.insert(stored.representations.end(),
+                                added.representations.begin(),
+                                added.representations.end());
+  if (stored.representations.size() <= kMaxRepresentations) return stored;
+  return absl::ResourceExhaustedError(fmt::format(
+      "context {} would have {} representations, want {} at most: delete the "
+      "context and compress the document again",
+      stored.context_id, stored.representations.size(), kMaxRepresentations));
 }
 
 // Of digits alone; else 0.
@@ -122,9 +152,11 @@ class RocksGistStore : public GistStore {
   explicit RocksGistStore(std::unique_ptr<Database> database)
       : database_(std::move(database)) {}
 
+  using GistStore::Put;
   absl::Status Put(const ContextRecord& record, std::string_view text,
-                   const GistKv& gists, const Retention& retention) override {
-    return Fence(kWhat, [&] { return PutAll(record, text, gists, retention); });
+                   std::span<const CompressedKv> kv,
+                   const Retention& retention) override {
+    return Fence(kWhat, [&] { return PutAll(record, text, kv, retention); });
   }
 
   absl::StatusOr<ContextRecord> GetRecord(
@@ -146,8 +178,10 @@ class RocksGistStore : public GistStore {
     return Fence(kWhat, [&] { return WriteAllUses(uses); });
   }
 
-  absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const override {
-    return Fence(kWhat, [&] { return ReadGists(record); });
+  absl::StatusOr<CompressedKv> GetKv(
+      const ContextRecord& record,
+      const Representation& representation) const override {
+    return Fence(kWhat, [&] { return ReadKv(record, representation); });
   }
 
   absl::StatusOr<std::string> GetText(
@@ -221,7 +255,12 @@ class RocksGistStore : public GistStore {
   using Erasures = std::vector<std::pair<std::string, std::string>>;
 
   absl::Status PutAll(ContextRecord record, std::string_view text,
-                      const GistKv& gists, const Retention& retention);
+                      std::span<const CompressedKv> kv,
+                      const Retention& retention);
+  absl::StatusOr<ContextRecord> MergedWithStored(
+      const ContextRecord& record) const;
+  absl::Status DropBlobs(std::string_view context_id, const ContextRecord* keep,
+                         Changes& changes) const;
   absl::StatusOr<Retention> ReadRetention(std::string_view context_id) const;
   absl::Status WriteRetention(std::string_view context_id,
                               const Retention& retention);
@@ -236,7 +275,8 @@ class RocksGistStore : public GistStore {
   absl::StatusOr<int64_t> EraseAll();
   absl::Status CompactAround(const Erasures& erasures);
   absl::StatusOr<ContextRecord> ReadRecord(std::string_view context_id) const;
-  absl::StatusOr<GistKv> ReadGists(const ContextRecord& record) const;
+  absl::StatusOr<CompressedKv> ReadKv(const ContextRecord& record,
+                                      const Representation& form) const;
   absl::StatusOr<std::string> ReadText(std::string_view document_id) const;
   absl::Status WriteChunkIndex(std::string_view document_id,
                                std::string_view bytes);
@@ -258,34 +298,78 @@ class RocksGistStore : public GistStore {
                                      std::string_view context_id) const;
 
   std::unique_ptr<Database> database_;
-  // Delete reads whether other contexts need the document before it writes: it
-  // excludes Put, while Puts exclude nobody.
-  std::shared_mutex delete_mutex_;
+  // Put and Delete read before they write: they hold it alone. Other writers,
+  // which need a context or document to stay, share it.
+  std::shared_mutex context_mutex_;
   std::mutex erase_mutex_;  // one EraseDeleted at a time
 };
 
 absl::Status RocksGistStore::PutAll(ContextRecord record, std::string_view text,
-                                    const GistKv& gists,
+                                    std::span<const CompressedKv> kv,
                                     const Retention& retention) {
-  record.kv_bytes = BlobKvBytes(gists);
-  GIST_ASSIGN_OR_RETURN(const std::string blob,
-                        EncodeGistBlob({record, gists, /*text=*/""}));
-  const std::string problem = text.empty() ? "" : TextProblem(record, text);
+  std::vector<Representation>& forms = record.representations;
+  if (forms.empty() || forms.size() != kv.size()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} representations with keys and values of {}",
+                    forms.size(), kv.size()));
+  }
+  std::vector<std::string> blobs;
+  for (size_t i = 0; i < kv.size(); ++i) {
+    SetSizes(kv[i], forms[i]);
+    GIST_ASSIGN_OR_RETURN(std::string blob,
+                          EncodeKvBlob(record.With(forms[i]), {&kv[i], 1}));
+    blobs.push_back(std::move(blob));
+  }
+  std::string problem = RecordProblem(record);
+  if (problem.empty() && !text.empty()) problem = TextProblem(record, text);
   if (!problem.empty()) return absl::InvalidArgumentError(problem);
 
   const std::string& id = record.context_id;
   const std::string& document = record.document_id;
+  const std::unique_lock lock(context_mutex_);
+  GIST_ASSIGN_OR_RETURN(const ContextRecord merged, MergedWithStored(record));
   Changes changes(*database_);
-  changes.Put(Family::kGists, id, blob);
-  changes.Put(Family::kContexts, id, Seal(id, RecordToJson(record)));
+  GIST_RETURN_IF_ERROR(DropBlobs(id, &merged, changes));
+  for (size_t i = 0; i < blobs.size(); ++i)
+    changes.Put(Family::kGists, BlobKey(merged, forms[i]), blobs[i]);
+  changes.Put(Family::kContexts, id, Seal(id, RecordToJson(merged)));
   changes.Put(Family::kDocumentIndex, ContextKey(document, id), "");
   AddRetention(id, retention, changes);
   if (!text.empty()) {
     changes.Put(Family::kDocuments, document, Seal(document, text));
     changes.Put(Family::kDocumentIndex, TextKey(document), "");
   }
-  const std::shared_lock lock(delete_mutex_);
   return database_->Write(changes);
+}
+
+// What is stored is kept but for what `record` replaces. A damaged record is
+// replaced whole.
+absl::StatusOr<ContextRecord> RocksGistStore::MergedWithStored(
+    const ContextRecord& record) const {
+  auto stored = ReadRecord(record.context_id);
+  if (stored.ok()) return Merged(*std::move(stored), record);
+  if (absl::IsNotFound(stored.status()) || absl::IsDataLoss(stored.status()))
+    return record;
+  return stored.status();
+}
+
+// Deletes the context's blobs, but for those of the representations of `keep`.
+absl::Status RocksGistStore::DropBlobs(std::string_view context_id,
+                                       const ContextRecord* keep,
+                                       Changes& changes) const {
+  std::set<std::string, std::less<>> kept;
+  if (keep != nullptr) {
+    for (const Representation& form : keep->representations)
+      kept.insert(BlobKey(*keep, form));
+  }
+  const std::string prefix = BlobPrefix(context_id);
+  const auto it = database_->Scan(Family::kGists);
+  for (it->Seek(context_id); it->Valid(); it->Next()) {
+    const std::string_view key = View(it->key());
+    if (key != context_id && !key.starts_with(prefix)) break;
+    if (!kept.contains(key)) changes.Delete(Family::kGists, key);
+  }
+  return ToStatus("blobs", it->status());
 }
 
 absl::StatusOr<ContextRecord> RocksGistStore::ReadRecord(
@@ -308,7 +392,7 @@ absl::StatusOr<Retention> RocksGistStore::ReadRetention(
 
 absl::Status RocksGistStore::WriteRetention(std::string_view context_id,
                                             const Retention& retention) {
-  const std::shared_lock lock(delete_mutex_);  // the context stays
+  const std::shared_lock lock(context_mutex_);  // the context stays
   GIST_ASSIGN_OR_RETURN(const auto record,
                         database_->Get(Family::kContexts, context_id));
   if (!record) return NoContext(context_id);
@@ -318,7 +402,7 @@ absl::Status RocksGistStore::WriteRetention(std::string_view context_id,
 }
 
 absl::Status RocksGistStore::WriteAllUses(std::span<const ContextUse> uses) {
-  const std::shared_lock lock(delete_mutex_);
+  const std::shared_lock lock(context_mutex_);
   Changes changes(*database_);
   for (const ContextUse& use : uses) {
     GIST_ASSIGN_OR_RETURN(const auto record,
@@ -330,17 +414,26 @@ absl::Status RocksGistStore::WriteAllUses(std::span<const ContextUse> uses) {
   return database_->WriteLazily(changes);
 }
 
-absl::StatusOr<GistKv> RocksGistStore::ReadGists(
-    const ContextRecord& record) const {
+absl::StatusOr<CompressedKv> RocksGistStore::ReadKv(
+    const ContextRecord& record, const Representation& form) const {
   const std::string& id = record.context_id;
-  GIST_ASSIGN_OR_RETURN(const auto bytes, database_->Get(Family::kGists, id));
-  if (!bytes) return NoContext(id);
-  auto blob = DecodeGistBlob(*bytes);
+  GIST_ASSIGN_OR_RETURN(const auto bytes,
+                        database_->Get(Family::kGists, BlobKey(record, form)));
+  if (!bytes) {
+    return absl::NotFoundError(
+        fmt::format("context {} has no representation {}: compress the "
+                    "document again",
+                    id, RepresentationKey(form)));
+  }
+  auto blob = DecodeKvBlob(*bytes);
   if (!blob.ok()) return InContext(id, blob.status());
-  const std::string mismatch = Mismatch(blob->record, record);
-  if (mismatch.empty()) return std::move(blob->gists);
+  const std::string mismatch =
+      blob->kv.size() != 1
+          ? fmt::format("{} representations, want 1", blob->kv.size())
+          : Mismatch(blob->record, record, form);
+  if (mismatch.empty()) return std::move(blob->kv.front());
   return InContext(id, absl::DataLossError(fmt::format(
-                           "the stored gists' record has {}", mismatch)));
+                           "the stored blob's record has {}", mismatch)));
 }
 
 absl::StatusOr<std::string> RocksGistStore::ReadText(
@@ -370,7 +463,7 @@ absl::Status RocksGistStore::CheckHasText(std::string_view document_id) const {
 
 absl::Status RocksGistStore::WriteChunkIndex(std::string_view document_id,
                                              std::string_view bytes) {
-  const std::shared_lock lock(delete_mutex_);  // the document stays
+  const std::shared_lock lock(context_mutex_);  // the document stays
   GIST_RETURN_IF_ERROR(CheckHasText(document_id));
   const std::string sealed = Seal(document_id, bytes);
   Changes changes(*database_);
@@ -400,7 +493,7 @@ absl::StatusOr<std::string> RocksGistStore::ReadChunkIndex(
 absl::Status RocksGistStore::WriteTenantIndex(
     std::string_view tenant, std::span<const std::string> document_ids,
     std::string_view bytes) {
-  const std::shared_lock lock(delete_mutex_);  // the documents stay
+  const std::shared_lock lock(context_mutex_);  // the documents stay
   for (const std::string& id : document_ids) {
     GIST_RETURN_IF_ERROR(CheckHasText(id));
   }
@@ -475,12 +568,12 @@ absl::StatusOr<ContextPage> RocksGistStore::ReadPage(
 }
 
 absl::Status RocksGistStore::DeleteAll(std::string_view context_id) {
-  const std::unique_lock lock(delete_mutex_);
+  const std::unique_lock lock(context_mutex_);
   GIST_ASSIGN_OR_RETURN(const std::string document, DocumentOf(context_id));
   GIST_ASSIGN_OR_RETURN(const bool last, IsLastContext(document, context_id));
   Changes changes(*database_);
   changes.Delete(Family::kContexts, context_id);
-  changes.Delete(Family::kGists, context_id);
+  GIST_RETURN_IF_ERROR(DropBlobs(context_id, nullptr, changes));
   changes.Delete(Family::kRetentions, context_id);
   changes.Delete(Family::kUses, context_id);
   changes.Put(Family::kErasures, ErasureKey(context_id), document);
@@ -560,7 +653,8 @@ absl::StatusOr<StoredContext> RocksGistStore::Describe(
   context.document_id = record->document_id;
   context.tenant = record->tenant;
   context.document_tokens = record->document_tokens;
-  context.kv_bytes = record->kv_bytes;
+  for (const Representation& form : record->representations)
+    context.kv_bytes[RepresentationKey(form)] = form.kv_bytes;
   context.used_unix_ms = record->created_unix_ms;
   const auto document = documents.find(record->document_id);
   if (document != documents.end()) {
@@ -661,8 +755,9 @@ absl::Status RocksGistStore::CompactAround(const Erasures& erasures) {
   for (const auto& [key, document] : erasures) {
     const std::string_view context =
         std::string_view(key).substr(0, key.find('/'));
+    const std::string last_blob = BlobPrefix(context) + "~";
     for (Family family : kByContext)
-      GIST_RETURN_IF_ERROR(database_->Compact(family, context, context));
+      GIST_RETURN_IF_ERROR(database_->Compact(family, context, last_blob));
     const std::string last = document + "/~";  // behind all of its marks
     for (Family family : kByDocument)
       GIST_RETURN_IF_ERROR(database_->Compact(family, document, last));

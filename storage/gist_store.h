@@ -1,7 +1,9 @@
-// Documents, their gists and the records that name both, kept in RocksDB.
+// Documents, their compressed forms and the records that name both, kept in
+// RocksDB.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,26 +12,36 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/base/gist_kv.h"
+#include "core/compress/compressed_kv.h"
+#include "core/compress/representation.h"
 
 namespace gist {
 
-// One compression of one document: what a user holds the id of.
+// A document of a tenant under one model, and the forms it is stored in: what a
+// user holds the id of.
 struct ContextRecord {
-  std::string context_id;           // "ctx_" and 32 hex digits
-  std::string document_id;          // 64 hex digits
-  std::string model_fingerprint;    // 64 hex digits; needed again to read
-  std::string adapter_fingerprint;  // 64 hex digits; made the gists
-  int64_t document_bytes = 0;       // of UTF-8 text
+  std::string context_id;         // "ctx_" and 32 hex digits
+  std::string document_id;        // 64 hex digits
+  std::string model_fingerprint;  // 64 hex digits; needed again to read
+  int64_t document_bytes = 0;     // of UTF-8 text
   int64_t document_tokens = 0;
-  int gist_tokens = 0;
-  // Payload of the blob, keys and values. Set by whoever writes it (Put,
-  // EncodeGistBlob) as BlobKvBytes says: what the caller set is not read.
-  int64_t kv_bytes = 0;
-  int64_t created_unix_ms = 0;
-  double compress_seconds = 0;  // wall time of the computation
-  bool imported = false;        // came from a file, was not computed here
+  int64_t created_unix_ms = 0;  // of the first representation
   std::string tenant = {};      // whose it is; empty: the default tenant
+  // One or more, of different keys, the oldest first. kv_slots and kv_bytes are
+  // set by Put and EncodeKvBlob: what the caller set is not read.
+  std::vector<Representation> representations = {};
+
+  int64_t KvBytes() const;  // of all representations
+  // The newest of `rung`; null: none. `gist_tokens`: of this many gists; 0:
+  // any.
+  const Representation* Newest(Rung rung, int gist_tokens = 0) const;
+  // The newest of all. There is one.
+  const Representation& Newest() const;
+  // The one with the same key (RepresentationKey) as `wanted`; null: none.
+  const Representation* Find(const Representation& wanted) const;
+  // A copy that has `representation` alone.
+  ContextRecord With(const Representation& representation) const;
+
   friend bool operator==(const ContextRecord&, const ContextRecord&) = default;
 };
 
@@ -51,7 +63,8 @@ struct StoredContext {
   std::string document_id;
   std::string tenant = {};
   int64_t document_tokens = 0;
-  int64_t kv_bytes = 0;
+  // Bytes of keys and values, by RepresentationKey.
+  std::map<std::string, int64_t> kv_bytes = {};
   int64_t text_bytes = 0;    // of the document, before compression; 0: not kept
   int64_t index_bytes = 0;   // of the document's chunk index; 0: none
   int64_t used_unix_ms = 0;  // created, if no use was noted
@@ -94,19 +107,23 @@ class GistStore {
  public:
   virtual ~GistStore() = default;
 
-  // Stores all or nothing. Replaces a context of the same id. An empty
-  // `text` keeps gists alone (an import without its document) and leaves a text
-  // that is there already. kInvalidArgument: the record, the text and the gists
-  // do not fit each other, or the gists hold NaN or infinity.
+  // Stores all or nothing: the record's representations, whose keys and values
+  // are `kv`, in order. A context of the same id keeps its other
+  // representations and its created_unix_ms; one of the same key is replaced.
+  // An empty `text` stores no document (an import without it) and leaves a text
+  // that is there already. kInvalidArgument: the record, the text and `kv` do
+  // not fit each other, or `kv` holds NaN or infinity. kResourceExhausted: too
+  // many representations.
   virtual absl::Status Put(const ContextRecord& record, std::string_view text,
-                           const GistKv& gists, const Retention& retention) = 0;
+                           std::span<const CompressedKv> kv,
+                           const Retention& retention) = 0;
   absl::Status Put(const ContextRecord& record, std::string_view text,
-                   const GistKv& gists) {
-    return Put(record, text, gists, Retention());
+                   const CompressedKv& kv, const Retention& retention = {}) {
+    return Put(record, text, {&kv, 1}, retention);
   }
-  // kResourceExhausted: Put would refuse the record, with a text of so many
-  // bytes (0: none), for want of room under a quota. To be asked before the
-  // gists are computed.
+  // kResourceExhausted: Put would refuse the record, of representations with
+  // these kv_bytes and with a text of so many bytes (0: none), for want of room
+  // under a quota. To be asked before they are computed.
   virtual absl::Status CheckRoom(const ContextRecord& /*record*/,
                                  int64_t /*text_bytes*/) const {
     return absl::OkStatus();
@@ -123,9 +140,11 @@ class GistStore {
   // Writes down when contexts were last used; those that are gone are skipped.
   // The one write that is not synchronised: losing it makes a context older.
   virtual absl::Status WriteUses(std::span<const ContextUse> uses) = 0;
-  // Checked against its checksum and `record`'s fingerprints and shape.
-  virtual absl::StatusOr<GistKv> GetGists(
-      const ContextRecord& record) const = 0;
+  // Keys and values of one of `record`'s representations, checked against its
+  // checksum and the record. kNotFound: there is no such representation.
+  virtual absl::StatusOr<CompressedKv> GetKv(
+      const ContextRecord& record,
+      const Representation& representation) const = 0;
   // Checked against the checksum that was stored with it. kNotFound: the gists
   // were imported without it, or there is no such document.
   virtual absl::StatusOr<std::string> GetText(
@@ -163,9 +182,9 @@ class GistStore {
   virtual StoreUsage usage() const { return {}; }
   // All contexts, in no order. Reads every record and no blob.
   virtual absl::StatusOr<std::vector<StoredContext>> Inventory() const = 0;
-  // Deletes the record, the blob and, with its last context, the document, its
-  // chunk index and its tenant's index. Also deletes what GetRecord and
-  // GetGists call damaged. No call finds them any more; their bytes leave the
+  // Deletes the record, the blobs and, with its last context, the document, its
+  // chunk index and its tenant's index. Also deletes what GetRecord and GetKv
+  // call damaged. No call finds them any more; their bytes leave the
   // files with EraseDeleted.
   virtual absl::Status Delete(std::string_view context_id) = 0;
   // Rewrites the files that hold what was deleted: afterwards no file of the

@@ -196,7 +196,8 @@ absl::Status Runner::AskDocument(const GistClient& server,
         step.source.gists > 0 ? step.source.gists : options_.gists.front());
     if (made.ok()) {
       TakeContext(*made, &trial);
-      GIST_RETURN_IF_ERROR(Ask(server, step, stop, &trial));
+      GIST_RETURN_IF_ERROR(
+          Ask(server, step, made->context.gist_tokens, stop, &trial));
     } else {
       if (EndsRun(made.status())) return made.status();
       trial.error = made.status();
@@ -209,17 +210,19 @@ absl::Status Runner::AskDocument(const GistClient& server,
 }
 
 absl::Status Runner::Ask(const GistClient& server, const Step& step,
-                         std::stop_token stop, Trial* trial) {
+                         int gist_tokens, std::stop_token stop, Trial* trial) {
   const Sample& sample = *step.sample;
   const int wanted =
       options_.max_tokens > 0 ? options_.max_tokens : sample.answer_tokens;
-  const Question question = {.context_ids = {trial->context_id},
-                             .text = sample.question,
-                             .mode = step.source.mode,
-                             .max_tokens = wanted > 0 ? wanted : kAnswerTokens,
-                             .seed = options_.seed,
-                             .retrieval = options_.retrieval,
-                             .reader = step.source.reader};
+  const Question question = {
+      .context_ids = {trial->context_id},
+      .text = sample.question,
+      .mode = step.source.mode,
+      .max_tokens = wanted > 0 ? wanted : kAnswerTokens,
+      .seed = options_.seed,
+      .retrieval = options_.retrieval,
+      .reader = step.source.reader,
+      .gist_tokens = step.source.gists > 0 ? gist_tokens : 0};
   auto answer = AskOnce(server, question, &trial->alone);
   auto patience = kFirstPatience;
   for (int i = 1; i < kTries && absl::IsResourceExhausted(answer.status());

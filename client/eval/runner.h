@@ -73,7 +73,8 @@ class Runner {
                            std::stop_token stop,
                            const std::function<void()>& on_trial);
   // Fills in the answer, or the error; returns what ends the run.
-  absl::Status Ask(const GistClient& server, const Step& step,
+  // `gist_tokens`: of the representation to ask, in modes with gists.
+  absl::Status Ask(const GistClient& server, const Step& step, int gist_tokens,
                    std::stop_token stop, Trial* trial);
   absl::StatusOr<ModeAnswer> AskOnce(const GistClient& server,
                                      const Question& question,

@@ -73,8 +73,16 @@ std::string DocumentId(std::string_view tenant_salt, std::string_view text) {
 }
 
 std::string ContextId(std::string_view document_id,
-                      std::string_view model_fingerprint,
-                      std::string_view adapter_fingerprint, int gist_tokens) {
+                      std::string_view model_fingerprint) {
+  const std::string hash =
+      Sha256().AddField(document_id).AddField(model_fingerprint).Hex();
+  return fmt::format("ctx_{}{}", document_id.substr(0, 8), hash.substr(0, 24));
+}
+
+std::string OldContextId(std::string_view document_id,
+                         std::string_view model_fingerprint,
+                         std::string_view adapter_fingerprint,
+                         int gist_tokens) {
   const std::string key_hash = Sha256()
                                    .AddField(document_id)
                                    .AddField(model_fingerprint)

@@ -50,7 +50,7 @@ struct ModelInfo {
   }
   // True if `gists` has this model's layers, KV heads and head size. It does
   // not prove the origin: compare fingerprints for that.
-  bool HasShapeOf(const GistKv& gists) const {
+  bool HasShapeOf(const auto& gists) const {
     return gists.layers == layers && gists.kv_heads == kv_heads &&
            gists.head_dim == head_dim;
   }

@@ -234,7 +234,8 @@ absl::Status CopyAll(const FileList& list, const fs::path& from,
 
 // Reads all there is of a context.
 absl::Status Verify(const GistStore& store, const ContextRecord& record) {
-  GIST_RETURN_IF_ERROR(store.GetGists(record).status());
+  for (const Representation& form : record.representations)
+    GIST_RETURN_IF_ERROR(store.GetKv(record, form).status());
   GIST_ASSIGN_OR_RETURN(const StoredContext stored,
                         store.Find(record.context_id));
   if (stored.text_bytes > 0)

@@ -28,9 +28,11 @@ const char* ResultOf(const absl::Status& status) {
   }
 }
 
-int64_t BytesOf(const GistKv& gists) {
-  return int64_t(gists.keys.size() + gists.values.size()) *
-         int64_t(sizeof(float));
+int64_t BytesOf(const CompressedKv& kv) { return kv.Bytes(); }
+int64_t BytesOf(std::span<const CompressedKv> parts) {
+  int64_t bytes = 0;
+  for (const CompressedKv& kv : parts) bytes += kv.Bytes();
+  return bytes;
 }
 int64_t BytesOf(std::string_view text) { return int64_t(text.size()); }
 int64_t BytesOf(const std::string& text) { return int64_t(text.size()); }
@@ -44,10 +46,12 @@ class InstrumentedStore final : public GistStore {
   InstrumentedStore(std::unique_ptr<GistStore> store, Metrics& metrics)
       : store_(std::move(store)), metrics_(metrics) {}
 
+  using GistStore::Put;
   absl::Status Put(const ContextRecord& record, std::string_view text,
-                   const GistKv& gists, const Retention& retention) override {
-    return Write("put", BytesOf(text) + BytesOf(gists),
-                 [&] { return store_->Put(record, text, gists, retention); });
+                   std::span<const CompressedKv> kv,
+                   const Retention& retention) override {
+    return Write("put", BytesOf(text) + BytesOf(kv),
+                 [&] { return store_->Put(record, text, kv, retention); });
   }
   absl::Status CheckRoom(const ContextRecord& record,
                          int64_t text_bytes) const override {
@@ -72,8 +76,11 @@ class InstrumentedStore final : public GistStore {
       std::string_view context_id) const override {
     return Read("get_record", [&] { return store_->GetRecord(context_id); });
   }
-  absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const override {
-    return Read("get_gists", [&] { return store_->GetGists(record); });
+  absl::StatusOr<CompressedKv> GetKv(
+      const ContextRecord& record,
+      const Representation& representation) const override {
+    return Read("get_gists",
+                [&] { return store_->GetKv(record, representation); });
   }
   absl::StatusOr<std::string> GetText(
       std::string_view document_id) const override {

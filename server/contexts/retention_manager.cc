@@ -18,7 +18,27 @@ absl::Status NoContext(std::string_view context_id) {
       "no context {:?}: list the contexts to see which there are", context_id));
 }
 
+int64_t SumOf(const std::map<std::string, int64_t>& bytes_by_key) {
+  int64_t sum = 0;
+  for (const auto& [key, bytes] : bytes_by_key) sum += bytes;
+  return sum;
+}
+
+bool HasKey(const ContextRecord& record, const std::string& key) {
+  return std::ranges::find(record.representations, key, RepresentationKey) !=
+         record.representations.end();
+}
+
+// A Put of `record` replaces the representation `key` of a stored context with
+// this status. All of a damaged context is replaced.
+bool WillReplace(const absl::Status& stored, const ContextRecord& record,
+                 const std::string& key) {
+  return !stored.ok() || HasKey(record, key);
+}
+
 }  // namespace
+
+int64_t RetentionManager::Entry::KvBytes() const { return SumOf(kv_bytes); }
 
 absl::StatusOr<std::unique_ptr<RetentionManager>> RetentionManager::Open(
     GistStore& store, RetentionLimits limits, const WallClock& clock) {
@@ -51,7 +71,7 @@ void RetentionManager::AddLocked(const StoredContext& context) {
   // A context without the text leaves a text that is there.
   const int64_t text = std::max(document.text_bytes, context.text_bytes);
   const int64_t index = std::max(document.index_bytes, context.index_bytes);
-  bytes_ += context.kv_bytes + text - document.text_bytes + index -
+  bytes_ += SumOf(context.kv_bytes) + text - document.text_bytes + index -
             document.index_bytes;
   document.text_bytes = text;
   document.index_bytes = index;
@@ -69,7 +89,7 @@ bool RetentionManager::RemoveLocked(const std::string& context_id) {
   const auto entry = entries_.find(context_id);
   if (entry == entries_.end()) return false;
   const auto document = documents_.find(entry->second.document_id);
-  bytes_ -= entry->second.kv_bytes;
+  bytes_ -= entry->second.KvBytes();
   entries_.erase(entry);
   if (--document->second.contexts > 0) return false;
   bytes_ -= document->second.text_bytes + document->second.index_bytes;
@@ -100,12 +120,15 @@ RetentionManager::Incoming RetentionManager::IncomingLocked(
     const ContextRecord& record, int64_t text_bytes) const {
   Incoming incoming{.context_id = record.context_id,
                     .document_id = record.document_id,
-                    .bytes = record.kv_bytes,
+                    .bytes = record.KvBytes(),
                     .contexts = 1};
   const auto entry = entries_.find(record.context_id);
   if (entry != entries_.end()) {
-    incoming.bytes -= entry->second.kv_bytes;
     incoming.contexts = 0;
+    for (const auto& [key, bytes] : entry->second.kv_bytes) {
+      if (WillReplace(entry->second.status, record, key))
+        incoming.bytes -= bytes;
+    }
   }
   const auto document = documents_.find(record.document_id);
   const bool has_text =
@@ -129,7 +152,7 @@ absl::StatusOr<std::vector<std::string>> RetentionManager::VictimsLocked(
     if (entry.retention.pinned && !expired) continue;
     const Document& document = documents_.at(entry.document_id);
     const int64_t size =
-        entry.kv_bytes + document.text_bytes + document.index_bytes;
+        entry.KvBytes() + document.text_bytes + document.index_bytes;
     candidates.emplace_back(!expired, entry.used_unix_ms / kMinuteMillis, -size,
                             id);
   }
@@ -139,7 +162,7 @@ absl::StatusOr<std::vector<std::string>> RetentionManager::VictimsLocked(
     const std::string& id = std::get<3>(candidate);
     const Entry& entry = entries_.at(id);
     const Document& document = documents_.at(entry.document_id);
-    bytes -= entry.kv_bytes;
+    bytes -= entry.KvBytes();
     --contexts;
     if (++gone[entry.document_id] == document.contexts)
       bytes -= document.text_bytes + document.index_bytes;
@@ -267,12 +290,26 @@ absl::Status RetentionManager::CheckRoom(const ContextRecord& record,
   return VictimsLocked(IncomingLocked(record, text_bytes)).status();
 }
 
+// Of what is stored beside `record` and of `record`.
+std::map<std::string, int64_t> RetentionManager::BytesAfterPutLocked(
+    const ContextRecord& record) const {
+  std::map<std::string, int64_t> bytes;
+  const auto entry = entries_.find(record.context_id);
+  if (entry != entries_.end() && entry->second.status.ok())
+    bytes = entry->second.kv_bytes;
+  for (const Representation& form : record.representations)
+    bytes[RepresentationKey(form)] = form.kv_bytes;
+  return bytes;
+}
+
 absl::Status RetentionManager::Put(const ContextRecord& record,
-                                   std::string_view text, const GistKv& gists,
+                                   std::string_view text,
+                                   std::span<const CompressedKv> kv,
                                    const Retention& retention) {
   const std::scoped_lock writing(writing_);
   ContextRecord sized = record;
-  sized.kv_bytes = BlobKvBytes(gists);
+  for (size_t i = 0; i < std::min(kv.size(), sized.representations.size()); ++i)
+    SetSizes(kv[i], sized.representations[i]);
   GIST_RETURN_IF_ERROR(RemoveIfExpired(record.context_id).status());
   Incoming incoming;
   {
@@ -280,13 +317,13 @@ absl::Status RetentionManager::Put(const ContextRecord& record,
     incoming = IncomingLocked(sized, int64_t(text.size()));
   }
   GIST_RETURN_IF_ERROR(MakeRoom(incoming));
-  GIST_RETURN_IF_ERROR(store_.Put(sized, text, gists, retention));
+  GIST_RETURN_IF_ERROR(store_.Put(sized, text, kv, retention));
   const std::scoped_lock lock(mutex_);
   AddLocked({.context_id = record.context_id,
              .document_id = record.document_id,
              .tenant = record.tenant,
              .document_tokens = record.document_tokens,
-             .kv_bytes = sized.kv_bytes,
+             .kv_bytes = BytesAfterPutLocked(sized),
              .text_bytes = int64_t(text.size()),
              .index_bytes = 0,
              .used_unix_ms = clock_.UnixMillis(),
@@ -330,13 +367,13 @@ absl::Status RetentionManager::WriteUses(std::span<const ContextUse> uses) {
   return store_.WriteUses(uses);
 }
 
-absl::StatusOr<GistKv> RetentionManager::GetGists(
-    const ContextRecord& record) const {
+absl::StatusOr<CompressedKv> RetentionManager::GetKv(
+    const ContextRecord& record, const Representation& representation) const {
   {
     const std::scoped_lock lock(mutex_);
     GIST_RETURN_IF_ERROR(CheckLocked(record.context_id));
   }
-  return store_.GetGists(record);
+  return store_.GetKv(record, representation);
 }
 
 absl::StatusOr<std::string> RetentionManager::GetText(

@@ -68,7 +68,8 @@ class RetentionManager final : public GistStore {
 
   using GistStore::Put;
   absl::Status Put(const ContextRecord& record, std::string_view text,
-                   const GistKv& gists, const Retention& retention) override;
+                   std::span<const CompressedKv> kv,
+                   const Retention& retention) override;
   absl::Status CheckRoom(const ContextRecord& record,
                          int64_t text_bytes) const override;
   absl::StatusOr<ContextRecord> GetRecord(
@@ -79,7 +80,9 @@ class RetentionManager final : public GistStore {
                             const Retention& retention) override;
   void NoteUse(std::string_view context_id) override;
   absl::Status WriteUses(std::span<const ContextUse> uses) override;
-  absl::StatusOr<GistKv> GetGists(const ContextRecord& record) const override;
+  absl::StatusOr<CompressedKv> GetKv(
+      const ContextRecord& record,
+      const Representation& representation) const override;
   absl::StatusOr<std::string> GetText(
       std::string_view document_id) const override;
   absl::StatusOr<bool> HasText(std::string_view document_id) const override;
@@ -110,11 +113,13 @@ class RetentionManager final : public GistStore {
     std::string document_id;
     std::string tenant;
     int64_t document_tokens = 0;
-    int64_t kv_bytes = 0;
+    std::map<std::string, int64_t> kv_bytes;  // by RepresentationKey
     int64_t used_unix_ms = 0;
     bool use_is_written = true;
     Retention retention;
     absl::Status status;  // as StoredContext's
+
+    int64_t KvBytes() const;
   };
   struct Document {
     int contexts = 0;
@@ -140,6 +145,8 @@ class RetentionManager final : public GistStore {
   bool RemoveLocked(const std::string& context_id);
   Incoming IncomingLocked(const ContextRecord& record,
                           int64_t text_bytes) const;
+  std::map<std::string, int64_t> BytesAfterPutLocked(
+      const ContextRecord& record) const;
   bool FitsLocked(int64_t bytes, int64_t contexts) const;
   absl::StatusOr<std::vector<std::string>> VictimsLocked(
       const Incoming& incoming) const;

@@ -115,6 +115,7 @@ absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
   input.max_tokens = request.max_tokens();
   GIST_ASSIGN_OR_RETURN(input.retrieval, RetrievalOf(request.retrieval()));
   input.truncate = request.truncate();
+  input.gist_tokens = request.gist_tokens();
   GIST_ASSIGN_OR_RETURN(input.trained_reader, IsTrained(request.reader()));
   std::vector<AskMode> modes;
   for (const int mode : request.modes()) {
@@ -143,26 +144,28 @@ absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request) {
   input.sampling.seed = request.seed();
   GIST_ASSIGN_OR_RETURN(input.retrieval, RetrievalOf(request.retrieval()));
   input.truncate = request.truncate();
+  input.gist_tokens = request.gist_tokens();
   GIST_ASSIGN_OR_RETURN(input.trained_reader, IsTrained(request.reader()));
   return input;
 }
 
 void ToProto(const ContextInfo& info, v1::Context* out) {
   const ContextRecord& record = info.record;
+  const Representation& form = info.representation;
   out->set_context_id(record.context_id);
   out->set_document_id(record.document_id);
   out->set_document_bytes(record.document_bytes);
   out->set_context_tokens(record.document_tokens);
-  out->set_gist_tokens(record.gist_tokens);
+  out->set_gist_tokens(form.gist_tokens);
   out->set_compression_ratio(double(record.document_tokens) /
-                             double(record.gist_tokens));
-  out->set_kv_bytes(record.kv_bytes);
+                             double(form.kv_slots));
+  out->set_kv_bytes(form.kv_bytes);
   out->set_full_context_kv_bytes(info.full_context_kv_bytes);
   out->set_model_fingerprint(record.model_fingerprint);
-  out->set_adapter_fingerprint(record.adapter_fingerprint);
-  out->set_created_unix_ms(record.created_unix_ms);
-  out->set_compress_seconds(record.compress_seconds);
-  out->set_imported(record.imported);
+  out->set_adapter_fingerprint(form.adapter_fingerprint);
+  out->set_created_unix_ms(form.created_unix_ms);
+  out->set_compress_seconds(form.build_seconds);
+  out->set_imported(form.imported);
   out->set_has_text(info.has_text);
   out->set_expire_unix_ms(info.retention.expire_unix_ms);
   out->set_pinned(info.retention.pinned);

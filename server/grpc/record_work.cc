@@ -33,12 +33,13 @@ const char* NameOf(AskMode mode) {
 void RecordWork(const CompressResult& result, CallRecord& record,
                 Metrics& metrics) {
   const ContextRecord& context = result.context.record;
+  const Representation& form = result.context.representation;
   if (result.is_new) metrics.AddContexts(1);
   metrics.CountLookups("store", result.cached ? 1 : 0, result.cached ? 0 : 1);
   if (!result.cached) {
     metrics.CountCompressed({.document_tokens = context.document_tokens,
-                             .gist_tokens = context.gist_tokens,
-                             .kv_bytes = context.kv_bytes});
+                             .gist_tokens = form.gist_tokens,
+                             .kv_bytes = form.kv_bytes});
     metrics.CountStages(record.rpc(), record.mode,
                         {.queue = result.queue_seconds,
                          .prefill = result.prefill_seconds,
@@ -47,9 +48,9 @@ void RecordWork(const CompressResult& result, CallRecord& record,
   }
   record.Add("context", context.context_id);
   record.Add("document_tokens", context.document_tokens);
-  record.Add("gist_tokens", context.gist_tokens);
+  record.Add("gist_tokens", form.gist_tokens);
   record.Add("document_bytes", context.document_bytes);
-  record.Add("kv_bytes", context.kv_bytes);
+  record.Add("kv_bytes", form.kv_bytes);
   record.Add("cached", result.cached);
   record.AddSeconds("queue_seconds", result.queue_seconds);
 }

@@ -58,8 +58,11 @@ absl::StatusOr<ContextRecord> Pipeline::FindRecord(
   return record;
 }
 
-absl::StatusOr<ContextInfo> Pipeline::Describe(ContextRecord record) const {
+absl::StatusOr<ContextInfo> Pipeline::Describe(
+    ContextRecord record, const Representation* form) const {
   ContextInfo info;
+  if (form == nullptr) form = record.Newest(Rung::kGist);
+  info.representation = form == nullptr ? record.Newest() : *form;
   GIST_ASSIGN_OR_RETURN(const StoredContext stored,
                         store_.Find(record.context_id));
   info.has_text = stored.text_bytes > 0;
@@ -71,6 +74,23 @@ absl::StatusOr<ContextInfo> Pipeline::Describe(ContextRecord record) const {
   }
   info.record = std::move(record);
   return info;
+}
+
+// The context that has the representations of `wanted`. One gist representation
+// may be under the id that a gistd before database version 3 gave it.
+absl::StatusOr<ContextRecord> Pipeline::FindStored(
+    const ContextRecord& wanted) const {
+  auto stored = store_.GetRecord(wanted.context_id);
+  if (!stored.ok() && !absl::IsNotFound(stored.status())) return stored;
+  const Representation& form = wanted.representations.front();
+  const bool may_be_old =
+      wanted.representations.size() == 1 && form.rung == Rung::kGist;
+  if (!may_be_old || (stored.ok() && stored->Find(form) != nullptr))
+    return stored;
+  auto old = store_.GetRecord(
+      OldContextId(wanted.document_id, wanted.model_fingerprint,
+                   form.adapter_fingerprint, form.gist_tokens));
+  return old.ok() && old->tenant == wanted.tenant ? old : stored;
 }
 
 absl::StatusOr<ContextInfo> Pipeline::Get(std::string_view context_id,
@@ -180,15 +200,18 @@ absl::StatusOr<Retention> Pipeline::RetentionOf(
 absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
                                              bool without_text,
                                              std::string_view tenant) const {
-  GistBlob blob;
+  KvBlob blob;
   GIST_ASSIGN_OR_RETURN(blob.record, FindRecord(context_id, tenant));
-  GIST_ASSIGN_OR_RETURN(blob.gists, store_.GetGists(blob.record));
+  for (const Representation& form : blob.record.representations) {
+    GIST_ASSIGN_OR_RETURN(CompressedKv kv, store_.GetKv(blob.record, form));
+    blob.kv.push_back(std::move(kv));
+  }
   if (!without_text) {
     auto text = store_.GetText(blob.record.document_id);
     if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
     if (text.ok()) blob.text = *std::move(text);
   }
-  return EncodeGistBlob(blob);
+  return EncodeKvBlob(blob);
 }
 
 absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
@@ -198,60 +221,87 @@ absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
                  fmt::format("the file has {} bytes, the limit is {}",
                              file.size(), max_import_bytes()));
   }
-  GIST_ASSIGN_OR_RETURN(GistBlob blob, DecodeGistBlob(file));
-  GIST_RETURN_IF_ERROR(CheckImport(blob.record, blob.gists, blob.text));
+  GIST_ASSIGN_OR_RETURN(KvBlob blob, DecodeKvBlob(file));
+  GIST_RETURN_IF_ERROR(CheckImport(blob));
   Reassign(caller.principal, blob);
-  blob.record.imported = true;
+  for (Representation& form : blob.record.representations) form.imported = true;
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         writers_.Acquire(blob.record.context_id, caller));
-  const auto stored = store_.GetRecord(blob.record.context_id);
   ImportResult result;
-  result.is_new = absl::IsNotFound(stored.status());
-  if (!stored.ok() && !result.is_new && !absl::IsDataLoss(stored.status())) {
+  GIST_RETURN_IF_ERROR(StoreImport(blob, result));
+  return result;
+}
+
+// Stores the representations that were not computed here.
+absl::Status Pipeline::StoreImport(const KvBlob& blob, ImportResult& result) {
+  const auto stored = FindStored(blob.record);
+  if (!stored.ok() && !absl::IsNotFound(stored.status()) &&
+      !absl::IsDataLoss(stored.status())) {
     return stored.status();
   }
-  if (!stored.ok() || stored->imported) {
-    GIST_ASSIGN_OR_RETURN(const Retention retention,
-                          RetentionOf(blob.record.context_id));
-    GIST_RETURN_IF_ERROR(
-        store_.Put(blob.record, blob.text, blob.gists, retention));
+  ContextRecord wanted = blob.record;
+  wanted.representations.clear();
+  std::vector<CompressedKv> kv;
+  for (size_t i = 0; i < blob.kv.size(); ++i) {
+    const Representation& form = blob.record.representations[i];
+    const Representation* const there =
+        stored.ok() ? stored->Find(form) : nullptr;
+    if (there != nullptr && !there->imported) continue;
+    wanted.representations.push_back(form);
+    kv.push_back(blob.kv[i]);
   }
-  GIST_ASSIGN_OR_RETURN(result.context,
-                        Get(blob.record.context_id, caller.principal.tenant));
-  return result;
+  std::string id = stored.ok() ? stored->context_id : wanted.context_id;
+  if (!kv.empty()) {
+    id = wanted.context_id;
+    result.is_new = absl::IsNotFound(store_.GetRecord(id).status());
+    GIST_ASSIGN_OR_RETURN(const Retention retention, RetentionOf(id));
+    GIST_RETURN_IF_ERROR(store_.Put(wanted, blob.text, kv, retention));
+  }
+  GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(id, wanted.tenant));
+  const Representation newest = blob.record.Newest();
+  const Representation* const form = record.Find(newest);
+  GIST_ASSIGN_OR_RETURN(result.context, Describe(record, form));
+  return absl::OkStatus();
+}
+
+// The tenant has a context of the record's document and model.
+bool Pipeline::IsHeldBy(std::string_view tenant,
+                        const ContextRecord& record) const {
+  const std::string id =
+      ContextId(record.document_id, record.model_fingerprint);
+  return FindRecord(record.context_id, tenant).ok() ||
+         FindRecord(id, tenant).ok();
 }
 
 // Makes what a file holds its importer's own. The document's id follows from
 // tenant and text, whatever the file says. Without the text nothing proves the
 // id: it might name another tenant's document, whose text would then answer. So
 // where there are tenants such a document gets an id that no text has.
-void Pipeline::Reassign(const Principal& principal, GistBlob& blob) const {
+void Pipeline::Reassign(const Principal& principal, KvBlob& blob) const {
   ContextRecord& record = blob.record;
   const bool has_tenants = !principal.token_id.empty();
   if (!blob.text.empty()) {
     record.document_id = DocumentId(principal.tenant, blob.text);
-  } else if (has_tenants &&
-             !FindRecord(record.context_id, principal.tenant).ok()) {
+  } else if (has_tenants && !IsHeldBy(principal.tenant, record)) {
     record.document_id = DocumentId(
         fmt::format("{}/without text", principal.tenant), record.document_id);
   }
   record.tenant = principal.tenant;
-  record.context_id = ContextId(record.document_id, record.model_fingerprint,
-                                record.adapter_fingerprint, record.gist_tokens);
+  record.context_id = ContextId(record.document_id, record.model_fingerprint);
 }
 
-// The file is whole (DecodeGistBlob): is it also true, and of this model?
-absl::Status Pipeline::CheckImport(const ContextRecord& record,
-                                   const GistKv& gists,
-                                   std::string_view text) const {
+// The file is whole (DecodeKvBlob). It must also be true, and of this model.
+absl::Status Pipeline::CheckImport(const KvBlob& blob) const {
   const ModelInfo& model = engine_.model();
+  const ContextRecord& record = blob.record;
   GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
-  if (!model.HasShapeOf(gists)) {
+  for (const CompressedKv& kv : blob.kv) {
+    if (model.HasShapeOf(kv)) continue;
     return absl::DataLossError(fmt::format(
-        "the file's gists have {} layers, {} KV heads of {}; the model that it "
+        "the file's keys have {} layers, {} KV heads of {}; the model that it "
         "names has {}, {} of {}",
-        gists.layers, gists.kv_heads, gists.head_dim, model.layers,
-        model.kv_heads, model.head_dim));
+        kv.layers, kv.kv_heads, kv.head_dim, model.layers, model.kv_heads,
+        model.head_dim));
   }
   if (record.document_bytes > limits_.max_document_bytes) {
     return Error(
@@ -259,15 +309,15 @@ absl::Status Pipeline::CheckImport(const ContextRecord& record,
         fmt::format("the file's document has {} bytes, the limit is {}",
                     record.document_bytes, limits_.max_document_bytes));
   }
-  if (text.empty()) return absl::OkStatus();
-  const std::string document_id = DocumentId(record.tenant, text);
+  if (blob.text.empty()) return absl::OkStatus();
+  const std::string document_id = DocumentId(record.tenant, blob.text);
   if (document_id != record.document_id) {
     return absl::DataLossError(
         fmt::format("the file's text has the document id {}, its record says "
                     "{}: one of them was changed",
                     document_id, record.document_id));
   }
-  GIST_ASSIGN_OR_RETURN(const auto tokens, engine_.Tokenize(text));
+  GIST_ASSIGN_OR_RETURN(const auto tokens, engine_.Tokenize(blob.text));
   if (int64_t(tokens.size()) == record.document_tokens) return absl::OkStatus();
   return absl::DataLossError(
       fmt::format("the file's text has {} tokens, its record says {}",

@@ -37,6 +37,8 @@ struct PipelineLimits {
 
 struct ContextInfo {
   ContextRecord record;
+  // The one that the call made or found; else the newest of gists, or of all.
+  Representation representation;
   Retention retention;
   int64_t used_unix_ms = 0;
   bool has_text = false;              // MODE_FULL_CONTEXT can answer
@@ -85,7 +87,10 @@ struct AskInput {
       false;  // of the tenant, in kRag, in place of context_ids
   std::string question;
   AskMode mode = AskMode::kGist;
-  int max_tokens = 0;               // 0: 256, or what still fits
+  int max_tokens = 0;  // 0: 256, or what still fits
+  // In kGist and kHybrid: of each context the newest representation of this
+  // many gists; 0: the newest of any number.
+  int gist_tokens = 0;
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
   bool truncate = false;        // in kFullContext: leave out what does not fit
   bool trained_reader = false;  // reads question and answer
@@ -154,10 +159,11 @@ class Pipeline {
   ~Pipeline();  // no call is running, and no job of one
 
   // The same text with the same number of gists is computed once, also when
-  // asked for twice at the same time. What was imported, or fails its checks,
-  // is computed anew and replaced. `progress` runs on the caller's thread.
-  // With a request_id a repeat gives the first call's context, whatever adapter
-  // is in use by then; one that is gone is computed anew.
+  // requested twice at the same time. Another number adds a representation to
+  // the text's context. An imported representation, or one that fails its
+  // checks, is computed again and replaced. `progress` runs on the caller's
+  // thread. With a request_id a repeat gives the first call's context, whatever
+  // adapter is in use by then; one that is gone is computed anew.
   absl::StatusOr<CompressResult> Compress(const CompressInput& input,
                                           const Caller& caller,
                                           const ProgressSink& progress = {});
@@ -179,12 +185,13 @@ class Pipeline {
                                      const Caller& caller = {});
   // Drops what memory holds of a document that is gone.
   void ForgetDocument(std::string_view document_id);
-  // One safetensors file, with the document's text if it is kept and wanted.
+  // One safetensors file with all representations, and with the document's text
+  // if it is kept and wanted.
   absl::StatusOr<std::string> Export(std::string_view context_id,
                                      bool without_text,
                                      std::string_view tenant = {}) const;
-  // The context becomes the caller's tenant's, whose it was before. A context
-  // that was computed here is returned as it is, never replaced.
+  // The context becomes one of the caller's tenant. A representation that was
+  // computed here is left as it is, never replaced.
   absl::StatusOr<ImportResult> Import(std::string_view file,
                                       const Caller& caller);
 
@@ -206,7 +213,7 @@ class Pipeline {
   absl::StatusOr<CompressResult> CompressLatest(const CompressInput& input,
                                                 const Caller& caller,
                                                 const ProgressSink& progress);
-  absl::StatusOr<CompressResult> Recall(const std::string& context_id,
+  absl::StatusOr<CompressResult> Recall(const std::string& made,
                                         const CompressInput& input,
                                         const Caller& caller) const;
   absl::StatusOr<CompressResult> CompressOnce(const CompressInput& input,
@@ -222,15 +229,17 @@ class Pipeline {
   Retention Granted(Retention retention, const RetentionWish& wish) const;
   absl::StatusOr<Retention> RetentionOf(std::string_view context_id) const;
   absl::StatusOr<bool> IsComputed(const ContextRecord& record,
+                                  const Representation& form,
                                   std::string_view text) const;
+  absl::StatusOr<ContextRecord> FindStored(const ContextRecord& wanted) const;
   absl::Status ComputeAndStore(CompressWork work, const CompressInput& input,
                                const Retention& retention, const Caller& caller,
                                const ProgressSink& progress,
-                               CompressResult& result);
+                               ContextRecord record, CompressResult& result);
 
   absl::Status CheckAsk(const AskInput& input) const;
   absl::StatusOr<AskPlan> Load(const AskInput& input, const Caller& caller);
-  absl::Status LoadGists(AskPlan& material) const;
+  absl::Status LoadGists(const AskInput& input, AskPlan& material) const;
   absl::Status LoadText(const AskInput& input, AskPlan& material) const;
   absl::StatusOr<std::string> JoinedText(AskPlan& material) const;
   // Tokens of a text that has to be cut.
@@ -241,12 +250,14 @@ class Pipeline {
   absl::StatusOr<int> AnswerRoom(const AskInput& input,
                                  const Accounting& accounting) const;
 
-  void Reassign(const Principal& principal, GistBlob& blob) const;
-  absl::Status CheckImport(const ContextRecord& record, const GistKv& gists,
-                           std::string_view text) const;
+  bool IsHeldBy(std::string_view tenant, const ContextRecord& record) const;
+  void Reassign(const Principal& principal, KvBlob& blob) const;
+  absl::Status CheckImport(const KvBlob& blob) const;
+  absl::Status StoreImport(const KvBlob& blob, ImportResult& result);
   absl::StatusOr<ContextRecord> FindRecord(std::string_view context_id,
                                            std::string_view tenant) const;
-  absl::StatusOr<ContextInfo> Describe(ContextRecord record) const;
+  absl::StatusOr<ContextInfo> Describe(
+      ContextRecord record, const Representation* form = nullptr) const;
 
   const SystemWallClock system_clock_;
   const WallClock& clock_;
@@ -255,9 +266,10 @@ class Pipeline {
   Scheduler& scheduler_;
   const PipelineLimits limits_;
   std::optional<Retriever> retriever_;
-  KvCachePool cache_;    // for jobs, on the scheduler's thread
-  RequestIds requests_;  // of Compress, by tenant and id: context ids
-  KeyedLock writers_;    // by context id: one Compress or Import at a time
+  KvCachePool cache_;  // for jobs, on the scheduler's thread
+  // Of Compress, by tenant and id: context id, "/", representation key.
+  RequestIds requests_;
+  KeyedLock writers_;  // by context id: one Compress or Import at a time
 };
 
 }  // namespace gist

@@ -35,6 +35,12 @@ absl::Status CheckSampling(const AskInput& input) {
                         fmt::format("top_k is {}, want 0 (all tokens) or more",
                                     sampling.top_k));
   }
+  if (input.gist_tokens < 0) {
+    return InvalidField(
+        "gist_tokens",
+        fmt::format("gist_tokens is {}, want 1 or more, or 0 for any number",
+                    input.gist_tokens));
+  }
   if (input.max_tokens < 0) {
     return InvalidField(
         "max_tokens",
@@ -51,6 +57,15 @@ absl::Status Explained(const ContextRecord& record,
       absl::IsDataLoss(status) ? "; compress the document again" : "";
   return WithMessage(status, fmt::format("{}: {}{}", record.context_id,
                                          Message(status), next_step));
+}
+
+absl::Status NoGists(const ContextRecord& record, int gist_tokens) {
+  const std::string wanted =
+      gist_tokens > 0 ? fmt::format("{} gists", gist_tokens) : "gists";
+  return absl::FailedPreconditionError(
+      fmt::format("{} has no representation of {}; compress the document into "
+                  "{}, or ask with another mode",
+                  record.context_id, wanted, wanted));
 }
 
 }  // namespace
@@ -160,14 +175,17 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
                           FindRecord(id, caller.principal.tenant));
     GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
     accounting.document_tokens += record.document_tokens;
-    accounting.adapter_fingerprints.push_back(record.adapter_fingerprint);
+    const Representation* const gists =
+        record.Newest(Rung::kGist, input.gist_tokens);
+    accounting.adapter_fingerprints.push_back(
+        gists == nullptr ? "" : gists->adapter_fingerprint);
     store_.NoteUse(id);
     material.records.push_back(std::move(record));
   }
   accounting.documents = int(material.records.size());
   const AskMode mode = input.mode;
   if (mode == AskMode::kGist || mode == AskMode::kHybrid) {
-    GIST_RETURN_IF_ERROR(LoadGists(material));
+    GIST_RETURN_IF_ERROR(LoadGists(input, material));
   }
   if (mode == AskMode::kFullContext) {
     GIST_RETURN_IF_ERROR(LoadText(input, material));
@@ -186,13 +204,17 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
   return material;
 }
 
-absl::Status Pipeline::LoadGists(AskPlan& material) const {
+absl::Status Pipeline::LoadGists(const AskInput& input,
+                                 AskPlan& material) const {
   const Clock::time_point start = Clock::now();
   for (const ContextRecord& record : material.records) {
-    auto gists = store_.GetGists(record);
-    if (!gists.ok()) return gists.status();  // names the context and what to do
-    material.accounting.gist_tokens += gists->gist_tokens;
-    material.work.gists.push_back(*std::move(gists));
+    const Representation* const form =
+        record.Newest(Rung::kGist, input.gist_tokens);
+    if (form == nullptr) return NoGists(record, input.gist_tokens);
+    const auto kv = store_.GetKv(record, *form);
+    if (!kv.ok()) return kv.status();  // names the context and what to do
+    material.accounting.gist_tokens += form->gist_tokens;
+    material.work.gists.push_back(ToDense(*kv));
   }
   material.accounting.load_seconds = SecondsSince(start);
   return absl::OkStatus();

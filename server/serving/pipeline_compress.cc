@@ -22,6 +22,12 @@ bool IsMiss(const absl::Status& status) {
          absl::IsFailedPrecondition(status);
 }
 
+// As RequestIds keeps it; a context id has no "/".
+std::string MadeBy(const CompressResult& result) {
+  return fmt::format("{}/{}", result.context.record.context_id,
+                     RepresentationKey(result.context.representation));
+}
+
 }  // namespace
 
 absl::StatusOr<CompressResult> Pipeline::Compress(
@@ -40,21 +46,26 @@ absl::StatusOr<CompressResult> Pipeline::Compress(
     if (recalled.ok() || !IsMiss(recalled.status())) return recalled;
   }
   auto result = CompressLatest(input, caller, progress);
-  requests_.End(id, digest,
-                result.ok() ? result->context.record.context_id : "");
+  requests_.End(id, digest, result.ok() ? MadeBy(*result) : "");
   return result;
 }
 
-// The context that an earlier call made, as it is now.
-absl::StatusOr<CompressResult> Pipeline::Recall(const std::string& context_id,
+// What an earlier call made, as it is now.
+absl::StatusOr<CompressResult> Pipeline::Recall(const std::string& made,
                                                 const CompressInput& input,
                                                 const Caller& caller) const {
   const Clock::time_point start = Clock::now();
+  const size_t slash = made.find('/');
+  GIST_ASSIGN_OR_RETURN(
+      ContextRecord record,
+      FindRecord(made.substr(0, slash), caller.principal.tenant));
+  const auto form = std::ranges::find(
+      record.representations, made.substr(slash + 1), RepresentationKey);
+  if (form == record.representations.end())
+    return absl::NotFoundError("the representation was replaced");
   CompressResult result;
-  GIST_ASSIGN_OR_RETURN(result.context,
-                        Get(context_id, caller.principal.tenant));
-  GIST_ASSIGN_OR_RETURN(result.cached,
-                        IsComputed(result.context.record, input.text));
+  GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(record, *form, input.text));
+  GIST_ASSIGN_OR_RETURN(result.context, Describe(record, &*form));
   if (!result.cached) return absl::NotFoundError("it was damaged or replaced");
   result.total_seconds = SecondsSince(start);
   return result;
@@ -80,22 +91,22 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
                         PlanCompress(input, caller.principal.tenant));
   result.tokenize_seconds = SecondsSince(start);
 
-  ContextRecord& record = result.context.record;
-  record = NameOf(work, input.text);
+  ContextRecord record = NameOf(work, input.text);
+  const Representation form = record.representations.front();
 
   const Clock::time_point turn = Clock::now();
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         writers_.Acquire(record.context_id, caller));
   result.queue_seconds = SecondsSince(turn);
-  const auto stored = store_.GetRecord(record.context_id);
+  const auto stored = FindStored(record);
   if (!stored.ok() && !IsMiss(stored.status())) return stored.status();
-  result.is_new = absl::IsNotFound(stored.status());
-  if (stored.ok()) {
-    GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(*stored, input.text));
+  if (const auto* there = stored.ok() ? stored->Find(form) : nullptr) {
+    GIST_ASSIGN_OR_RETURN(result.cached,
+                          IsComputed(*stored, *there, input.text));
   }
+  if (result.cached) record = *stored;
   GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(record.context_id));
   if (result.cached) {
-    record = *stored;
     const Retention wanted = Granted(before, input.retention);
     if (!(wanted == before)) {
       const absl::Status set = store_.SetRetention(record.context_id, wanted);
@@ -104,12 +115,16 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     }
     store_.NoteUse(record.context_id);
   } else {
-    record.kv_bytes = engine_.model().KvBytes(record.gist_tokens);
+    result.is_new =
+        absl::IsNotFound(store_.GetRecord(record.context_id).status());
+    record.representations.front().kv_bytes =
+        engine_.model().KvBytes(form.gist_tokens);
     GIST_RETURN_IF_ERROR(store_.CheckRoom(record, record.document_bytes));
     GIST_RETURN_IF_ERROR(ComputeAndStore(std::move(work), input, before, caller,
-                                         progress, result));
+                                         progress, record, result));
+    GIST_ASSIGN_OR_RETURN(record, FindRecord(record.context_id, record.tenant));
   }
-  GIST_ASSIGN_OR_RETURN(result.context, Describe(record));
+  GIST_ASSIGN_OR_RETURN(result.context, Describe(record, record.Find(form)));
   result.total_seconds = SecondsSince(start);
   return result;
 }
@@ -121,12 +136,13 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
   record.tenant = work.tenant;
   record.document_id = work.document_id;
   record.model_fingerprint = engine_.model().fingerprint;
-  record.adapter_fingerprint = work.adapter_fingerprint;
   record.document_bytes = int64_t(text.size());
   record.document_tokens = int64_t(work.tokens.size());
-  record.gist_tokens = work.groups * work.gists_per_group;
-  record.context_id = ContextId(record.document_id, record.model_fingerprint,
-                                record.adapter_fingerprint, record.gist_tokens);
+  record.context_id = ContextId(record.document_id, record.model_fingerprint);
+  record.representations = {{.rung = Rung::kGist,
+                             .gist_tokens = work.groups * work.gists_per_group,
+                             .storage = KvStorage::kF16,
+                             .adapter_fingerprint = work.adapter_fingerprint}};
   return record;
 }
 
@@ -215,24 +231,23 @@ absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
 
 // Computed here, whole, and its document too.
 absl::StatusOr<bool> Pipeline::IsComputed(const ContextRecord& record,
+                                          const Representation& form,
                                           std::string_view text) const {
-  if (record.imported) return false;
-  const auto gists = store_.GetGists(record);
-  if (!gists.ok()) {
-    if (IsMiss(gists.status())) return false;
-    return gists.status();
+  if (form.imported) return false;
+  const auto kv = store_.GetKv(record, form);
+  if (!kv.ok()) {
+    if (IsMiss(kv.status())) return false;
+    return kv.status();
   }
   const auto kept = store_.GetText(record.document_id);
   if (!kept.ok() && !IsMiss(kept.status())) return kept.status();
   return kept.ok() && *kept == text;
 }
 
-absl::Status Pipeline::ComputeAndStore(CompressWork work,
-                                       const CompressInput& input,
-                                       const Retention& retention,
-                                       const Caller& caller,
-                                       const ProgressSink& progress,
-                                       CompressResult& result) {
+absl::Status Pipeline::ComputeAndStore(
+    CompressWork work, const CompressInput& input, const Retention& retention,
+    const Caller& caller, const ProgressSink& progress, ContextRecord record,
+    CompressResult& result) {
   const auto outcome = std::make_shared<CompressOutcome>();
   GIST_RETURN_IF_ERROR(scheduler_.Submit(
       std::make_unique<CompressJob>(std::move(work), outcome, cache_), caller));
@@ -248,12 +263,14 @@ absl::Status Pipeline::ComputeAndStore(CompressWork work,
   result.gist_seconds = outcome->gist_seconds;
 
   const Clock::time_point start = Clock::now();
-  ContextRecord& record = result.context.record;
-  record.kv_bytes = BlobKvBytes(outcome->gists);
-  record.compress_seconds = outcome->compress_seconds;
   record.created_unix_ms = clock_.UnixMillis();
-  GIST_RETURN_IF_ERROR(store_.Put(record, input.text, outcome->gists,
-                                  Granted(retention, input.retention)));
+  Representation& form = record.representations.front();
+  form.build_seconds = outcome->compress_seconds;
+  form.created_unix_ms = record.created_unix_ms;
+  GIST_ASSIGN_OR_RETURN(const CompressedKv kv,
+                        InStorage(FromDense(outcome->gists), form.storage));
+  GIST_RETURN_IF_ERROR(
+      store_.Put(record, input.text, kv, Granted(retention, input.retention)));
   result.store_seconds = SecondsSince(start);
   return absl::OkStatus();
 }

@@ -59,8 +59,8 @@ void ReplaceByNoise(std::span<float> values, Rng& rng) {
 
 // Keys and values become noise with the mean and deviation of their layer and
 // head, under an adapter's name of their own.
-void MakeRandom(GistBlob* blob, Rng& rng) {
-  GistKv& gists = blob->gists;
+void MakeRandom(KvBlob* blob, Rng& rng) {
+  GistKv gists = ToDense(blob->kv.front());
   const size_t head = size_t(gists.gist_tokens) * size_t(gists.head_dim);
   for (std::vector<float>* values : {&gists.keys, &gists.values}) {
     for (size_t at = 0; at < values->size(); at += head) {
@@ -68,9 +68,13 @@ void MakeRandom(GistBlob* blob, Rng& rng) {
     }
   }
   ContextRecord& record = blob->record;
-  record.adapter_fingerprint = Sha256Hex("random blob");
-  record.context_id = ContextId(record.document_id, record.model_fingerprint,
-                                record.adapter_fingerprint, record.gist_tokens);
+  Representation noise = record.representations.front();
+  noise.adapter_fingerprint = Sha256Hex("random blob");
+  record.representations = {noise};
+  blob->kv = {FromDense(gists)};
+  // A context of its own: the document keeps its gists.
+  record.document_id = Sha256Hex("random blob" + record.document_id);
+  record.context_id = ContextId(record.document_id, record.model_fingerprint);
 }
 
 }  // namespace
@@ -134,11 +138,11 @@ absl::StatusOr<std::string> Asker::RandomContext(const Record& record,
                                                bytes += piece;
                                                return absl::OkStatus();
                                              }));
-  GIST_ASSIGN_OR_RETURN(GistBlob blob, DecodeGistBlob(bytes));
+  GIST_ASSIGN_OR_RETURN(KvBlob blob, DecodeKvBlob(bytes));
   // Of the sample's own, so that a run that goes on draws the same.
   Rng rng(std::stoull(blob.record.document_id.substr(0, 16), nullptr, 16));
   MakeRandom(&blob, rng);
-  GIST_ASSIGN_OR_RETURN(bytes, EncodeGistBlob(blob));
+  GIST_ASSIGN_OR_RETURN(bytes, EncodeKvBlob(blob));
   GIST_ASSIGN_OR_RETURN(const auto imported, client_.ImportContext([&] {
     return absl::StatusOr<std::string>(std::exchange(bytes, ""));
   }));

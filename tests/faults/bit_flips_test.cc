@@ -147,7 +147,7 @@ class BitFlipsTest : public testing::Test {
     };
     const auto kept = store.GetRecord(record.context_id);
     judge(kept.status(), kept.ok() && *kept == record);
-    const auto gists = store.GetGists(record);
+    const auto gists = store.GetKv(record, SampleGistForm());
     judge(gists.status(), gists.ok() && *gists == SampleGists());
     const auto text = store.GetText(record.document_id);
     judge(text.status(), text.ok() && *text == TextOf(document));
@@ -207,8 +207,10 @@ TEST_F(BitFlipsTest, OfAStoredValueAreFound) {
         RawDatabase raw(damaged());
         for (int document = 0; document < kDocuments; ++document) {
           const ContextRecord record = RecordOf(document);
-          const std::string key =
+          std::string key =
               by_document ? record.document_id : record.context_id;
+          if (family == "gists")
+            key += "/" + RepresentationKey(SampleGistForm());
           std::string value = raw.Get(family, key);
           FlipBit(value);
           raw.Put(family, key, value);
@@ -253,13 +255,13 @@ TEST_F(BitFlipsTest, OfTheListsOfFilesAreFound) {
 
 TEST_F(BitFlipsTest, OfAnExportedFileAreFound) {
   const std::string whole =
-      EncodeGistBlob({RecordOf(0), SampleGists(), TextOf(0)}).value();
+      EncodeKvBlob({RecordOf(0), {SampleGists()}, TextOf(0)}).value();
   Tally tally;
   const int rounds = Rounds(20);
   for (int round = 0; round < rounds; ++round) {
     std::string bytes = whole;
     FlipBit(bytes);
-    const auto blob = DecodeGistBlob(bytes);
+    const auto blob = DecodeKvBlob(bytes);
     tally.Add(absl::IsDataLoss(blob.status()),
               !absl::IsDataLoss(blob.status()));
   }

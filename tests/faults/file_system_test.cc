@@ -31,6 +31,9 @@ std::string TextOf(int document) {
   return fmt::format("document {} ", document) +
          std::string(size_t(document % 5) * 700, 'x');
 }
+CompressedKv GistsOf(const ContextRecord& record) {
+  return SampleGists(record.Newest().gist_tokens);
+}
 ContextRecord RecordOf(int document) {
   return SampleRecord(TextOf(document), 2 + document % 3);
 }
@@ -60,8 +63,7 @@ class FaultyStore {
     const bool puts =
         known == present_.end() || known->second != true || random_() % 2 == 0;
     const absl::Status status =
-        puts ? store_->Put(record, TextOf(document),
-                           SampleGists(record.gist_tokens))
+        puts ? store_->Put(record, TextOf(document), GistsOf(record))
              : store_->Delete(record.context_id);
     if (status.ok()) {
       present_[document] = puts;
@@ -94,10 +96,10 @@ class FaultyStore {
   bool IsWhole(int document, int* wrong) {
     const ContextRecord record = RecordOf(document);
     const auto found = store_->GetRecord(record.context_id);
-    const auto gists = store_->GetGists(record);
+    const auto gists = store_->GetKv(record, record.Newest());
     const auto text = store_->GetText(record.document_id);
     const bool whole = found.ok() && *found == record && gists.ok() &&
-                       *gists == SampleGists(record.gist_tokens) && text.ok() &&
+                       *gists == GistsOf(record) && text.ok() &&
                        *text == TextOf(document);
     const bool absent = absl::IsNotFound(found.status()) &&
                         absl::IsNotFound(gists.status()) &&
@@ -152,9 +154,7 @@ TEST(FileSystemTest, APowerCutDoesLoseWhatWasNotSynchronised) {
   FaultyStore store(1);
   ASSERT_THAT(store.Open(), IsOk());
   const ContextRecord record = RecordOf(0);
-  ASSERT_THAT(
-      store.store().Put(record, TextOf(0), SampleGists(record.gist_tokens)),
-      IsOk());
+  ASSERT_THAT(store.store().Put(record, TextOf(0), GistsOf(record)), IsOk());
   const ContextUse use{record.context_id, 42};
   ASSERT_THAT(store.store().WriteUses({&use, 1}), IsOk());
   EXPECT_EQ(store.store().Find(record.context_id)->used_unix_ms, 42);
@@ -195,10 +195,10 @@ TEST_P(FileSystemFaultTest, ErrorsAreClearAndNothingAcknowledgedIsLost) {
       }
       // Reads go on, or say that the disk fails; never a wrong value.
       const ContextRecord record = RecordOf(change % kDocuments);
-      const auto gists = store.store().GetGists(record);
+      const auto gists = store.store().GetKv(record, record.Newest());
       ++reads;
       if (gists.ok()) {
-        EXPECT_TRUE(*gists == SampleGists(record.gist_tokens));
+        EXPECT_TRUE(*gists == GistsOf(record));
       } else if (!absl::IsNotFound(gists.status())) {
         ++failed_reads;
         EXPECT_TRUE(absl::IsUnavailable(gists.status())) << gists.status();
@@ -274,7 +274,7 @@ TEST(FileSystemTest, AFullDiskRefusesWritesAndAnswersReads) {
               StatusIs(StatusCode::kResourceExhausted, HasSubstr("free some")));
   EXPECT_GT(kept.size(), 3u);
   for (const ContextRecord& record : kept) {
-    EXPECT_THAT(store->GetGists(record), IsOk());
+    EXPECT_THAT(store->GetKv(record, record.Newest()), IsOk());
     EXPECT_THAT(store->GetText(record.document_id), IsOk());
   }
   store.reset();

@@ -112,25 +112,28 @@ class DefaultAdapterTest : public testing::Test {
   }
 
   // Through the bytes that the store keeps, with their rounding.
-  static GistKv Stored(const std::string& text, const Ids& ids, GistKv gists) {
+  static GistKv Stored(const std::string& text, const Ids& ids,
+                       const GistKv& gists) {
     const std::string document = DocumentId("", text);
     const std::string& model = engine_->model().fingerprint;
-    const std::string& adapter = engine_->adapter().fingerprint;
-    const int count = gists.gist_tokens;
-    const auto bytes = EncodeGistBlob(
-        {.record = {.context_id = ContextId(document, model, adapter, count),
-                    .document_id = document,
-                    .model_fingerprint = model,
-                    .adapter_fingerprint = adapter,
-                    .document_bytes = int64_t(text.size()),
-                    .document_tokens = int64_t(ids.size()),
-                    .gist_tokens = count},
-         .gists = std::move(gists),
-         .text = {}});
+    ContextRecord record{
+        .context_id = ContextId(document, model),
+        .document_id = document,
+        .model_fingerprint = model,
+        .document_bytes = int64_t(text.size()),
+        .document_tokens = int64_t(ids.size()),
+        .representations = {
+            {.rung = Rung::kGist,
+             .gist_tokens = gists.gist_tokens,
+             .storage = KvStorage::kF16,
+             .adapter_fingerprint = engine_->adapter().fingerprint}}};
+    const auto kv = InStorage(FromDense(gists), KvStorage::kF16);
+    EXPECT_TRUE(kv.ok()) << kv.status();
+    const auto bytes = EncodeKvBlob(std::move(record), {&*kv, 1});
     EXPECT_TRUE(bytes.ok()) << bytes.status();
-    auto blob = DecodeGistBlob(*bytes);
+    const auto blob = DecodeKvBlob(*bytes);
     EXPECT_TRUE(blob.ok()) << blob.status();
-    return std::move(blob->gists);
+    return ToDense(blob->kv.front());
   }
 
   static Ids Answer(const GistKv& gists, const std::string& question,

@@ -38,11 +38,63 @@ def field(text):
     return struct.pack("<Q", len(text)) + text.encode()
 
 
-def context_id(record):
+def old_context_id(record):
     names = ("document_id", "model_fingerprint", "adapter_fingerprint")
     key = b"".join(field(record[name]) for name in names)
     key += struct.pack("<Q", record["gist_tokens"])
     return "ctx_" + hashlib.sha256(key).hexdigest()[:32]
+
+
+def context_id(record):
+    key = field(record["document_id"]) + field(record["model_fingerprint"])
+    digits = hashlib.sha256(key).hexdigest()[:24]
+    return "ctx_" + record["document_id"][:8] + digits
+
+
+def check_version1(record, tensors):
+    assert record["context_id"] == old_context_id(record), "context_id"
+    keys, values = tensors.pop("gist.keys"), tensors.pop("gist.values")
+    assert keys.shape == values.shape and keys.dtype == values.dtype in TYPES
+    assert keys.shape[2] == record["gist_tokens"], keys.shape
+    assert keys.nbytes + values.nbytes == record["kv_bytes"], keys.nbytes
+    assert keys.isfinite().all() and values.isfinite().all()
+    return f"{keys.dtype} {list(keys.shape)}"
+
+
+def check_representation(form, index, tensors):
+    """Takes the representation's tensors out of `tensors`."""
+    take = lambda name: tensors.pop(f"{index}.{name}", None)
+    slots, keys, values = take("slots"), take("keys"), take("values")
+    total = int(slots.to(torch.int64).sum())
+    assert keys.shape == values.shape and keys.dtype == values.dtype
+    assert keys.shape[0] == total and (slots.to(torch.int64) > 0).all()
+    numbers = keys.nbytes + values.nbytes
+    if form["storage"] == "i8":
+        assert keys.dtype == torch.int8, keys.dtype
+        for name in ("key_scales", "value_scales"):
+            scales = take(name)
+            assert scales.dtype == torch.bfloat16 and len(scales) == total
+            assert scales.isfinite().all()
+            numbers += scales.nbytes
+    else:
+        assert keys.dtype in TYPES, keys.dtype
+        assert keys.isfinite().all() and values.isfinite().all()
+    for name in ("positions", "bias"):
+        extra = take(name)
+        if extra is not None:
+            assert len(extra) == total, name
+            numbers += extra.nbytes
+    assert numbers == form["kv_bytes"], numbers
+    assert -(-total // slots.numel()) == form["kv_slots"], total
+    if form["rung"] == "gist":
+        assert (slots.to(torch.int64) == form["gist_tokens"]).all()
+    return f"{form['rung']} {keys.dtype} {list(slots.shape)} {total} slots"
+
+
+def check_version2(record, tensors):
+    assert record["context_id"] == context_id(record), "context_id"
+    return "; ".join(check_representation(form, index, tensors)
+                     for index, form in enumerate(record["representations"]))
 
 
 def check(path):
@@ -52,22 +104,20 @@ def check(path):
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     assert metadata["format"] == "gistd.gist_kv", metadata["format"]
-    assert metadata["format_version"] == "1", metadata["format_version"]
-    record = json.loads(metadata["gist"])
-    assert record["context_id"] == context_id(record), "context_id"
-    keys, values = tensors["gist.keys"], tensors["gist.values"]
-    assert keys.shape == values.shape and keys.dtype == values.dtype in TYPES
-    assert keys.shape[2] == record["gist_tokens"], keys.shape
-    assert keys.nbytes + values.nbytes == record["kv_bytes"], keys.nbytes
-    assert keys.isfinite().all() and values.isfinite().all()
-    if "document.text" in tensors:
-        text = bytes(tensors["document.text"].tolist())
-        assert len(text.decode().encode()) == record["document_bytes"]
-    print(f"{path}: {keys.dtype} {list(keys.shape)}, {record['context_id']}")
+    version = metadata["format_version"]
+    record = json.loads(metadata["gist" if version == "1" else "context"])
+    text = tensors.pop("document.text", None)
+    if text is not None:
+        decoded = bytes(text.tolist()).decode()
+        assert len(decoded.encode()) == record["document_bytes"]
+    checks = {"1": check_version1, "2": check_version2}
+    found = checks[version](record, tensors)
+    assert not tensors, list(tensors)
+    print(f"{path}: version {version}, {found}, {record['context_id']}")
 
 
 def make(path, dtype=torch.float16, text=TEXT, largest=0.0):
-    """The context of tests/storage/samples.h."""
+    """Version 1 of the context of tests/storage/samples.h."""
     steps = torch.arange(16, dtype=torch.float32).reshape(2, 1, 2, 4)
     keys, values = steps * 0.25 - 1, 2 - steps * 0.5
     keys[0, 0, 0, 0] += largest
@@ -86,7 +136,7 @@ def make(path, dtype=torch.float16, text=TEXT, largest=0.0):
         "compress_seconds": 0.1,
         "imported": False,
     }
-    record["context_id"] = context_id(record)
+    record["context_id"] = old_context_id(record)
     metadata = {"format": "gistd.gist_kv", "format_version": "1",
                 "checksum": "0" * 16, "gist": json.dumps(record)}
     blob = safetensors.torch.save(tensors, metadata)

@@ -24,6 +24,11 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
+std::string BlobKeyOf(const ContextRecord& record) {
+  return fmt::format("{}/{}", record.context_id,
+                     RepresentationKey(record.representations.front()));
+}
+
 class GistStoreTest : public testing::Test {
  protected:
   GistStoreTest() { Open(); }
@@ -39,10 +44,15 @@ class GistStoreTest : public testing::Test {
     store_.reset();
     return RawDatabase(folder());
   }
-  ContextRecord Put(std::string_view text, int gist_tokens = 2) {
-    const ContextRecord record = SampleRecord(text, gist_tokens);
+  ContextRecord Put(std::string_view text, int gist_tokens = 2,
+                    std::string_view model = "model") {
+    const ContextRecord record = SampleRecord(text, gist_tokens, model);
     EXPECT_THAT(store_->Put(record, text, SampleGists(gist_tokens)), IsOk());
     return record;
+  }
+  // The first representation's keys and values.
+  absl::StatusOr<CompressedKv> Gists(const ContextRecord& record) const {
+    return store_->GetKv(record, record.representations.front());
   }
   std::string folder() const { return dir_ / "data"; }
 
@@ -56,7 +66,7 @@ TEST_F(GistStoreTest, FindsWhatWasPutAlsoAfterReopening) {
     const auto found = store_->GetRecord(record.context_id);
     ASSERT_THAT(found, IsOk());
     EXPECT_TRUE(*found == record);
-    const auto gists = store_->GetGists(record);
+    const auto gists = Gists(record);
     ASSERT_THAT(gists, IsOk());
     EXPECT_TRUE(*gists == SampleGists());
     EXPECT_EQ(store_->GetText(record.document_id).value(), kSampleText);
@@ -66,25 +76,91 @@ TEST_F(GistStoreTest, FindsWhatWasPutAlsoAfterReopening) {
 
 TEST_F(GistStoreTest, ReplacesAContextOfTheSameId) {
   ContextRecord record = Put(kSampleText);
-  record.compress_seconds = 9;
-  GistKv gists = SampleGists();
+  record.representations[0].build_seconds = 9;
+  CompressedKv gists = SampleGists();
   gists.keys[0] = 42;
   ASSERT_THAT(store_->Put(record, kSampleText, gists), IsOk());
-  EXPECT_EQ(store_->GetRecord(record.context_id)->compress_seconds, 9);
-  EXPECT_EQ(store_->GetGists(record)->keys[0], 42);
+  EXPECT_EQ(*store_->GetRecord(record.context_id), record);
+  EXPECT_EQ(*Gists(record), gists);
   EXPECT_EQ(store_->List(10, "")->records.size(), 1u);
 }
 
-TEST_F(GistStoreTest, StoresTheKvBytesOfTheBlobThatItWrote) {
+TEST_F(GistStoreTest, StoresTheSizesOfTheBlobThatItWrote) {
   ContextRecord record = SampleRecord();
-  record.kv_bytes = 0;
-  GistKv gists = SampleGists();
-  gists.keys[0] = 3.4e38f;  // asks for F32
-  ASSERT_THAT(store_->Put(record, "", gists), IsOk());
+  record.representations[0].kv_bytes = 0;
+  record.representations[0].kv_slots = 0;
+  ASSERT_THAT(store_->Put(record, "", SampleGists()), IsOk());
   const auto found = store_->GetRecord(record.context_id);
   ASSERT_THAT(found, IsOk());
-  EXPECT_EQ(found->kv_bytes, 2 * 16 * 4);
-  EXPECT_THAT(store_->GetGists(*found), IsOk());
+  EXPECT_EQ(found->representations[0].kv_bytes, 2 * 16 * 2);
+  EXPECT_EQ(found->representations[0].kv_slots, 2);
+  EXPECT_THAT(Gists(*found), IsOk());
+}
+
+TEST_F(GistStoreTest, AContextGathersRepresentations) {
+  const ContextRecord two = Put(kSampleText, 2), three = Put(kSampleText, 3);
+  ContextRecord full = two.With(SampleFullForm());
+  full.created_unix_ms += 1000;
+  ASSERT_THAT(store_->Put(full, "", SampleFull()), IsOk());
+  for (int opened = 0; opened < 2; ++opened, Open()) {
+    EXPECT_EQ(store_->List(10, "")->records.size(), 1u);
+    const auto found = store_->GetRecord(two.context_id);
+    ASSERT_THAT(found, IsOk());
+    EXPECT_EQ(found->representations,
+              (std::vector<Representation>{SampleGistForm(2), SampleGistForm(3),
+                                           SampleFullForm()}));
+    EXPECT_EQ(found->created_unix_ms, two.created_unix_ms) << "the first one's";
+    EXPECT_EQ(*store_->GetKv(*found, SampleGistForm(2)), SampleGists(2));
+    EXPECT_EQ(*store_->GetKv(*found, SampleGistForm(3)), SampleGists(3));
+    EXPECT_EQ(*store_->GetKv(*found, SampleFullForm()), SampleFull());
+    EXPECT_THAT(store_->GetKv(*found, SampleGistForm(4)),
+                StatusIs(StatusCode::kNotFound, HasSubstr("gist/4/f16")));
+    const auto stored = store_->Find(two.context_id);
+    ASSERT_THAT(stored, IsOk());
+    EXPECT_EQ(stored->kv_bytes.size(), 3u);
+    EXPECT_EQ(stored->kv_bytes.at(RepresentationKey(SampleFullForm())),
+              SampleFull().Bytes());
+  }
+  ASSERT_THAT(store_->Delete(two.context_id), IsOk());
+  ASSERT_THAT(store_->EraseDeleted(), IsOk());
+  EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
+}
+
+TEST_F(GistStoreTest, PutsSeveralRepresentationsAtOnce) {
+  const KvBlob blob = SampleBlobOfTwo();
+  ASSERT_THAT(store_->Put(blob.record, blob.text, blob.kv, Retention()),
+              IsOk());
+  const auto found = store_->GetRecord(blob.record.context_id);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_EQ(*found, blob.record);
+  EXPECT_EQ(*store_->GetKv(*found, SampleFullForm()), SampleFull());
+}
+
+TEST_F(GistStoreTest, RefusesMoreRepresentationsThanAContextHas) {
+  for (int gist_tokens = 1; gist_tokens <= 64; ++gist_tokens)
+    Put(kSampleText, gist_tokens);
+  EXPECT_THAT(
+      store_->Put(SampleRecord(kSampleText, 65), kSampleText, SampleGists(65)),
+      StatusIs(StatusCode::kResourceExhausted,
+               HasSubstr("65 representations, want 64")));
+  Put(kSampleText, 64);  // replaces one
+}
+
+// All that was there of it may be wrong: nothing is left beside the new one.
+TEST_F(GistStoreTest, PutReplacesADamagedContextWhole) {
+  const ContextRecord record = Put(kSampleText, 2);
+  Put(kSampleText, 3);
+  const std::string& id = record.context_id;
+  {
+    RawDatabase raw = Raw();
+    raw.Put("contexts", id, raw.Get("contexts", id) + " ");
+  }
+  Open();
+  Put(kSampleText, 4);
+  EXPECT_EQ(store_->GetRecord(id)->representations.size(), 1u);
+  EXPECT_THAT(
+      Raw().Keys(),
+      testing::Not(testing::Contains(HasSubstr("gists: " + id + "/gist/3"))));
 }
 
 TEST_F(GistStoreTest, SaysWhatItDoesNotHave) {
@@ -93,7 +169,7 @@ TEST_F(GistStoreTest, SaysWhatItDoesNotHave) {
               StatusIs(StatusCode::kNotFound, HasSubstr(record.context_id)));
   EXPECT_THAT(store_->GetRecord(""),
               StatusIs(StatusCode::kNotFound, HasSubstr("\"\"")));
-  EXPECT_THAT(store_->GetGists(record),
+  EXPECT_THAT(Gists(record),
               StatusIs(StatusCode::kNotFound, HasSubstr(record.context_id)));
   EXPECT_THAT(store_->GetText(record.document_id),
               StatusIs(StatusCode::kNotFound, HasSubstr(record.document_id)));
@@ -107,9 +183,9 @@ TEST_F(GistStoreTest, StoresNothingOfWhatDoesNotFitTogether) {
   EXPECT_THAT(store_->Put(record, "another text", SampleGists()),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("12 B, want")));
   EXPECT_THAT(store_->Put(record, kSampleText, SampleGists(3)),
-              StatusIs(StatusCode::kInvalidArgument, HasSubstr("3 tokens")));
-  GistKv gists = SampleGists();
-  gists.values[1] = NAN;
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("3 slots")));
+  CompressedKv gists = SampleGists();
+  gists.values.replace(2, 2, "\1\x7e");
   EXPECT_THAT(store_->Put(record, kSampleText, gists),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("nan")));
   EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
@@ -118,7 +194,7 @@ TEST_F(GistStoreTest, StoresNothingOfWhatDoesNotFitTogether) {
 TEST_F(GistStoreTest, KeepsGistsWithoutAText) {
   const ContextRecord record = SampleRecord();
   ASSERT_THAT(store_->Put(record, "", SampleGists()), IsOk());
-  EXPECT_THAT(store_->GetGists(record), IsOk());
+  EXPECT_THAT(Gists(record), IsOk());
   EXPECT_FALSE(store_->HasText(record.document_id).value());
   EXPECT_THAT(store_->GetText(record.document_id),
               StatusIs(StatusCode::kNotFound, HasSubstr("no text")));
@@ -132,12 +208,12 @@ TEST_F(GistStoreTest, PutWithoutTextLeavesATextThatIsThere) {
 }
 
 TEST_F(GistStoreTest, DeletesTheTextWithItsLastContextAlone) {
-  const ContextRecord first = Put(kSampleText, 2);
-  const ContextRecord second = Put(kSampleText, 3);
+  const ContextRecord first = Put(kSampleText);
+  const ContextRecord second = Put(kSampleText, 2, "another model");
   ASSERT_THAT(store_->Delete(first.context_id), IsOk());
   EXPECT_THAT(store_->GetRecord(first.context_id),
               StatusIs(StatusCode::kNotFound, HasSubstr(first.context_id)));
-  EXPECT_THAT(store_->GetGists(second), IsOk());
+  EXPECT_THAT(Gists(second), IsOk());
   EXPECT_EQ(store_->GetText(second.document_id).value(), kSampleText);
   ASSERT_THAT(store_->Delete(second.context_id), IsOk());
   EXPECT_FALSE(store_->HasText(second.document_id).value());
@@ -146,8 +222,8 @@ TEST_F(GistStoreTest, DeletesTheTextWithItsLastContextAlone) {
 }
 
 TEST_F(GistStoreTest, DeletingEverythingLeavesNothingBehind) {
-  std::vector<ContextRecord> records = {Put("one", 1), Put("one", 2),
-                                        Put("two", 2)};
+  std::vector<ContextRecord> records = {
+      Put("one", 1), Put("one", 2, "another model"), Put("two", 2)};
   EXPECT_GE(Raw().Keys().size(), 3u * 3 + 2 * 2 + 1);
   Open();
   for (const ContextRecord& record : records)
@@ -178,7 +254,8 @@ TEST_F(GistStoreTest, ListsEveryContextOnceInPagesOrderedById) {
 }
 
 TEST_F(GistStoreTest, AChunkIndexGoesWithItsDocument) {
-  const ContextRecord first = Put(kSampleText, 2), second = Put(kSampleText, 4);
+  const ContextRecord first = Put(kSampleText),
+                      second = Put(kSampleText, 2, "another model");
   const std::string& document = first.document_id;
   EXPECT_THAT(store_->GetChunkIndex(document),
               StatusIs(StatusCode::kNotFound, HasSubstr("no chunk index")));
@@ -222,12 +299,12 @@ TEST_F(GistStoreTest, CallsDamagedValuesDamagedAndDeletesThem) {
   const std::string& id = record.context_id;
   {
     RawDatabase raw = Raw();
-    raw.Put("gists", id, "garbage");
+    raw.Put("gists", BlobKeyOf(record), "garbage");
     raw.Put("contexts", id, raw.Get("contexts", id) + " ");
     raw.Put("documents", record.document_id, "");
   }
   Open();
-  EXPECT_THAT(store_->GetGists(record),
+  EXPECT_THAT(Gists(record),
               StatusIs(StatusCode::kDataLoss,
                        AllOf(HasSubstr(id), HasSubstr("7 B, want 8 B"),
                              HasSubstr("delete the context"))));
@@ -247,41 +324,42 @@ TEST_F(GistStoreTest, RefusesWholeValuesUnderTheWrongKey) {
   const ContextRecord one = Put("one"), two = Put("two");
   {
     RawDatabase raw = Raw();
-    raw.Put("gists", one.context_id, raw.Get("gists", two.context_id));
+    raw.Put("gists", BlobKeyOf(one), raw.Get("gists", BlobKeyOf(two)));
     raw.Put("contexts", one.context_id, raw.Get("contexts", two.context_id));
     raw.Put("documents", one.document_id,
             raw.Get("documents", two.document_id));
   }
   Open();
-  EXPECT_THAT(store_->GetGists(one),
-              StatusIs(StatusCode::kDataLoss,
-                       HasSubstr("context_id " + two.context_id)));
+  EXPECT_THAT(Gists(one), StatusIs(StatusCode::kDataLoss,
+                                   HasSubstr("context_id " + two.context_id)));
   EXPECT_THAT(store_->GetRecord(one.context_id),
               StatusIs(StatusCode::kDataLoss, HasSubstr("checksum")));
   EXPECT_THAT(store_->GetText(one.document_id),
               StatusIs(StatusCode::kDataLoss, HasSubstr("checksum")));
 }
 
-TEST_F(GistStoreTest, RefusesGistsThatContradictTheRecord) {
+TEST_F(GistStoreTest, RefusesABlobThatContradictsTheRecord) {
   const ContextRecord record = Put(kSampleText);
   ContextRecord other = record;
   other.model_fingerprint = Sha256Hex("other");
-  EXPECT_THAT(store_->GetGists(other),
+  EXPECT_THAT(Gists(other),
               StatusIs(StatusCode::kDataLoss, HasSubstr("model_fingerprint")));
   other = record;
-  other.adapter_fingerprint = Sha256Hex("other");
-  EXPECT_THAT(
-      store_->GetGists(other),
-      StatusIs(StatusCode::kDataLoss, HasSubstr("adapter_fingerprint")));
-  other = record;
-  ++other.gist_tokens;
-  EXPECT_THAT(
-      store_->GetGists(other),
-      StatusIs(StatusCode::kDataLoss, HasSubstr("gist_tokens 2, want")));
+  ++other.representations[0].build_seconds;
+  EXPECT_THAT(Gists(other),
+              StatusIs(StatusCode::kDataLoss, HasSubstr("gist/2/f16")));
   other = record;
   --other.document_tokens;
-  EXPECT_THAT(store_->GetGists(other),
+  EXPECT_THAT(Gists(other),
               StatusIs(StatusCode::kDataLoss, HasSubstr("document_tokens")));
+}
+
+// As FORMAT.md has it.
+TEST_F(GistStoreTest, BlobsLieUnderContextAndRepresentation) {
+  const ContextRecord record = Put(kSampleText, 2);
+  EXPECT_THAT(Raw().Keys(), testing::Contains(fmt::format(
+                                "gists: {}/gist/2/f16/{}", record.context_id,
+                                Sha256Hex("adapter"))));
 }
 
 TEST_F(GistStoreTest, CompressesDocumentsAlone) {
@@ -310,12 +388,13 @@ TEST_F(GistStoreTest, ServesEightThreadsAtOnce) {
     for (int round = 0; round < 20; ++round) {
       for (const std::string& text : {std::string("shared"), own}) {
         const int tokens = 1 + thread % 2;
-        const ContextRecord record = SampleRecord(text, tokens);
+        const ContextRecord record =
+            SampleRecord(text, tokens, thread % 4 < 2 ? "model" : "other");
         const bool mine = text == own;
         surprises += !store_->Put(record, text, SampleGists(tokens)).ok();
-        const auto gists = store_->GetGists(record);
+        const auto gists = Gists(record);
         surprises += !gists.ok() && (mine || !absl::IsNotFound(gists.status()));
-        surprises += !store_->GetGists(kept).ok() || !store_->List(3, "").ok();
+        surprises += !Gists(kept).ok() || !store_->List(3, "").ok();
         const auto gone = store_->Delete(record.context_id);
         surprises += !gone.ok() && (mine || !absl::IsNotFound(gone));
       }
@@ -335,7 +414,7 @@ TEST_F(GistStoreTest, ServesEightThreadsAtOnce) {
 // take the text away from the context that Put has just stored.
 TEST_F(GistStoreTest, NeverDeletesTheTextOfAContextThatWasJustPut) {
   const ContextRecord one = SampleRecord(kSampleText, 1);
-  const ContextRecord two = SampleRecord(kSampleText, 2);
+  const ContextRecord two = SampleRecord(kSampleText, 2, "another model");
   for (int round = 0; round < 50; ++round) {
     ASSERT_THAT(store_->Put(one, kSampleText, SampleGists(1)), IsOk());
     {

@@ -1,7 +1,9 @@
 // Writes a small database as this revision's store does: a fixture for later
 // ones. fixtures/README.md tells how it is used.
-// usage: make_fixture FOLDER     (new or empty)
+// usage: make_fixture FOLDER         (new or empty)
+//        make_fixture --blob FILE    an exported file
 #include <cstdio>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -34,13 +36,21 @@ absl::Status Fill(GistStore& store) {
   const std::string id = SampleRecord(kSampleText, 3).context_id;
   GIST_RETURN_IF_ERROR(store.SetRetention(
       id, {.expire_unix_ms = 4'000'000'000'000, .pinned = true}));
+  GIST_RETURN_IF_ERROR(store.Put(SampleRecord().With(SampleFullForm()),
+                                 kSampleText, SampleFull()));
   return store.WriteUses(std::vector<ContextUse>{
       {.context_id = id, .used_unix_ms = 1'800'000'000'456}});
 }
 
 int Main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--blob") {
+    const auto blob = EncodeKvBlob(SampleBlobOfTwo());
+    if (blob.ok()) std::ofstream(argv[2], std::ios::binary) << *blob;
+    return blob.ok() ? 0 : 1;
+  }
   if (argc != 2) {
-    std::fprintf(stderr, "usage: make_fixture FOLDER\n");
+    std::fprintf(stderr,
+                 "usage: make_fixture FOLDER | make_fixture --blob FILE\n");
     return 2;
   }
   auto store = OpenGistStore(argv[1]);

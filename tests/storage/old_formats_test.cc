@@ -20,29 +20,36 @@ using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 
+constexpr Retention kRetention{.expire_unix_ms = 4'000'000'000'000,
+                               .pinned = true};
+
 class OldFormatsTest : public testing::Test {
  protected:
-  OldFormatsTest() {
-    fs::copy("tests/storage/fixtures/version1", folder(),
+  void Take(const std::string& version) {
+    fs::copy("tests/storage/fixtures/" + version, folder(),
              fs::copy_options::recursive);
   }
   std::string folder() const { return dir_ / "data"; }
 
   // What tests/storage/make_fixture.cc wrote.
-  void ExpectAllThere(const GistStore& store, bool with_index) {
+  void ExpectAllThere(const GistStore& store, bool with_index,
+                      bool with_uses = false) {
     EXPECT_EQ(store.List(10, "")->records.size(), 3u);
     for (const ContextRecord& record :
-         {SampleRecord(kSampleText, 2), SampleRecord(kSampleText, 3),
-          SampleRecord("gists alone", 2)}) {
+         {OldSampleRecord(kSampleText, 2), OldSampleRecord(kSampleText, 3),
+          OldSampleRecord("gists alone", 2)}) {
       const auto found = store.GetRecord(record.context_id);
       ASSERT_THAT(found, IsOk());
       EXPECT_TRUE(*found == record);
-      EXPECT_TRUE(store.GetGists(record).value() ==
-                  SampleGists(record.gist_tokens));
+      const Representation& form = record.representations.front();
+      EXPECT_TRUE(store.GetKv(record, form).value() ==
+                  SampleGists(form.gist_tokens));
       const auto stored = store.Find(record.context_id);
       ASSERT_THAT(stored, IsOk());
-      EXPECT_EQ(stored->retention, Retention()) << "kept for ever";
-      EXPECT_EQ(stored->used_unix_ms, record.created_unix_ms);
+      const bool used = with_uses && form.gist_tokens == 3;
+      EXPECT_EQ(stored->retention, used ? kRetention : Retention());
+      EXPECT_EQ(stored->used_unix_ms,
+                used ? 1'800'000'000'456 : record.created_unix_ms);
     }
     const std::string document = SampleRecord().document_id;
     EXPECT_EQ(store.GetText(document).value(), kSampleText);
@@ -55,23 +62,58 @@ class OldFormatsTest : public testing::Test {
     }
     ASSERT_THAT(index, IsOk());
     EXPECT_THAT(DecodeChunkIndex(*index), IsOk());
-    EXPECT_EQ(store.Find(SampleRecord().context_id)->index_bytes,
+    EXPECT_EQ(store.Find(OldSampleRecord().context_id)->index_bytes,
               int64_t(index->size()) + 9);
   }
 
   TempDir dir_;
 };
 
-TEST_F(OldFormatsTest, Version1IsReadWholeAndBecomesVersion2) {
+TEST_F(OldFormatsTest, Version1IsReadWholeAndBecomesVersion3) {
+  Take("version1");
   for (int opened = 0; opened < 2; ++opened) {
     const auto store = OpenGistStore(folder());
     ASSERT_THAT(store, IsOk());
     ExpectAllThere(**store, /*with_index=*/true);
   }
-  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "2");
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "3");
+}
+
+TEST_F(OldFormatsTest, Version2IsReadWholeAndBecomesVersion3) {
+  Take("version2");
+  for (int opened = 0; opened < 2; ++opened) {
+    const auto store = OpenGistStore(folder());
+    ASSERT_THAT(store, IsOk());
+    ExpectAllThere(**store, /*with_index=*/true, /*with_uses=*/true);
+  }
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "3");
+}
+
+// Contexts with old ids stay beside a new one of the same document.
+TEST_F(OldFormatsTest, OldContextsCanBeDeletedBesideNewOnes) {
+  Take("version2");
+  auto store = OpenGistStore(folder()).value();
+  const ContextRecord added = SampleRecord(kSampleText, 3);
+  ASSERT_THAT(store->Put(added, kSampleText, SampleGists(3)), IsOk());
+  EXPECT_EQ(store->List(10, "")->records.size(), 4u);
+  for (const ContextRecord& old :
+       {OldSampleRecord(kSampleText, 2), OldSampleRecord(kSampleText, 3),
+        OldSampleRecord("gists alone", 2)}) {
+    EXPECT_THAT(store->Delete(old.context_id), IsOk());
+    EXPECT_THAT(store->GetKv(old, old.representations.front()),
+                StatusIs(StatusCode::kNotFound, HasSubstr(old.context_id)));
+  }
+  EXPECT_THAT(store->GetKv(added, added.representations.front()), IsOk());
+  EXPECT_EQ(store->GetText(added.document_id).value(), kSampleText);
+  ASSERT_THAT(store->Delete(added.context_id), IsOk());
+  ASSERT_THAT(store->EraseDeleted(), IsOk());
+  store.reset();
+  EXPECT_THAT(RawDatabase(folder()).Keys(),
+              testing::ElementsAre("default: format_version"));
 }
 
 TEST_F(OldFormatsTest, Version1FromBeforeThereWereChunkIndexes) {
+  Take("version1");
   RawDatabase(folder()).DropFamily("chunk_indexes");
   const auto store = OpenGistStore(folder());
   ASSERT_THAT(store, IsOk());
@@ -79,6 +121,7 @@ TEST_F(OldFormatsTest, Version1FromBeforeThereWereChunkIndexes) {
 }
 
 TEST_F(OldFormatsTest, AMigrationThatWasCutShortIsDoneAgain) {
+  Take("version1");
   {
     const auto store = OpenGistStore(folder());
     ASSERT_THAT(store, IsOk());
@@ -96,16 +139,17 @@ TEST_F(OldFormatsTest, AMigrationThatWasCutShortIsDoneAgain) {
 }
 
 TEST_F(OldFormatsTest, ANewerFormatIsRefusedAndLeftAsItIs) {
+  Take("version2");
   {
     RawDatabase raw(folder());
-    raw.Put("default", "format_version", "3");
+    raw.Put("default", "format_version", "4");
     raw.AddFamily("of the future");
   }
   EXPECT_THAT(OpenGistStore(folder()),
               StatusIs(StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("format version 3, supported is 2"),
+                       AllOf(HasSubstr("format version 4, supported is 3"),
                              HasSubstr("update gistd"))));
-  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "3");
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "4");
 }
 
 }  // namespace

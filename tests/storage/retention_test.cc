@@ -47,6 +47,12 @@ class RetentionTest : public testing::Test {
     EXPECT_THAT(found, IsOk());
     return found.ok() ? found->retention : Retention();
   }
+  // Another context of the same document.
+  ContextRecord PutOfOtherModel(std::string_view text) {
+    const ContextRecord record = SampleRecord(text, 2, "another model");
+    EXPECT_THAT(store_->Put(record, text, SampleGists()), IsOk());
+    return record;
+  }
   std::string folder() const { return dir_ / "data"; }
 
   TempDir dir_;
@@ -105,7 +111,9 @@ TEST_F(RetentionTest, TheInventoryKnowsSizesAndUses) {
     ASSERT_EQ(all->size(), 1u) << "a use makes no context";
     const StoredContext& context = (*all)[0];
     EXPECT_EQ(context.document_id, record.document_id);
-    EXPECT_EQ(context.kv_bytes, record.kv_bytes);
+    EXPECT_EQ(context.kv_bytes,
+              (std::map<std::string, int64_t>{
+                  {RepresentationKey(SampleGistForm()), record.KvBytes()}}));
     EXPECT_EQ(context.text_bytes, record.document_bytes);
     EXPECT_EQ(context.index_bytes, 5 + 9);
     EXPECT_EQ(context.used_unix_ms, 1'750'000'000'000);
@@ -163,13 +171,12 @@ Entries CountEntries(const std::string& folder) {
 }
 
 // A byte sequence of gists as they lie in the blob: F16, little-endian.
-GistKv MarkedGists() {
-  GistKv gists = SampleGists();
-  gists.keys = {1.5f, 1.25f, 1.75f, 1.125f, 2.5f, 2.25f, 2.75f, 2.125f,
-                3.5f, 3.25f, 3.75f, 3.125f, 4.5f, 4.25f, 4.75f, 5.125f};
+const std::string kMarkedBytes("\0\x3e\0\x3d\0\x3f\x80\x3c\0\x41", 10);
+CompressedKv MarkedGists() {
+  CompressedKv gists = SampleGists();
+  gists.keys.replace(0, kMarkedBytes.size(), kMarkedBytes);
   return gists;
 }
-const std::string kMarkedBytes("\0\x3e\0\x3d\0\x3f\x80\x3c\0\x41", 10);
 
 TEST_F(RetentionTest, NothingOfADeletedContextIsLeftInTheFiles) {
   // Not compressible, so that files hold the text as it is.
@@ -234,7 +241,7 @@ TEST_F(RetentionTest, WhatWasDeletedBeforeARestartIsErasedAfterIt) {
 // Its own, and no other's; of a record that cannot be read, anyone's.
 TEST_F(RetentionTest, ATenantsIndexGoesWithEachOfItsDocuments) {
   const ContextRecord first = Put(kSampleText, 2, {});
-  const ContextRecord second = Put(kSampleText, 1, {});
+  const ContextRecord second = PutOfOtherModel(kSampleText);
   const ContextRecord other = Put("another", 2, {});
   const std::vector<std::string> ids = {first.document_id, other.document_id};
   const auto put_both = [&] {
@@ -279,7 +286,7 @@ TEST_F(RetentionTest, ACopyHoldsWhatWasThereWhenItWasMade) {
   ASSERT_THAT(store_->Delete(record.context_id), IsOk());
   const auto copy = OpenGistStore(dir_ / "copy");
   ASSERT_THAT(copy, IsOk());
-  EXPECT_THAT((*copy)->GetGists(record), IsOk());
+  EXPECT_THAT((*copy)->GetKv(record, SampleGistForm()), IsOk());
   EXPECT_EQ((*copy)->GetText(record.document_id).value(), kSampleText);
   EXPECT_EQ((*copy)->Find(record.context_id)->retention, kShort);
 }

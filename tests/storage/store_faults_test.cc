@@ -65,7 +65,8 @@ TEST(StoreFaultsTest, FindsEverythingAfterAKill) {
   const auto store = Open(dir.path());
   EXPECT_TRUE(store->GetRecord(SampleRecord().context_id).value() ==
               SampleRecord());
-  EXPECT_TRUE(store->GetGists(SampleRecord()).value() == SampleGists());
+  EXPECT_TRUE(store->GetKv(SampleRecord(), SampleGistForm()).value() ==
+              SampleGists());
   EXPECT_EQ(store->GetText(SampleRecord().document_id).value(), kSampleText);
 }
 
@@ -94,13 +95,13 @@ TEST_P(StoreDiskFaultTest, IsReportedAndLosesNothingThatWasAcknowledged) {
   sync_error = GetParam().error;
   EXPECT_THAT(PutSample(*store, 2),
               StatusIs(GetParam().code, HasSubstr("write")));
-  EXPECT_THAT(store->GetGists(SampleRecord(kSampleText, 1)), IsOk());
+  EXPECT_THAT(store->GetKv(SampleRecord(), SampleGistForm(1)), IsOk());
   sync_error = 0;
   store = nullptr;
   store = Open(dir.path());
   EXPECT_THAT(PutSample(*store, 3), IsOk()) << "once the disk is well again";
   for (int gist_tokens : {1, 3}) {
-    EXPECT_THAT(store->GetGists(SampleRecord(kSampleText, gist_tokens)),
+    EXPECT_THAT(store->GetKv(SampleRecord(), SampleGistForm(gist_tokens)),
                 IsOk());
   }
 }

@@ -22,8 +22,7 @@ ContextRecord RecordOf(const std::string& tenant, std::string_view text) {
   ContextRecord record = SampleRecord(text);
   record.tenant = tenant;
   record.document_id = DocumentId(tenant, text);
-  record.context_id = ContextId(record.document_id, record.model_fingerprint,
-                                record.adapter_fingerprint, record.gist_tokens);
+  record.context_id = ContextId(record.document_id, record.model_fingerprint);
   return record;
 }
 

@@ -32,17 +32,30 @@ TEST(DocumentIdTest, SaltAndTextDoNotRunIntoEachOther) {
   EXPECT_EQ(ids.size(), 5u);
 }
 
-TEST(ContextIdTest, KeepsItsRecipe) {
-  EXPECT_EQ(ContextId("doc", "model", "adapter", 10),
+TEST(OldContextIdTest, KeepsItsRecipe) {
+  EXPECT_EQ(OldContextId("doc", "model", "adapter", 10),
             "ctx_ead0a71a34271c6368a8ec02efe24a5e");
 }
 
-TEST(ContextIdTest, DependsOnEachPartOfTheKey) {
-  const std::set<std::string> ids = {ContextId("doc", "model", "adapter", 10),
-                                     ContextId("do", "cmodel", "adapter", 10),
-                                     ContextId("doc", "mode", "ladapter", 10),
-                                     ContextId("doc", "model", "adapte", 10),
-                                     ContextId("doc", "model", "adapter", 25)};
+// hashlib's, over document and model, each behind struct.pack("<Q", length).
+TEST(ContextIdTest, KeepsItsRecipe) {
+  EXPECT_EQ(ContextId("0123456789", "model"), "ctx_01234567cf13930e954db1cd412cec5a");
+}
+
+TEST(ContextIdTest, DependsOnDocumentAndModel) {
+  const std::set<std::string> ids = {
+      ContextId("documents", "model"), ContextId("document", "smodel"),
+      ContextId("documents", "other"), ContextId("documentt", "model")};
+  EXPECT_EQ(ids.size(), 4u);
+}
+
+TEST(OldContextIdTest, DependsOnEachPartOfTheKey) {
+  const std::set<std::string> ids = {
+      OldContextId("doc", "model", "adapter", 10),
+      OldContextId("do", "cmodel", "adapter", 10),
+      OldContextId("doc", "mode", "ladapter", 10),
+      OldContextId("doc", "model", "adapte", 10),
+      OldContextId("doc", "model", "adapter", 25)};
   EXPECT_EQ(ids.size(), 5u);
 }
 

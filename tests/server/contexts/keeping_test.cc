@@ -210,7 +210,8 @@ TEST_F(KeepingTest, BytesAreBoundedWithTextsAndChunkIndexes) {
   const int64_t one = server().store->usage().bytes;
   const auto stored = server().store->Find(first);
   EXPECT_GT(stored->index_bytes, 0);
-  EXPECT_EQ(one, stored->kv_bytes + stored->text_bytes + stored->index_bytes);
+  EXPECT_EQ(one, stored->kv_bytes.begin()->second + stored->text_bytes +
+                     stored->index_bytes);
   ASSERT_THAT(pipeline().Delete(first), IsOk());
   EXPECT_EQ(server().store->usage().bytes, 0);
 
@@ -244,7 +245,7 @@ TEST_F(KeepingTest, ATextSharedByContextsIsCountedOnce) {
   const auto second = server().Compress("one two three", 2);
   ASSERT_THAT(second, IsOk());
   EXPECT_EQ(server().store->usage().bytes,
-            one + second->context.record.kv_bytes);
+            one + second->context.representation.kv_bytes);
 }
 
 TEST_F(KeepingTest, UsesAreWrittenBySweepsAlone) {

@@ -212,11 +212,11 @@ TEST_F(TenantsTest, AnExportedFileBecomesItsImporters) {
 // A file without its text could name any document, another tenant's too.
 TEST_F(TenantsTest, AFileWithoutItsTextReachesNoForeignText) {
   const std::string a = IdOf(acme_, text_);
-  auto forged = DecodeGistBlob(Export(acme_, a, /*without_text=*/true));
+  auto forged = DecodeKvBlob(Export(acme_, a, /*without_text=*/true));
   ASSERT_THAT(forged, IsOk());
   for (const char* tenant : {"", "acme", "globex"}) {
     forged->record.tenant = tenant;
-    const auto bytes = EncodeGistBlob(*forged);
+    const auto bytes = EncodeKvBlob(*forged);
     ASSERT_THAT(bytes, IsOk());
     for (const TestToken* who : {&globex_, &default_}) {
       const GistClient client(As(who->token));

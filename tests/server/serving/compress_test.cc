@@ -32,13 +32,17 @@ TEST_F(CompressTest, RecordsWhatItMade) {
   EXPECT_EQ(record.document_id, DocumentId("", text));
   EXPECT_EQ(record.document_bytes, int64_t(text.size()));
   EXPECT_EQ(record.document_tokens, 46);
-  EXPECT_EQ(record.gist_tokens, 4);
-  EXPECT_EQ(record.kv_bytes, server().engine.model().KvBytes(4));
   EXPECT_EQ(record.context_id,
-            ContextId(record.document_id, record.model_fingerprint,
-                      record.adapter_fingerprint, 4));
+            ContextId(record.document_id, record.model_fingerprint));
   EXPECT_GT(record.created_unix_ms, 1600000000000);
-  EXPECT_FALSE(record.imported);
+  ASSERT_EQ(record.representations.size(), 1u);
+  const Representation& gists = record.representations.front();
+  EXPECT_EQ(gists.rung, Rung::kGist);
+  EXPECT_EQ(gists.gist_tokens, 4);
+  EXPECT_EQ(gists.kv_slots, 4);
+  EXPECT_EQ(gists.kv_bytes, server().engine.model().KvBytes(4));
+  EXPECT_EQ(gists.adapter_fingerprint, server().engine.adapter().fingerprint);
+  EXPECT_FALSE(gists.imported);
   EXPECT_TRUE(result->context.has_text);
   EXPECT_EQ(result->context.full_context_kv_bytes,
             server().engine.model().KvBytes(46));
@@ -86,14 +90,64 @@ TEST_F(CompressTest, TheSameTextIsComputedOnceByEightAtATime) {
   EXPECT_EQ(counts().gist_passes, 1);
 }
 
-TEST_F(CompressTest, AnotherNumberOfGistsIsAnotherContextOfTheDocument) {
+TEST_F(CompressTest, AnotherNumberOfGistsIsAnotherFormOfTheContext) {
   Start();
-  const auto four = server().Compress("some text", 4);
-  const auto six = server().Compress("some text", 6);
+  const std::string text = DocumentWith("ABC123");
+  const auto four = server().Compress(text, 4);
+  const auto six = server().Compress(text, 6);
   ASSERT_THAT(six, IsOk());
   EXPECT_FALSE(six->cached);
-  EXPECT_EQ(six->context.record.document_id, four->context.record.document_id);
-  EXPECT_NE(six->context.record.context_id, four->context.record.context_id);
+  EXPECT_TRUE(four->is_new);
+  EXPECT_FALSE(six->is_new);
+  const ContextRecord& record = six->context.record;
+  EXPECT_EQ(record.context_id, four->context.record.context_id);
+  ASSERT_EQ(record.representations.size(), 2u);
+  EXPECT_EQ(record.representations[0].gist_tokens, 4);
+  EXPECT_EQ(record.representations[1].gist_tokens, 6);
+  EXPECT_EQ(six->context.representation.gist_tokens, 6);
+  EXPECT_EQ(server().pipeline.usage().contexts, 1);
+  EXPECT_EQ(server().pipeline.usage().bytes,
+            server().engine.model().KvBytes(4 + 6) + int64_t(text.size()));
+
+  const auto again = server().Compress(text, 4);
+  EXPECT_TRUE(again->cached);
+  EXPECT_EQ(again->context.representation.gist_tokens, 4);
+  EXPECT_EQ(counts().gist_passes, 2);
+  // A question takes the newest gists, or the number that it names.
+  for (const auto& [wanted, used] : {std::pair(0, 6), {4, 4}, {6, 6}}) {
+    Accounting accounting;
+    EXPECT_EQ(*server().Ask({.context_ids = {record.context_id},
+                             .question = "Q",
+                             .gist_tokens = wanted},
+                            &accounting),
+              AnswerTo("ABC123", "Q"));
+    EXPECT_EQ(accounting.gist_tokens, used);
+  }
+  EXPECT_THAT(server().Ask({.context_ids = {record.context_id},
+                            .question = "Q",
+                            .gist_tokens = 5}),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("no representation of 5 gists")));
+}
+
+TEST_F(CompressTest, ARepresentationThatIsMadeAgainCountsOnce) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const std::string id = server().IdOf(text, 4);
+  server().IdOf(text, 6);
+  const int64_t bytes = server().pipeline.usage().bytes;
+  const std::string file = server().pipeline.Export(id, false).value();
+  ASSERT_THAT(server().pipeline.Delete(id), IsOk());
+  EXPECT_EQ(server().pipeline.usage().bytes, 0);
+  ASSERT_THAT(server().pipeline.Import(file, Caller()), IsOk());
+  EXPECT_EQ(server().pipeline.usage().bytes, bytes);
+  server().IdOf(text, 4);  // in place of the imported one
+  EXPECT_EQ(server().pipeline.usage().bytes, bytes);
+  const auto got = server().pipeline.Get(id);
+  ASSERT_THAT(got, IsOk());
+  ASSERT_EQ(got->record.representations.size(), 2u);
+  EXPECT_TRUE(got->record.representations[0].imported);
+  EXPECT_FALSE(got->record.representations[1].imported);
 }
 
 TEST_F(CompressTest, TheDefaultNumberOfGistsIsTheSameContextAsItsNumber) {
@@ -113,7 +167,8 @@ TEST_F(CompressTest,
                            DocumentWith("GHI789", 16);  // 22 tokens each
   const auto result = server().Compress(text, 6);
   ASSERT_THAT(result, IsOk());
-  EXPECT_EQ(result->context.record.gist_tokens, 24);  // 66 tokens: 4 groups
+  EXPECT_EQ(result->context.representation.gist_tokens,
+            24);  // 66 tokens: 4 groups
   EXPECT_EQ(counts().gist_passes, 4);
   EXPECT_EQ(counts().prefill_tokens, 66);
   const auto answer = server().Ask(
@@ -231,13 +286,18 @@ TEST_F(CompressTest, AnotherNumberOfGistsReadsTheDocumentOnce) {
   EXPECT_FALSE(two->cached);
   EXPECT_EQ(counts().prefill_tokens, read);
   // The same gists as without the cache.
-  const GistKv kept = server().store->GetGists(two->context.record).value();
+  const auto gists_of = [&](const absl::StatusOr<CompressResult>& result) {
+    return server()
+        .store->GetKv(result->context.record, result->context.representation)
+        .value();
+  };
+  const CompressedKv kept = gists_of(two);
   options.limits.max_cached_kv_bytes = 0;
   Start(options);
   ASSERT_THAT(server().pipeline.Delete(two->context.record.context_id), IsOk());
   const auto fresh = server().Compress(text, 2);
   ASSERT_THAT(fresh, IsOk());
-  EXPECT_EQ(server().store->GetGists(fresh->context.record).value(), kept);
+  EXPECT_EQ(gists_of(fresh), kept);
 }
 
 TEST_F(CompressTest, WhoWaitsForAnEqualRequestThatIsCancelledComputesItself) {
@@ -350,13 +410,14 @@ class SwapTest : public CompressTest {
     };
     Start(options);
   }
-  // Are the stored gists of the adapter that their record names?
+  // Checks that the stored gists are of the adapter that their record names.
   void ExpectOwnGists(const absl::StatusOr<CompressResult>& result) {
     ASSERT_THAT(result, IsOk());
-    const ContextRecord& record = result->context.record;
-    const auto gists = server().store->GetGists(record);
+    const Representation& form = result->context.representation;
+    const auto gists = server().store->GetKv(result->context.record, form);
     ASSERT_THAT(gists, IsOk());
-    EXPECT_EQ(gists->values[2], FakeEngine::MarkOf(record.adapter_fingerprint));
+    EXPECT_EQ(ToDense(*gists).values[2],
+              FakeEngine::MarkOf(form.adapter_fingerprint));
   }
 
   TempDir dir_;
@@ -369,13 +430,12 @@ TEST_F(SwapTest, ADocumentInFlightIsFinishedByTheAdapterThatBeganIt) {
   const std::string before = server().engine.adapter().fingerprint;
   const auto result = server().Compress(DocumentWith("ABC123"));
   ExpectOwnGists(result);
-  EXPECT_EQ(result->context.record.adapter_fingerprint, before);
+  EXPECT_EQ(result->context.representation.adapter_fingerprint, before);
   EXPECT_NE(server().engine.adapter().fingerprint, before);
   const auto again = server().Compress(DocumentWith("ABC123"));
   ExpectOwnGists(again);
   EXPECT_FALSE(again->cached);
-  EXPECT_NE(again->context.record.context_id,
-            result->context.record.context_id);
+  EXPECT_EQ(again->context.record.representations.size(), 2u);
 }
 
 TEST_F(SwapTest, ASwapBetweenPlanAndStartPlansAnew) {
@@ -402,7 +462,7 @@ TEST_F(SwapTest, ASwapBetweenPlanAndStartPlansAnew) {
   ask.join();
   release.join();
   ExpectOwnGists(result);
-  EXPECT_EQ(result->context.record.adapter_fingerprint,
+  EXPECT_EQ(result->context.representation.adapter_fingerprint,
             server().engine.adapter().fingerprint);
 }
 
@@ -410,8 +470,8 @@ TEST_F(SwapTest, ADocumentOfSeveralGroupsIsOfOneAdapter) {
   StartSwappingAt({5});
   const auto result = server().Compress(DocumentWith("ABC123", 2500));
   ExpectOwnGists(result);
-  EXPECT_EQ(result->context.record.gist_tokens, 12);
-  EXPECT_EQ(result->context.record.adapter_fingerprint,
+  EXPECT_EQ(result->context.representation.gist_tokens, 12);
+  EXPECT_EQ(result->context.representation.adapter_fingerprint,
             server().engine.adapter().fingerprint);
 }
 

@@ -1,3 +1,5 @@
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -83,16 +85,22 @@ class ImportTest : public PipelineTest {
   // The file with something changed, and its checksums right again.
   template <typename Change>
   std::string Changed(const std::string& file, Change change) {
-    GistBlob blob = DecodeGistBlob(file).value();
+    KvBlob blob = DecodeKvBlob(file).value();
     change(blob);
-    return EncodeGistBlob(blob).value();
+    return EncodeKvBlob(blob).value();
   }
 };
 
+// Every fact in the gists becomes X.
+void Poison(KvBlob& blob) {
+  GistKv gists = ToDense(blob.kv.front());
+  for (float& key : gists.keys) key = 'X';
+  blob.kv.front() = FromDense(gists);
+}
+
 // So that a record whose ids were changed is consistent in itself.
 void Rename(ContextRecord& record) {
-  record.context_id = ContextId(record.document_id, record.model_fingerprint,
-                                record.adapter_fingerprint, record.gist_tokens);
+  record.context_id = ContextId(record.document_id, record.model_fingerprint);
 }
 
 TEST_F(ImportTest, AnswersAsTheSourceDid) {
@@ -100,7 +108,7 @@ TEST_F(ImportTest, AnswersAsTheSourceDid) {
   const auto imported = Import(Exported(DocumentWith("ABC123")));
   ASSERT_THAT(imported, IsOk());
   EXPECT_TRUE(imported->is_new);
-  EXPECT_TRUE(imported->context.record.imported);
+  EXPECT_TRUE(imported->context.representation.imported);
   EXPECT_TRUE(imported->context.has_text);
   const std::string id = imported->context.record.context_id;
   for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
@@ -130,9 +138,8 @@ TEST_F(ImportTest, WhatIsComputedHereIsNeverReplaced) {
   Start();
   const std::string text = DocumentWith("ABC123");
   const auto made = server().Compress(text);
-  const auto imported = Import(Changed(Exported(text), [](GistBlob& blob) {
-    for (float& key : blob.gists.keys) key = 'X';
-  }));
+  const auto imported =
+      Import(Changed(Exported(text), [](KvBlob& blob) { Poison(blob); }));
   ASSERT_THAT(imported, IsOk());
   EXPECT_FALSE(imported->is_new);
   EXPECT_EQ(imported->context.record, made->context.record);
@@ -144,15 +151,14 @@ TEST_F(ImportTest, WhatIsComputedHereIsNeverReplaced) {
 TEST_F(ImportTest, WhatWasImportedIsComputedWhenTheTextComes) {
   Start();
   const std::string text = DocumentWith("ABC123");
-  const auto poisoned = Import(Changed(Exported(text), [](GistBlob& blob) {
-    for (float& key : blob.gists.keys) key = 'X';
-  }));
+  const auto poisoned =
+      Import(Changed(Exported(text), [](KvBlob& blob) { Poison(blob); }));
   ASSERT_THAT(poisoned, IsOk());
   const auto made = server().Compress(text);
   ASSERT_THAT(made, IsOk());
   EXPECT_FALSE(made->cached);
   EXPECT_FALSE(made->is_new);
-  EXPECT_FALSE(made->context.record.imported);
+  EXPECT_FALSE(made->context.representation.imported);
   EXPECT_EQ(made->context.record.context_id,
             poisoned->context.record.context_id);
   EXPECT_EQ(*server().Ask({.context_ids = {made->context.record.context_id},
@@ -164,7 +170,7 @@ TEST_F(ImportTest, AnotherTextUnderADocumentsIdIsRefused) {
   Start();
   const std::string file = Exported(DocumentWith("ABC123"));
   EXPECT_THAT(Import(Changed(file,
-                             [](GistBlob& blob) {
+                             [](KvBlob& blob) {
                                blob.text.replace(blob.text.find("ABC123"), 6,
                                                  "EVIL66");
                              })),
@@ -176,7 +182,7 @@ TEST_F(ImportTest, AWrongTokenCountIsRefused) {
   Start();
   EXPECT_THAT(
       Import(Changed(Exported("some text"),
-                     [](GistBlob& blob) { blob.record.document_tokens = 9; })),
+                     [](KvBlob& blob) { blob.record.document_tokens = 9; })),
       StatusIs(StatusCode::kDataLoss,
                HasSubstr("has 2 tokens, its record says 9")));
 }
@@ -192,10 +198,12 @@ TEST_F(ImportTest, AnotherModelsFileIsRefused) {
 TEST_F(ImportTest, GistsOfAnotherShapeAreRefused) {
   Start();
   EXPECT_THAT(Import(Changed(Exported("text", true),
-                             [](GistBlob& blob) {
-                               blob.gists.layers = 1;
-                               blob.gists.keys.resize(blob.gists.Elements());
-                               blob.gists.values.resize(blob.gists.Elements());
+                             [](KvBlob& blob) {
+                               GistKv gists = ToDense(blob.kv[0]);
+                               gists.layers = 1;
+                               gists.keys.resize(gists.Elements());
+                               gists.values.resize(gists.Elements());
+                               blob.kv[0] = FromDense(gists);
                              })),
               StatusIs(StatusCode::kDataLoss, HasSubstr("have 1 layers")));
 }
@@ -203,8 +211,9 @@ TEST_F(ImportTest, GistsOfAnotherShapeAreRefused) {
 TEST_F(ImportTest, AnOlderAdaptersFileStaysUsable) {
   Start();
   const auto imported =
-      Import(Changed(Exported(DocumentWith("ABC123")), [](GistBlob& blob) {
-        blob.record.adapter_fingerprint = Sha256Hex("an older adapter");
+      Import(Changed(Exported(DocumentWith("ABC123")), [](KvBlob& blob) {
+        blob.record.representations[0].adapter_fingerprint =
+            Sha256Hex("an older adapter");
         Rename(blob.record);
       }));
   ASSERT_THAT(imported, IsOk());
@@ -246,8 +255,113 @@ TEST_F(ImportTest, ExportOfAnImportGivesTheSameGists) {
   const auto again =
       server().pipeline.Export(imported->context.record.context_id, false);
   ASSERT_THAT(again, IsOk());
-  EXPECT_EQ(DecodeGistBlob(*again)->gists, DecodeGistBlob(file)->gists);
-  EXPECT_EQ(DecodeGistBlob(*again)->text, "text");
+  EXPECT_EQ(DecodeKvBlob(*again)->kv, DecodeKvBlob(file)->kv);
+  EXPECT_EQ(DecodeKvBlob(*again)->text, "text");
+}
+
+TEST_F(ImportTest, AFileCarriesAllRepresentations) {
+  std::string file;
+  {
+    TempDir other;
+    Harness source(other / "data", {});
+    const std::string id = source.IdOf(DocumentWith("ABC123"), 2);
+    EXPECT_EQ(source.IdOf(DocumentWith("ABC123"), 6), id);
+    file = source.pipeline.Export(id, false).value();
+  }
+  Start();
+  const auto imported = Import(file);
+  ASSERT_THAT(imported, IsOk());
+  const auto& forms = imported->context.record.representations;
+  ASSERT_EQ(forms.size(), 2u);
+  for (const Representation& form : forms) {
+    Accounting accounting;
+    EXPECT_EQ(
+        *server().Ask({.context_ids = {imported->context.record.context_id},
+                       .question = "Q",
+                       .gist_tokens = form.gist_tokens},
+                      &accounting),
+        AnswerTo("ABC123", "Q"));
+    EXPECT_EQ(accounting.gist_tokens, form.gist_tokens);
+  }
+  EXPECT_EQ(counts().gist_passes, 0);
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  EXPECT_TRUE(in.is_open()) << path;
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Exports of version 1 that lie with users, with and without their text.
+TEST_F(ImportTest, ExportsOfVersion1StayUsable) {
+  for (const char* const name : {"version1", "version1_without_text"}) {
+    Start();
+    const auto imported = Import(ReadFile(
+        fmt::format("tests/server/serving/data/{}.safetensors", name)));
+    ASSERT_THAT(imported, IsOk());
+    EXPECT_TRUE(imported->is_new);
+    const ContextRecord& record = imported->context.record;
+    EXPECT_EQ(record.context_id,
+              ContextId(record.document_id, record.model_fingerprint));
+    EXPECT_EQ(
+        *server().Ask({.context_ids = {record.context_id}, .question = "Q"}),
+        AnswerTo("ABC123", "Q"));
+    ASSERT_THAT(server().pipeline.Delete(record.context_id), IsOk());
+  }
+}
+
+// A context that a gistd before database version 3 made.
+class OldContextTest : public PipelineTest {
+ protected:
+  void SetUp() override {
+    Start();
+    KvBlob blob =
+        DecodeKvBlob(ReadFile("tests/server/serving/data/version1.safetensors"))
+            .value();
+    ASSERT_THAT(server().store->Put(blob.record, blob.text, blob.kv.front()),
+                IsOk());
+    id_ = blob.record.context_id;
+    text_ = blob.text;
+  }
+  std::string id_, text_;
+};
+
+TEST_F(OldContextTest, ItsIdResolvesInEveryCall) {
+  EXPECT_EQ(id_, "ctx_def49210c720601842200586d7b68090");
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext,
+                             AskMode::kRag, AskMode::kHybrid}) {
+    EXPECT_THAT(
+        server().Ask({.context_ids = {id_}, .question = "Q", .mode = mode}),
+        IsOk());
+  }
+  EXPECT_EQ(server().pipeline.Get(id_)->record.context_id, id_);
+  EXPECT_EQ(server().pipeline.List(10, "")->contexts.size(), 1u);
+  const auto updated = server().pipeline.Update(id_, {.pinned = true});
+  ASSERT_THAT(updated, IsOk());
+  EXPECT_TRUE(updated->retention.pinned);
+  const auto file = server().pipeline.Export(id_, false);
+  ASSERT_THAT(file, IsOk());
+  EXPECT_EQ(
+      server().pipeline.Import(*file, Caller())->context.record.context_id, id_)
+      << "computed here: it stays";
+  EXPECT_THAT(server().pipeline.Delete(id_), IsOk());
+  EXPECT_EQ(server().pipeline.usage().bytes, 0);
+  const auto imported = server().pipeline.Import(*file, Caller());
+  ASSERT_THAT(imported, IsOk());
+  EXPECT_NE(imported->context.record.context_id, id_);
+}
+
+TEST_F(OldContextTest, TheSameCompressionIsFoundThere) {
+  const auto same = server().Compress(text_);
+  ASSERT_THAT(same, IsOk());
+  EXPECT_TRUE(same->cached);
+  EXPECT_EQ(same->context.record.context_id, id_);
+  EXPECT_EQ(counts().gist_passes, 0);
+  const auto other = server().Compress(text_, 6);
+  ASSERT_THAT(other, IsOk());
+  EXPECT_NE(other->context.record.context_id, id_);
+  EXPECT_EQ(server().pipeline.usage().contexts, 2);
+  EXPECT_TRUE(server().Compress(text_)->cached) << "still under the old id";
 }
 
 }  // namespace

@@ -216,7 +216,7 @@ TEST(MetricsTest, AStoreSaysWhatWasAskedOfIt) {
   const ContextRecord record = SampleRecord();
   ASSERT_THAT(store->Put(record, kSampleText, SampleGists()), IsOk());
   EXPECT_THAT(store->GetRecord(record.context_id), IsOk());
-  EXPECT_THAT(store->GetGists(record), IsOk());
+  EXPECT_THAT(store->GetKv(record, SampleGistForm()), IsOk());
   EXPECT_EQ(store->GetText(record.document_id).value(), kSampleText);
   EXPECT_EQ(store->HasText("none").value(), false);
   EXPECT_THAT(store->List(10, ""), IsOk());
@@ -231,7 +231,7 @@ TEST(MetricsTest, AStoreSaysWhatWasAskedOfIt) {
                                       "result=\"ok\"}} 1\n",
                                       op)));
   }
-  const size_t gists = SampleGists().Elements() * 2 * sizeof(float);
+  const size_t gists = size_t(SampleGists().Bytes());
   const size_t text = std::string_view(kSampleText).size();
   for (const std::string& line :
        {std::string("gist_store_operations_total{op=\"get_chunk_index\","

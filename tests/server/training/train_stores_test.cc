@@ -202,9 +202,12 @@ TEST_F(PromoterTest, AskingGoesOnWhileAdaptersAreSwapped) {
         DocumentWith("KEY1" + std::to_string(10 + i)));
     if (absl::IsAborted(result.status())) continue;  // two swaps at a time
     ASSERT_THAT(result, IsOk());
-    const ContextRecord& record = result->context.record;
-    EXPECT_EQ(server().harness.store->GetGists(record)->values[2],
-              FakeEngine::MarkOf(record.adapter_fingerprint));
+    const ContextInfo& context = result->context;
+    const auto kv =
+        server().harness.store->GetKv(context.record, context.representation);
+    ASSERT_THAT(kv, IsOk());
+    EXPECT_EQ(ToDense(*kv).values[2],
+              FakeEngine::MarkOf(context.representation.adapter_fingerprint));
   }
   swapper.join();
   EXPECT_EQ(server().harness.engine.counts().overlapping_calls, 0);
