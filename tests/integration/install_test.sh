@@ -30,6 +30,7 @@ ln -s "$root"/third_party/libtorch/{torch,nvidia} "$work/moved/lib/gistd/"
 
 for program in "$work"/moved/bin/*; do
   runpath=$(readelf -d "$program" | sed -n 's/.*R\(UN\)\?PATH.*\[\(.*\)\]/\2/p')
+  # shellcheck disable=SC2016  # the loader expands it
   [[ "$runpath" == "" || "$runpath" == '$ORIGIN/'* ]] ||
     fail "${program##*/} looks for libraries in $runpath; want a path from \$ORIGIN"
 done
