@@ -14,6 +14,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "core/base/clock.h"
 #include "core/base/status.h"
+#include "core/base/thread_count.h"
 #include "server/config.h"
 #include "server/contexts/backup.h"
 #include "server/contexts/instrumented_store.h"
@@ -26,6 +27,7 @@
 #include "server/serving/pipeline.h"
 #include "server/stop_signals.h"
 #include "server/support/auth.h"
+#include "server/support/process_memory.h"
 #include "server/support/readiness.h"
 #include "server/telemetry/admin_server.h"
 #include "server/telemetry/logging.h"
@@ -38,6 +40,7 @@
 #include "spdlog/spdlog.h"
 #include "storage/gist_store.h"
 #ifdef GIST_TORCH
+#include "core/base/process_tuning.h"
 #include "core/embed/torch_embedder.h"
 #include "core/engine/torch_engine.h"
 #else
@@ -55,7 +58,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   options.adapter_path = config.adapter;
   if (config.reader != "off") options.reader_path = config.reader;
   options.device = config.device;
-  options.threads = config.threads;
+  const ThreadCount threads = ChooseThreads(config.threads);
+  options.threads = threads.threads;
+  SPDLOG_INFO("threads={} reason={:?}", threads.threads, threads.reason);
   options.weights =
       *ParseWeightStorage(config.weights);  // CheckConfig has seen it
   return MakeTorchEngine(options);
@@ -220,6 +225,7 @@ absl::Status LoadAndServe(const Config& config, StopSignals& signals,
                TrainServiceParts{*trainings.manager, trainings.datasets,
                                  trainings.adapters, trainings.promoter},
                config.backup_dir.empty() ? nullptr : &backups});
+  ReturnFreeMemory();  // what loading took
   SPDLOG_INFO(
       "gistd ready listen={} {} model={:?} adapter={:?} contexts={} "
       "seconds={:.1f}",
@@ -298,5 +304,8 @@ int main(int argc, char** argv) {
   // Each of malloc's arenas keeps pages of its own; with two for 29 threads a
   // soak holds 90 MB instead of 142, as fast.
   if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 2);
+#ifdef GIST_TORCH
+  gist::KeepLargeBlocks();
+#endif
   return gist::Main(argc, argv);
 }

@@ -1,6 +1,5 @@
 // gist-train: trains a gist adapter on this machine, without a server, from
 // generated tasks or from files of samples.
-#include <malloc.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,7 +12,9 @@
 
 #include "CLI/CLI.hpp"
 #include "core/base/clock.h"
+#include "core/base/process_tuning.h"
 #include "core/base/status.h"
+#include "core/base/thread_count.h"
 #include "core/data/niah_source.h"
 #include "core/data/record_file.h"
 #include "core/embed/torch_embedder.h"
@@ -74,7 +75,8 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--set", flags.settings,
                  "KEY=VALUE over the preset, repeatable");
   app.add_option("--steps", flags.steps, "leave after so many steps; 0: all");
-  app.add_option("--threads", flags.threads, "0: one a core");
+  app.add_option("--threads", flags.threads,
+                 "0: the CPUs that the affinity mask and the CPU quota allow");
   app.add_option("--device", flags.device, "cpu or cuda:N");
   app.add_option("--weights", flags.weights, std::string(kWeightStorageHelp))
       ->check(CLI::IsMember({"float32", "bfloat16", "quantized"}));
@@ -245,7 +247,9 @@ absl::Status Train(const Flags& flags, TorchTrainer& trainer) {
 
 absl::Status Run(const Flags& flags) {
   GIST_RETURN_IF_ERROR(PrepareDevice(flags.device));
-  SetThreads(flags.threads);
+  const ThreadCount threads = ChooseThreads(flags.threads);
+  SetThreads(threads.threads);
+  std::printf("threads: %d (%s)\n", threads.threads, threads.reason.c_str());
   TrainSpec spec;
   GIST_ASSIGN_OR_RETURN(spec.recipe, ReadRecipe(flags));
   GIST_RETURN_IF_ERROR(AppendRecords(flags.records, &spec.records));
@@ -271,11 +275,7 @@ absl::Status Run(const Flags& flags) {
 }
 
 int Main(int argc, char** argv) {
-  // Big blocks come and go in every layer: keep their memory instead of mapping
-  // it anew each time.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 2047 << 20);
-  mallopt(M_TOP_PAD, 256 << 20);
+  KeepLargeBlocks();
   Flags flags;
   flags.model = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
   flags.embedder = "third_party/models/all-MiniLM-L6-v2";

@@ -15,7 +15,7 @@ struct TorchEngineOptions {
   std::string adapter_path;  // PEFT-style folder
   std::string reader_path;   // likewise, of a trained reader; empty: none
   std::string device = "cpu";
-  int threads = 0;  // of one matrix product; 0: one a core
+  int threads = 0;  // of one matrix product; 0: ChooseThreads
   WeightStorage weights = WeightStorage::kFloat32;
 };
 

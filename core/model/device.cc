@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "core/base/status.h"
+#include "core/base/thread_count.h"
 
 namespace gist {
 namespace {
@@ -90,7 +91,7 @@ bool HasFastBfloat16(const std::string& device) {
 }
 
 void SetThreads(int threads) {
-  if (threads > 0) at::set_num_threads(threads);
+  at::set_num_threads(ChooseThreads(threads).threads);
 }
 
 }  // namespace gist

@@ -37,7 +37,8 @@ void ForgetPeakOf(const std::string& device);
 // with AVX-512 BF16. Without it they are emulated and take many times as long.
 bool HasFastBfloat16(const std::string& device);
 
-// Threads of one matrix product; 0 leaves LibTorch's choice, one a core.
+// Threads of one matrix product; 0: as ChooseThreads of core/base/thread_count.h
+// counts them.
 void SetThreads(int threads);
 
 }  // namespace gist
