@@ -14,6 +14,7 @@ namespace gist {
 namespace {
 
 constexpr int kLeastStepTokens = 32;
+constexpr int kLeastLoneStepTokens = 64;  // fewer are read slower by a token
 static_assert(kLeastStepTokens > Engine::kLateTokens);
 constexpr int kStepGranularity = 16;    // tokens; products like round numbers
 constexpr double kOldSpeedShare = 0.8;  // of the running mean
@@ -25,10 +26,11 @@ absl::Status ShuttingDown() {
       "the server is shutting down; try again later or at another server");
 }
 
-int StepTokens(double tokens_per_second, double max_seconds, int most) {
+int StepTokens(double tokens_per_second, double max_seconds, int least,
+               int most) {
   const int wanted = int(std::min(tokens_per_second * max_seconds, 1e6));
   const int whole = wanted / kStepGranularity * kStepGranularity;
-  return std::clamp(whole, std::min(kLeastStepTokens, most), most);
+  return std::clamp(whole, std::min(least, most), most);
 }
 
 }  // namespace
@@ -40,7 +42,8 @@ absl::StatusOr<Job::Next> Job::Take(const DecodedToken&) {
 Scheduler::Scheduler(Engine& engine, SchedulerOptions options)
     : engine_(engine),
       options_(options),
-      step_tokens_(StepTokens(0, 0, engine.max_chunk_tokens())),
+      step_tokens_(
+          StepTokens(0, 0, kLeastStepTokens, engine.max_chunk_tokens())),
       thread_([this] { Run(); }) {}
 
 Scheduler::~Scheduler() {
@@ -176,9 +179,26 @@ bool Scheduler::TakeArrivals() {
   arrivals_.clear();
   NoteLoad();
   cut_off_ = stopping_;
-  step_tokens_ = StepTokens(load_.tokens_per_second, options_.max_step_seconds,
-                            engine_.max_chunk_tokens());
+  step_tokens_ = ChooseStepTokens();
   return true;
+}
+
+// With mutex_ held.
+int Scheduler::ChooseStepTokens() {
+  const Clock::time_point now = Clock::now();
+  if (waiting_.size() + running_.size() > 1) last_company_ = now;
+  const bool was_in_company =
+      last_company_ != Clock::time_point::min() &&
+      std::chrono::duration<double>(now - last_company_).count() <=
+          options_.quiet_seconds;
+  const bool is_alone = waiting_.size() + running_.size() <= 1;
+  const int most = engine_.max_chunk_tokens();
+  return is_alone && !was_in_company
+             ? StepTokens(load_.tokens_per_second,
+                          options_.max_lone_step_seconds, kLeastLoneStepTokens,
+                          most)
+             : StepTokens(load_.tokens_per_second, options_.max_step_seconds,
+                          kLeastStepTokens, most);
 }
 
 void Scheduler::CheckCallers(std::deque<Entry>& entries) {

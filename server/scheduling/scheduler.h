@@ -62,9 +62,15 @@ struct SchedulerOptions {
   int64_t max_queued_tokens = 1 << 20;
   // Of keys and values of running jobs, in memory; 0: no bound.
   int64_t max_kv_bytes = 0;
-  // What one step may keep all others waiting, as far as the measured speed
-  // says; no step reads less than 32 tokens.
+  // The time of one step in company, by the measured speed. No step is bound
+  // to less than 32 tokens.
   double max_step_seconds = 0.1;
+  // The same for the only job here; no less than 64 tokens. A job that arrives
+  // waits at most for one such step.
+  double max_lone_step_seconds = 0.5;
+  // Steps stay short for this time after the last company, because questions
+  // of one caller follow each other.
+  double quiet_seconds = 2;
   // Jobs that hold memory of the engine at the same time. Compressions have a
   // queue_class of their own so that they never keep a question waiting for a
   // place.
@@ -129,6 +135,7 @@ class Scheduler {
   void Run();
   bool TakeArrivals();
   void StartWaiting();
+  int ChooseStepTokens();
   void CheckCallers(std::deque<Entry>& entries);
   void OnContention();
   void StepShort();
@@ -177,6 +184,7 @@ class Scheduler {
   std::map<std::string, double> given_;  // to each tenant
   std::set<std::string> present_;        // tenants with a job here
   int step_tokens_ = 0;
+  Clock::time_point last_company_ = Clock::time_point::min();
   uint64_t long_steps_ = 0;
   bool cut_off_ = false;  // stopping_, as seen at the start of the round
 

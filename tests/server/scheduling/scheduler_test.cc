@@ -237,24 +237,98 @@ TEST_F(SchedulerTest, ATokenWaitsForOneLongStepHoweverManyTextsAreRead) {
                           "x3", "y2", "x gone", "y3", "y gone"));
 }
 
-TEST_F(SchedulerTest, StepsAreAsLongAsTheMeasuredSpeedAllows) {
-  Start({.max_step_seconds = 0.02});
+TEST_F(SchedulerTest, StepsInCompanyAreAsLongAsTheMeasuredSpeedAllows) {
+  Start({.max_step_seconds = 0.02, .quiet_seconds = 1000});
+  SubmitGate();
+  for (const char* name : {"a", "b"}) {
+    ASSERT_THAT(Submit({.name = name}), IsOk());
+  }
+  gate_.Open();
+  journal_.WaitForEnds(3);
+  const size_t before = journal_.step_tokens().size();
   using std::chrono::microseconds;
   ASSERT_THAT(Submit({.name = "slow",
                       .queue_class = Job::QueueClass::kCompress,
                       .text_tokens = 160,
                       .per_token = microseconds(2000)}),
               IsOk());
-  journal_.WaitForEnds(1);
-  for (const int tokens : journal_.step_tokens()) EXPECT_EQ(tokens, 32);
+  journal_.WaitForEnds(4);
+  const std::vector<int> steps = journal_.step_tokens();
+  for (size_t i = before; i < steps.size(); ++i) EXPECT_EQ(steps[i], 32);
   EXPECT_GT(scheduler_->Load().tokens_per_second, 100);
   EXPECT_LT(scheduler_->Load().tokens_per_second, 500);
   ASSERT_THAT(Submit({.name = "fast",
                       .queue_class = Job::QueueClass::kCompress,
                       .text_tokens = 64 * 60}),
               IsOk());
-  journal_.WaitForEnds(2);
+  journal_.WaitForEnds(5);
   EXPECT_EQ(journal_.step_tokens().back(), 64) << "the engine's own limit";
+}
+
+// Engines of the default's largest step.
+class LoneStepTest : public SchedulerTest {
+ protected:
+  void Start(SchedulerOptions options) {
+    scheduler_ = std::make_unique<Scheduler>(wide_engine_, options);
+  }
+  // A text of 2,048 tokens at 10,000 tokens/s; `on_third` runs in its third
+  // step.
+  Script Text(std::function<void()> on_third) {
+    Script text{.name = "text",
+                .queue_class = Job::QueueClass::kCompress,
+                .text_tokens = 2048,
+                .per_token = std::chrono::microseconds(100)};
+    text.on_step = [on_third = std::move(on_third)](int step) {
+      if (step == 3) on_third();
+      return absl::OkStatus();
+    };
+    return text;
+  }
+
+  FakeEngine wide_engine_{FakeEngineOptions{.max_chunk_tokens = 256}};
+};
+
+TEST_F(LoneStepTest, ALoneJobTakesTheEnginesLargestSteps) {
+  Start({.max_step_seconds = 0});
+  ASSERT_THAT(Submit(Text([] {})), IsOk());
+  journal_.WaitForEnds(1);
+  const std::vector<int> steps = journal_.step_tokens();
+  EXPECT_EQ(steps.front(), 64) << "no speed is known yet";
+  for (size_t i = 1; i < steps.size(); ++i) EXPECT_EQ(steps[i], 256);
+}
+
+TEST_F(LoneStepTest, AnAskThatArrivesShortensTheNextStep) {
+  Start({.max_step_seconds = 0.004, .quiet_seconds = 1000});
+  ASSERT_THAT(
+      Submit(Text([&] { EXPECT_THAT(Submit({.name = "ask"}), IsOk()); })),
+      IsOk());
+  EXPECT_EQ(journal_.WaitForEnds(2)[0].first, "ask");
+  const std::vector<int> steps = journal_.step_tokens();
+  ASSERT_GT(steps.size(), 4u);
+  EXPECT_EQ(steps[2], 256);
+  for (size_t i = 3; i < steps.size(); ++i) EXPECT_EQ(steps[i], 32) << i;
+}
+
+TEST_F(LoneStepTest, StepsGrowAgainAfterAQuietTime) {
+  Start({.max_step_seconds = 0.004, .quiet_seconds = 0});
+  ASSERT_THAT(
+      Submit(Text([&] { EXPECT_THAT(Submit({.name = "ask"}), IsOk()); })),
+      IsOk());
+  journal_.WaitForEnds(2);
+  const std::vector<int> steps = journal_.step_tokens();
+  EXPECT_EQ(steps[3], 32);
+  EXPECT_EQ(steps.back(), 256);
+}
+
+TEST_F(LoneStepTest, ASlowMachineBoundsALoneStepByItsTime) {
+  Start({.max_lone_step_seconds = 0.05});
+  Script text{.name = "text",
+              .queue_class = Job::QueueClass::kCompress,
+              .text_tokens = 320,
+              .per_token = std::chrono::microseconds(1000)};
+  ASSERT_THAT(Submit(text), IsOk());
+  journal_.WaitForEnds(1);
+  for (const int tokens : journal_.step_tokens()) EXPECT_EQ(tokens, 64);
 }
 
 TEST_F(SchedulerTest, WhoWasGivenLeastStartsFirst) {
@@ -400,7 +474,7 @@ TEST_F(SchedulerTest, OutOfMemoryFreesCachesAndTriesOnceWithHalf) {
   ASSERT_THAT(Submit(recovers), IsOk());
   EXPECT_THAT(journal_.WaitForEnds(1)[0].second, IsOk());
   EXPECT_EQ(freed, 1);
-  EXPECT_THAT(journal_.step_tokens(), ElementsAre(32, 16, 32));
+  EXPECT_THAT(journal_.step_tokens(), ElementsAre(64, 32, 64));
   Script fails{.name = "b"};
   fails.on_step = [](int) { return absl::ResourceExhaustedError("full"); };
   ASSERT_THAT(Submit(fails), IsOk());
