@@ -17,7 +17,8 @@ if(GIST_FUZZ)
 endif()
 
 function(_gist_compile target)
-  target_include_directories(${target} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_include_directories(${target} PUBLIC
+    "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>" $<INSTALL_INTERFACE:include/gistd>)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Werror=return-type -Wshadow)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # restrict: wrong about std::string in GCC 12 (bug 105651). subobject-linkage: a unity build

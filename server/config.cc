@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <system_error>
 
 #include "CLI/CLI.hpp"
+#include "core/base/installation.h"
 #include "core/base/status.h"
 #include "core/base/weight_storage.h"
 
@@ -256,15 +256,6 @@ Config DefaultConfig(std::string_view home) {
   config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;
-}
-
-std::string InstallationFolder() {
-  if (const char* const home = std::getenv("GIST_HOME")) return home;
-  std::error_code error;
-  const auto executable =
-      std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return ".";
-  return executable.parent_path().parent_path().parent_path().string();
 }
 
 absl::Status CheckConfig(const Config& config) {

@@ -70,10 +70,6 @@ struct Config {
 // the installation.
 Config DefaultConfig(std::string_view home);
 
-// GIST_HOME, or the folder three above the executable: ROOT of
-// ROOT/build/PRESET/gistd.
-std::string InstallationFolder();
-
 // Reads `yaml` over `config`. kInvalidArgument: not YAML, an unknown key (the
 // message lists the known ones) or a key twice, a wrong type, all with `name`
 // and the line.

@@ -1,39 +1,67 @@
 #!/usr/bin/env bash
-# Installs, builds and runs the tests; the last line says how many passed.
+# Installs, builds and runs the tests; the last line says how many passed. Prints what each
+# part took, the ten slowest tests, and fails over the budget of tests/budget.py where that
+# applies: on two idle cores, with a warm compiler cache.
 # usage: tests/run.sh [all|unit|model|integration|asan|cuda]...    default: all
 #   unit         without weights; seconds once built; reads the deployment too
 #   model        the model's arithmetic against golden values
 #   integration  a real server with the real model; a real Prometheus that watches one
 #   asan         the server and below, without LibTorch, under AddressSanitizer and UBSan
 #   cuda         compiles and links libgist_cuda.so where nvcc is found; runs nothing
-# Exit status: 0 if tests ran and all passed.
+# Exit status: 0 if tests ran, all passed and no part was over its budget.
 # shellcheck source-path=SCRIPTDIR source=../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../deploy/lib.sh"
 
 passed=0
 failed=0
 skipped=0
-times=()
+notes=()
+reports=()
+parts=
+cache_before="0 0"
+
+# What the compiler cache found and what it did not, ever: two numbers.
+cache_counts() {
+  { ccache --print-stats 2>/dev/null || true; } | awk '
+    $1 == "direct_cache_hit" || $1 == "preprocessed_cache_hit" { hits += $2 }
+    $1 == "cache_miss" { misses += $2 }
+    END { print hits + 0, misses + 0 }'
+}
+
+# Prints the times; a part over its budget counts as a failure.
+report_times() {
+  local before now
+  [ -s "$parts" ] || return 0
+  read -ra before <<<"$cache_before"
+  read -ra now <<<"$(cache_counts)"
+  [ "${#reports[@]}" -eq 0 ] || "$python" tests/budget.py slowest "${reports[@]}" || true
+  "$python" tests/budget.py judge "$parts" "$((now[0] - before[0]))" \
+    "$((now[1] - before[1]))" || failed=$((failed + 1))
+}
 
 # In every case, an error too, the last line is the summary.
 finish() {
   local status=$?
   if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
   printf '\n'
-  [ "${#times[@]}" -eq 0 ] || printf '%s\n' "${times[@]}"
+  report_times
+  [ "${#notes[@]}" -eq 0 ] || printf '%s\n' "${notes[@]}"
   [ "$skipped" -eq 0 ] || printf '%s skipped\n' "$skipped"
   printf '%s passed, %s failed\n' "$passed" "$failed"
   if [ "$failed" -ne 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
 }
 trap finish EXIT
 
-# timed NAME COMMAND...: remembers its seconds for the summary.
+# timed PART NAME COMMAND...: remembers its seconds for the summary. PART: one of the
+# budget, or "-".
 timed() {
-  local name=$1 start=$EPOCHREALTIME status=0
-  shift
+  local part=$1 name=$2 start busy status=0
+  shift 2
+  busy=$("$python" tests/budget.py busy) || busy=0  # before setup there may be no Python
+  start=$EPOCHREALTIME
   "$@" || status=$?
-  times+=("$(printf '%-24s %7s s%s' "$name" "$(seconds_since "$start")" \
-    "$([ "$status" -eq 0 ] || echo '  FAILED')")")
+  printf '%s\t%s\t%s\t%s\n' "$part" "$(seconds_since "$start")" "$busy" \
+    "$name$([ "$status" -eq 0 ] || echo ', FAILED')" >>"$parts"
   return "$status"
 }
 
@@ -44,6 +72,7 @@ run_ctest() {
   rm -f "$report"
   ctest --preset "$1" --label-regex "$2" --parallel "$3" --no-tests=error \
     --output-junit "$report" || ok=$?
+  [ ! -e "$report" ] || reports+=("$report")
   counts=$("$python" - "$report" <<'PYTHON'
 import sys, xml.etree.ElementTree as tree
 suite = tree.parse(sys.argv[1]).getroot()
@@ -65,19 +94,19 @@ PYTHON
 release_ready=
 build_release() {
   [ -z "$release_ready" ] || return 0
-  timed "build release" deploy/build.sh release
+  timed builds "build release" deploy/build.sh release
   release_ready=1
 }
 
 # One group of release tests; a failing test does not stop the next group.
 group() {
   build_release
-  timed "$1 tests" run_ctest release "^$1\$" "$2" || true
+  timed "$1" "$1 tests" run_ctest release "^$1\$" "$2" || true
 }
 
 asan() {
-  timed "build asan" deploy/build.sh asan
-  timed "asan tests" run_ctest asan '^(unit|model|integration)$' "$(nproc)" || true
+  timed builds "build asan" deploy/build.sh asan
+  timed asan "asan tests" run_ctest asan '^(unit|model|integration)$' "$(nproc)" || true
 }
 
 find_nvcc() {
@@ -103,12 +132,12 @@ build_cuda() {
 cuda() {
   local nvcc
   if ! nvcc=$(find_nvcc); then
-    times+=("cuda: not built, no nvcc on this machine")
+    notes+=("cuda: not built, no nvcc on this machine")
     return
   fi
-  timed "compile and link cuda" build_cuda "$nvcc"
+  timed - "compile and link cuda" build_cuda "$nvcc"
   passed=$((passed + 1))
-  times+=("cuda: compiled and linked, not run: one check")
+  notes+=("cuda: compiled and linked, not run: one check")
 }
 
 run_group() {
@@ -126,7 +155,10 @@ run_group() {
 }
 
 export GIST_TESTS=ON
-timed "setup" deploy/setup.sh tests
-timed "tools" deploy/tools.sh
 mkdir -p build/log
+parts=$root/build/log/parts.tsv
+: >"$parts"
+timed setup "setup" deploy/setup.sh tests
+timed setup "tools" deploy/tools.sh
+cache_before=$(cache_counts)
 for name in "${@:-all}"; do run_group "$name"; done
