@@ -1,7 +1,5 @@
 // The command line `gist-data`, which `gist data` runs: what needs a tokenizer
 // but no server.
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
 
 #include "CLI/CLI.hpp"
@@ -9,6 +7,7 @@
 #include "client/terminal/interrupt.h"
 #include "client/tools/longbench.h"
 #include "client/tools/niah.h"
+#include "core/base/installation.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
 
@@ -27,17 +26,10 @@ constexpr int kMostSamples = 1'000'000;
 
 using Command = std::function<absl::Status(std::stop_token)>;
 
-// Where deploy/setup.sh puts the default model, seen from build/PRESET.
+// Where deploy/setup.sh and an installation put the default model.
 std::string DefaultModel() {
-  constexpr char kModel[] =
-      "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  if (const char* const home = std::getenv("GIST_HOME")) {
-    return fmt::format("{}/{}", home, kModel);
-  }
-  std::error_code error;
-  const auto self = std::filesystem::canonical("/proc/self/exe", error);
-  const auto home = self.parent_path().parent_path().parent_path();
-  return error ? kModel : (home / kModel).string();
+  return fmt::format("{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf",
+                     InstallationFolder());
 }
 
 void AddShape(CLI::App* sub, NiahArguments* arguments) {

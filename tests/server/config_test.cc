@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/installation.h"
 #include "gtest/gtest.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
