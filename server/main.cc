@@ -1,6 +1,7 @@
 // gistd: wires the parts together. Alone knows which engine runs.
 #include <malloc.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/standard_streams.h"
 #include "core/base/status.h"
 #include "core/base/thread_count.h"
 #include "server/config.h"
@@ -56,7 +58,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   TorchEngineOptions options;
   options.model_path = config.model;
   options.adapter_path = config.adapter;
-  if (config.reader != "off") options.reader_path = config.reader;
+  if (config.answer_adapter != "off") {
+    options.reader_path = config.answer_adapter;
+  }
   options.device = config.device;
   const ThreadCount threads = ChooseThreads(config.threads);
   options.threads = threads.threads;
@@ -279,7 +283,7 @@ absl::Status Restore(const Config& config) {
 int Main(int argc, char** argv) {
   StopSignals signals;  // first: threads inherit what it blocks
   StartLogging(LogFormat::kText);
-  auto command_line = ParseCommandLine(argc, argv);
+  auto command_line = ParseCommandLine(argc, argv, environ);
   absl::Status status = command_line.status();
   if (status.ok()) {
     if (const auto* text = std::get_if<std::string>(&*command_line)) {
@@ -301,6 +305,7 @@ int Main(int argc, char** argv) {
 }  // namespace gist
 
 int main(int argc, char** argv) {
+  gist::OpenStandardStreams();
   // Each of malloc's arenas keeps pages of its own; with two for 29 threads a
   // soak holds 90 MB instead of 142, as fast.
   if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 2);

@@ -9,3 +9,5 @@ gist_test(core/base/thread_count_test.cc LABELS unit LINK gist::base gist::test_
 if(GIST_TORCH)
   gist_test(core/base/process_tuning_test.cc LABELS unit LINK gist::process_tuning)
 endif()
+gist_test(core/base/host_port_test.cc LABELS unit LINK gist::base)
+gist_test(core/base/nearest_name_test.cc LABELS unit LINK gist::base)

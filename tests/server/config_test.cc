@@ -2,11 +2,13 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/base/installation.h"
 #include "gtest/gtest.h"
+#include "server/settings.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -18,14 +20,18 @@ using testing::_;
 using testing::AllOf;
 using testing::HasSubstr;
 
-absl::StatusOr<CommandLine> Parse(std::vector<const char*> arguments) {
+absl::StatusOr<CommandLine> Parse(std::vector<const char*> arguments,
+                                  std::vector<const char*> environment = {}) {
   arguments.insert(arguments.begin(), "gistd");
-  return ParseCommandLine(int(arguments.size()), arguments.data());
+  environment.push_back(nullptr);
+  return ParseCommandLine(int(arguments.size()), arguments.data(),
+                          environment.data());
 }
 
 // The config of a command line that serves, or a failed test.
-Config Parsed(std::vector<const char*> arguments) {
-  const auto parsed = Parse(std::move(arguments));
+Config Parsed(std::vector<const char*> arguments,
+              std::vector<const char*> environment = {}) {
+  const auto parsed = Parse(std::move(arguments), std::move(environment));
   EXPECT_THAT(parsed, IsOk());
   const Config* const config =
       parsed.ok() ? std::get_if<Config>(&*parsed) : nullptr;
@@ -95,9 +101,10 @@ TEST(ConfigTest, TheLogHasTwoFormats) {
   EXPECT_EQ(Parsed({}).log_format, "text");
   EXPECT_EQ(Parsed({"--log-format", "json"}).log_format, "json");
   EXPECT_THAT(Apply("log_format: json\n"), IsOk());
-  EXPECT_THAT(Parse({"--log-format", "xml"}),
-              StatusIs(StatusCode::kInvalidArgument,
-                       HasSubstr("log_format is \"xml\", want text or json")));
+  EXPECT_THAT(
+      Parse({"--log-format", "xml"}),
+      StatusIs(StatusCode::kInvalidArgument,
+               HasSubstr("--log-format is \"xml\", want text or json")));
 }
 
 TEST(ConfigTest, AnEmptyFileChangesNothing) {
@@ -126,24 +133,32 @@ INSTANTIATE_TEST_SUITE_P(
     All, BadYamlTest,
     testing::Values(
         BadYaml{"UnknownKey", "listen: 127.0.0.1:1\nlissten: x\n",
-                "gistd.yml:2: unknown key \"lissten\"; known are limits, "
-                "listen, admin,"},
+                "gistd.yml:2: unknown key \"lissten\"; did you mean "
+                "\"listen\"? gistd --help lists all settings"},
         BadYaml{"UnknownLimit", "limits:\n  max_qeue: 1\n",
-                "gistd.yml:2: unknown key \"max_qeue\"; known are "
-                "max_document_bytes,"},
+                "gistd.yml:2: unknown key \"max_qeue\"; did you mean "
+                "\"max_queue\" below \"limits\"?"},
+        BadYaml{"LimitAtTheTop", "max_queue: 1\n",
+                "did you mean \"max_queue\" below \"limits\"?"},
+        BadYaml{"NothingNear", "temperature: 1\n",
+                "unknown key \"temperature\"; gistd --help lists"},
         BadYaml{"LimitsInLimits", "limits:\n  limits: {}\n",
                 "unknown key \"limits\""},
+        BadYaml{"FlagOnly", "restore: backup\n", "unknown key \"restore\""},
         BadYaml{"TwiceAKey", "threads: 1\nthreads: 2\n",
                 "gistd.yml:2: the key \"threads\" comes twice"},
         BadYaml{"Text", "threads: many\n",
-                "gistd.yml:1: threads is not an integer"},
-        BadYaml{"Fraction", "threads: 1.5\n", "threads is not an integer"},
-        BadYaml{"TooLarge", "threads: 99999999999\n",
-                "threads is not an integer"},
-        BadYaml{"List", "listen: [a, b]\n", "listen is not a string"},
-        BadYaml{"NoValue", "listen:\n", "listen is not a string"},
+                "gistd.yml:1: threads is \"many\", want an integer of 0 or "
+                "more; docs/settings.md"},
+        BadYaml{"Fraction", "threads: 1.5\n", "threads is \"1.5\""},
+        BadYaml{"TooLarge", "threads: 99999999999\n", "want an integer"},
+        BadYaml{"OutOfBounds", "limits:\n  max_queue: 0\n",
+                "gistd.yml:2: max_queue is \"0\", want an integer of 1"},
+        BadYaml{"List", "listen: [a, b]\n",
+                "listen is not a single value, want HOST:PORT"},
+        BadYaml{"NoValue", "listen:\n", "listen is not a single value"},
         BadYaml{"NotABool", "insecure_listen: perhaps\n",
-                "insecure_listen is not true or false"},
+                "insecure_listen is \"perhaps\", want true or false"},
         BadYaml{"LimitsNoMap", "\nlimits: 3\n",
                 "gistd.yml:2: want a map of keys"},
         BadYaml{"NoMap", "- a\n- b\n", "gistd.yml:1: want a map of keys"},
@@ -151,10 +166,11 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST(ConfigTest, MissingFilesAreNamed) {
-  EXPECT_THAT(Parse({"--config", "/nonexistent/gistd.yml"}),
-              StatusIs(StatusCode::kNotFound,
-                       HasSubstr("/nonexistent/gistd.yml: cannot read")));
-  EXPECT_THAT(Parse({"--config", "/"}), StatusIs(StatusCode::kNotFound, _));
+  EXPECT_THAT(
+      Parse({"--config", "/nonexistent/gistd.yml"}),
+      StatusIs(StatusCode::kNotFound, HasSubstr("/nonexistent/gistd.yml")));
+  EXPECT_THAT(Parse({"--config", "/"}),
+              StatusIs(StatusCode::kNotFound, HasSubstr("is a folder")));
 }
 
 TEST(ConfigTest, OthersAreLetInOnPurposeOnly) {
@@ -185,14 +201,19 @@ TEST(ConfigTest, AddressesWithoutAPortAreRefused) {
 }
 
 TEST(ConfigTest, NumbersOutOfRangeAreRefused) {
-  EXPECT_THAT(Parse({"--max-queue", "0"}),
-              StatusIs(StatusCode::kInvalidArgument,
-                       HasSubstr("max_queue is 0, want 1 or more")));
+  EXPECT_THAT(
+      Parse({"--max-queue", "0"}),
+      StatusIs(
+          StatusCode::kInvalidArgument,
+          HasSubstr("--max-queue is \"0\", want an integer of 1 or more")));
   EXPECT_THAT(Parse({"--weights", "int4"}),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("int4")));
   EXPECT_THAT(Parse({"--threads", "-1"}),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("threads")));
-  EXPECT_THAT(Parse({"--max-document-bytes", "many"}),
+  EXPECT_THAT(
+      Parse({"--max-document-bytes", "many"}),
+      StatusIs(StatusCode::kInvalidArgument, HasSubstr("docs/settings.md")));
+  EXPECT_THAT(Parse({"--max-document-bytes"}),
               StatusIs(StatusCode::kInvalidArgument, HasSubstr("--help")));
   Config config;
   config.shutdown_grace_seconds = -1;
@@ -207,8 +228,15 @@ TEST(ConfigTest, NumbersOutOfRangeAreRefused) {
 
 TEST(ConfigTest, UnknownFlagsAreRefused) {
   EXPECT_THAT(Parse({"--lissten", "x"}),
-              StatusIs(StatusCode::kInvalidArgument, HasSubstr("--lissten")));
-  EXPECT_THAT(Parse({"stray"}), StatusIs(StatusCode::kInvalidArgument, _));
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("unknown argument \"--lissten\"; did you mean "
+                                 "--listen?")));
+  EXPECT_THAT(
+      Parse({"--max-kv-byte=1"}),
+      StatusIs(StatusCode::kInvalidArgument, HasSubstr("--max-kv-bytes?")));
+  EXPECT_THAT(Parse({"stray"}),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("\"stray\"")));
+  EXPECT_FALSE(Parse({"-"}).ok());
 }
 
 TEST(ConfigTest, HelpShowsAnExampleAndVersionANumber) {
@@ -271,6 +299,130 @@ TEST(ConfigTest, SecurityFlagsThatDoNotGoTogetherAreRefused) {
   Config again;
   EXPECT_THAT(ApplyYaml(ToYaml(config), "gistd.yml", again), IsOk());
   EXPECT_EQ(ToYaml(again), ToYaml(config));
+}
+
+// Of one member a value that differs from its default.
+std::string OtherValue(const Setting& setting) {
+  if (std::holds_alternative<bool Config::*>(setting.field)) {
+    return ValueOf(setting, Config()) == "true" ? "false" : "true";
+  }
+  if (setting.kind.accepts == nullptr) return "7";
+  for (const char* text : {"127.0.0.1:7", "bfloat16", "json"}) {
+    if (setting.kind.accepts(text)) return text;
+  }
+  ADD_FAILURE() << setting.name;
+  return "";
+}
+
+TEST(SettingsTest, EachComesByFlagAndFileAndEnvironment) {
+  for (const SettingGroup& group : SettingGroups()) {
+    for (const Setting& setting : group.settings) {
+      const std::string value = OtherValue(setting);
+      const bool is_switch =
+          std::holds_alternative<bool Config::*>(setting.field);
+      Config config;
+      ASSERT_THAT(SetValue(setting, value, "test", config), IsOk());
+      EXPECT_EQ(ValueOf(setting, config), value) << setting.name;
+      Config again;
+      if (setting.flag_only) continue;
+      EXPECT_THAT(ApplyYaml(ToYaml(config), "a.yml", again), IsOk());
+      EXPECT_EQ(ValueOf(setting, again), value) << setting.name;
+      again = Config();
+      const std::string entry = VariableOf(setting.name) + "=" + value;
+      const char* const environment[] = {entry.c_str(), nullptr};
+      EXPECT_THAT(ApplyEnvironment(environment, again), IsOk());
+      EXPECT_EQ(ValueOf(setting, again), value) << setting.name;
+      const std::string flag = FlagOf(setting.name) + "=" + value;
+      // The combination may be refused, but not the flag.
+      const auto parsed = Parse({flag.c_str(), "--insecure-listen",
+                                 "--tls-cert", "c", "--tls-key", "k"});
+      if (std::string_view(setting.name).starts_with("tls_") || is_switch) {
+        continue;
+      }
+      ASSERT_THAT(parsed, IsOk()) << flag;
+      EXPECT_EQ(ValueOf(setting, std::get<Config>(*parsed)), value);
+    }
+  }
+}
+
+TEST(SettingsTest, SwitchesTakeAValueOrNone) {
+  EXPECT_TRUE(Parsed({"--open-health"}).open_health);
+  EXPECT_TRUE(Parsed({"--open-health=true"}).open_health);
+  EXPECT_FALSE(
+      Parsed({"--open-health=false"}, {"GISTD_OPEN_HEALTH=1"}).open_health);
+  EXPECT_TRUE(Parsed({}, {"GISTD_OPEN_HEALTH=true"}).open_health);
+  EXPECT_FALSE(Parsed({}, {"GISTD_PROMOTED_ADAPTER=0"}).promoted_adapter);
+  EXPECT_TRUE(
+      Parsed({"--adapter", "a", "--promoted-adapter"}).promoted_adapter);
+}
+
+TEST(SettingsTest, TheEnvironmentIsBetweenFileAndFlags) {
+  const TempDir dir;
+  const std::string path = dir / "gistd.yml";
+  std::ofstream(path) << "threads: 1\nlimits:\n  max_queue: 1\n"
+                         "  max_contexts: 1\n";
+  const std::string file = "GISTD_CONFIG=" + path;
+  const Config config =
+      Parsed({"--max-queue", "3"},
+             {"GISTD_MAX_QUEUE=2", file.c_str(), "GISTD_THREADS=2", "HOME=/"});
+  EXPECT_EQ(config.limits.max_contexts, 1);
+  EXPECT_EQ(config.threads, 2);
+  EXPECT_EQ(config.limits.max_queue, 3);
+}
+
+TEST(SettingsTest, AnUnknownVariableIsRefusedByName) {
+  EXPECT_THAT(Parse({}, {"GISTD_LISSTEN=127.0.0.1:1"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("unknown environment variable GISTD_LISSTEN; "
+                                 "did you mean GISTD_LISTEN?")));
+  EXPECT_FALSE(Parse({}, {"GISTD_RESTORE=folder"}).ok());
+  EXPECT_THAT(Parse({}, {"GISTD_MAX_QUEUE=none"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("GISTD_MAX_QUEUE is \"none\", want")));
+  // A service called gistd, as Kubernetes tells its pods.
+  EXPECT_THAT(Parse({}, {"GISTD_SERVICE_HOST=10.0.0.1", "GISTD_SERVICE_PORT=1",
+                         "GISTD_PORT=tcp://10.0.0.1:50051",
+                         "GISTD_PORT_50051_TCP_ADDR=10.0.0.1", "GIST_HOME=/x"}),
+              IsOk());
+  EXPECT_FALSE(Parse({}, {"GISTD_PORT=50051"}).ok());
+}
+
+TEST(SettingsTest, NumbersAreDecimal) {
+  for (const char* text : {"0x10", "010", "1e2", "1.0", "", " 1", "1 ", "+1",
+                           "9223372036854775808", "-1"}) {
+    EXPECT_FALSE(Parse({"--max-kv-bytes", text}).ok()) << text;
+  }
+  for (const char* text : {"nan", "inf", "0x1p3", "01.5", "-1", "1e300", ""}) {
+    EXPECT_FALSE(Parse({"--drain-seconds", text}).ok()) << text;
+  }
+  EXPECT_EQ(Parsed({"--drain-seconds", "0.25"}).drain_seconds, 0.25);
+  EXPECT_EQ(
+      Parsed({"--max-kv-bytes", "9223372036854775807"}).limits.max_kv_bytes,
+      INT64_MAX);
+}
+
+// Hidden until 0.1.0.
+TEST(SettingsTest, TheAnswerAdapterHasAnOldName) {
+  EXPECT_EQ(Parsed({"--reader", "off"}).answer_adapter, "off");
+  EXPECT_EQ(Parsed({}, {"GISTD_READER=a"}).answer_adapter, "a");
+  Config config;
+  EXPECT_THAT(ApplyYaml("reader: b\n", "a.yml", config), IsOk());
+  EXPECT_EQ(config.answer_adapter, "b");
+  EXPECT_THAT(ToYaml(config), HasSubstr("\nanswer_adapter: b\n"));
+  EXPECT_THAT(std::get<std::string>(*Parse({"--help"})),
+              testing::Not(HasSubstr("--reader")));
+}
+
+TEST(SettingsTest, ThePageHasTheTables) {
+  std::ifstream page("docs/settings.md");
+  ASSERT_TRUE(page) << "run in the repository's root";
+  std::stringstream text;
+  text << page.rdbuf();
+  const std::string tables =
+      std::get<std::string>(*Parse({"--settings-markdown"}));
+  EXPECT_TRUE(text.str().ends_with(tables))
+      << "gistd --settings-markdown prints the end of the page:\n"
+      << tables;
 }
 
 }  // namespace

@@ -1,0 +1,71 @@
+// gistd's settings, in one table. Flags, YAML keys, environment variables,
+// bounds, --help, --check-config and docs/settings.md are made from it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/config.h"
+
+namespace gist {
+
+// The member that keeps the value. Those of Limits are keys of the map
+// "limits" in YAML.
+using SettingField =
+    std::variant<std::string Config::*, bool Config::*, int Config::*,
+                 double Config::*, int Config::Limits::*,
+                 int64_t Config::Limits::*, double Config::Limits::*>;
+
+// The values that a setting takes.
+struct SettingKind {
+  const char* value;   // their placeholder in help: "HOST:PORT"
+  const char* wanted;  // in words, for errors
+  double least = 0;    // of numbers
+  double most = 0;     // likewise; 0: the largest of the field's type
+  bool (*accepts)(std::string_view text) = nullptr;  // of texts; null: any
+};
+
+struct Setting {
+  const char* name;  // "max_queue": also --max-queue and GISTD_MAX_QUEUE
+  SettingField field;
+  SettingKind kind;
+  const char* help;
+  const char* old_name = "";  // read likewise until 0.1.0, and not shown
+  bool flag_only = false;     // neither in YAML nor in the environment
+};
+
+struct SettingGroup {
+  const char* title;
+  std::span<const Setting> settings;
+};
+std::span<const SettingGroup> SettingGroups();
+std::vector<const Setting*> AllSettings();
+
+bool IsLimit(const Setting& setting);
+std::string FlagOf(std::string_view name);      // "--max-queue"
+std::string VariableOf(std::string_view name);  // "GISTD_MAX_QUEUE"
+
+// By its name or old name; null: there is none.
+const Setting* FindSetting(std::string_view name);
+// "; did you mean X?" with the nearest name as `shown` writes it, or a pointer
+// to the list of all.
+std::string SettingHint(std::string_view name,
+                        std::string (*shown)(std::string_view));
+
+// As it is written in YAML and on the command line.
+std::string ValueOf(const Setting& setting, const Config& config);
+// Numbers are decimal, booleans true, false, 1 or 0 (also yes, no, on, off).
+// kInvalidArgument: a value that the setting does not take; `source` begins
+// the message ("gistd.yml:3: max_queue").
+absl::Status SetValue(const Setting& setting, std::string_view text,
+                      std::string_view source, Config& config);
+
+// The tables of docs/settings.md.
+std::string SettingsMarkdown();
+
+}  // namespace gist
