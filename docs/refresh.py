@@ -26,7 +26,7 @@ TOUR = re.compile(r"(<!-- tour -->\n```console\n)(.*?)(```\n)", re.S)
 QUICKSTART = re.compile(r"(<!-- quickstart -->\n```text\n)(.*?)(```\n)", re.S)
 SECONDS = re.compile(r"\b\d+(?:\.\d+)? (?:s|ms)\b")
 CONTEXT = re.compile(r"ctx_[0-9a-f]{32}")
-WAIT_SECONDS = 20  # for one command, and for gistd's end
+WAIT_SECONDS = 60  # for one command, and for gistd's end, on a busy machine
 
 
 def steps(block):
@@ -47,10 +47,10 @@ def free_port():
 
 
 def environment():
-    """Free ports, whatever the machine already runs."""
+    """Free ports, whatever the machine already runs; patience on a busy one."""
     listen, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
     return dict(os.environ, GISTD_LISTEN=listen, GISTD_ADMIN=admin,
-                GIST_SERVER=listen, COLUMNS="100")
+                GIST_SERVER=listen, GIST_WAIT="60", COLUMNS="100")
 
 
 def scratch(folder, build):
