@@ -38,10 +38,14 @@ struct ClientOptions {
   // to this machine alone, unless `insecure_token`.
   std::string token = {};
   bool insecure_token = false;
+  // Called before each call, on its thread; empty: nothing. WaitForServer
+  // (client/wait.h) is made for it.
+  std::function<void(const ClientOptions&)> before_call = {};
 };
 
-// kInvalidArgument: a token that no header can carry, or that would leave this
-// machine unencrypted (a call is then made without it); half a key pair.
+// kInvalidArgument: a target of another form; a token that no header can carry,
+// or that would leave this machine unencrypted (a call is then made without
+// it); half a key pair.
 absl::Status CheckOptions(const ClientOptions& options);
 
 // One compression of one document.

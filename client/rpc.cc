@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "absl/strings/cord.h"
+#include "core/base/host_port.h"
 #include "core/base/utf8.h"
 #include "fmt/format.h"
 #include "google/rpc/status.pb.h"
@@ -28,9 +29,26 @@ bool MaySendToken(const ClientOptions& options) {
          IsThisMachine(options.target);
 }
 
+// HOST:PORT, or a URI of gRPC's: http:// is none.
+bool IsTarget(std::string_view target) {
+  for (const std::string_view scheme :
+       {"dns:", "unix:", "unix-abstract:", "ipv4:", "ipv6:", "xds:"}) {
+    if (target.starts_with(scheme)) return target.size() > scheme.size();
+  }
+  const auto address = ParseHostPort(target);
+  return address && address->port > 0 &&
+         address->host.find_first_of(" /") == std::string::npos;
+}
+
 }  // namespace
 
 absl::Status CheckOptions(const ClientOptions& options) {
+  if (!IsTarget(options.target)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "the server is {:?}, want HOST:PORT, say 127.0.0.1:50051, or a gRPC "
+        "target such as dns:///HOST:PORT; see --server",
+        options.target));
+  }
   const auto is_visible = [](char c) { return c > ' ' && c < '\x7f'; };
   if (!std::ranges::all_of(options.token, is_visible)) {
     return absl::InvalidArgumentError(
@@ -50,6 +68,7 @@ absl::Status CheckOptions(const ClientOptions& options) {
 
 Call::Call(const ClientOptions& options)
     : on_stop_(options.stop, [this] { context_.TryCancel(); }) {
+  if (options.before_call) options.before_call(options);
   if (options.timeout_seconds > 0) {
     context_.set_deadline(
         std::chrono::system_clock::now() +
@@ -60,11 +79,18 @@ Call::Call(const ClientOptions& options)
   }
 }
 
-std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options) {
+std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options,
+                                       int reconnect_ms) {
   grpc::ChannelArguments arguments;
   // A proxy set for the web would otherwise swallow calls to this machine.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetUserAgentPrefix("gist");
+  if (reconnect_ms > 0) {
+    for (const char* const pause : {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                                    GRPC_ARG_MAX_RECONNECT_BACKOFF_MS}) {
+      arguments.SetInt(pause, reconnect_ms);
+    }
+  }
   if (!options.tls.enabled) {
     return grpc::CreateCustomChannel(
         options.target, grpc::InsecureChannelCredentials(), arguments);

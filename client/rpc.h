@@ -20,7 +20,7 @@ namespace gist::client {
 inline constexpr size_t kChunkBytes = size_t{256} << 10;  // 1 MiB is allowed
 
 // One call's gRPC context: deadline and token set, cancelled when `stop` is
-// requested.
+// requested. Its constructor calls options.before_call first.
 class Call {
  public:
   explicit Call(const ClientOptions& options);
@@ -32,7 +32,9 @@ class Call {
   std::stop_callback<std::function<void()>> on_stop_;
 };
 
-std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options);
+// `reconnect_ms`: longest pause between two attempts to connect; 0: gRPC's.
+std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options,
+                                       int reconnect_ms = 0);
 
 // gRPC's codes are Abseil's by number; ErrorInfoOf reads what else came along.
 // kUnavailable that no gistd sent also names the address.

@@ -14,6 +14,7 @@
 #include "client/terminal/files.h"
 #include "client/terminal/help_formatter.h"
 #include "client/terminal/interrupt.h"
+#include "core/base/standard_streams.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
 #include "grpc/support/log.h"
@@ -373,10 +374,12 @@ int Main(int argc, char** argv) {
   gpr_set_log_function([](gpr_log_func_args*) {});
   ClientOptions options;
   SecurityFiles files;
+  double wait_seconds = 10;
   bool json = false;
   Command command;
   CLI::App app(kAbout, "gist");
   AddGlobals(app, &options, &json);
+  AddWait(app, &wait_seconds);
   AddSecurity(app, &files, &options);
   AddCompress(app, &command);
   AddAsk(app, &command);
@@ -397,6 +400,7 @@ int Main(int argc, char** argv) {
   }
   Interrupt interrupt;
   options.stop = interrupt.token();
+  SetWait(wait_seconds, options);
   const absl::Status secured = ReadSecurity(files, options);
   absl::Status status = secured;
   Session session(options);
@@ -412,4 +416,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace gist::client
 
-int main(int argc, char** argv) { return gist::client::Main(argc, argv); }
+int main(int argc, char** argv) {
+  gist::OpenStandardStreams();
+  return gist::client::Main(argc, argv);
+}

@@ -95,6 +95,10 @@ struct SecurityFiles {
 void AddSecurity(CLI::App& app, SecurityFiles* files, ClientOptions* options);
 // Reads them; kInvalidArgument, or IsLocal: a file.
 absl::Status ReadSecurity(const SecurityFiles& files, ClientOptions& options);
+// --wait.
+void AddWait(CLI::App& app, double* seconds);
+// Lets the first call to each server wait up to `seconds` for it; 0: no wait.
+void SetWait(double seconds, ClientOptions& options);
 // `gist tokens`.
 void AddTokens(CLI::App& app, Command* command);
 

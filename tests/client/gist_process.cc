@@ -54,12 +54,14 @@ void AddInherited(std::vector<std::string>* environment) {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string variable = *entry;
     const std::string name = variable.substr(0, variable.find('='));
-    if (name != "GIST_SERVER" && name != "TERM" && name != "NO_COLOR" &&
-        name != "TZ") {
+    if (name != "GIST_SERVER" && name != "GIST_WAIT" && name != "TERM" &&
+        name != "NO_COLOR" && name != "TZ") {
       environment->push_back(variable);
     }
   }
   environment->push_back("TZ=UTC");
+  // Of two with one name the first holds: tests may wait all the same.
+  environment->push_back("GIST_WAIT=0");
 }
 
 pid_t Spawn(std::vector<std::string> arguments,

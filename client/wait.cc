@@ -1,0 +1,74 @@
+#include "client/wait.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "client/error_info.h"
+#include "client/rpc.h"
+#include "core/base/clock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace gist::client {
+namespace {
+
+namespace health = grpc::health::v1;
+
+constexpr std::chrono::milliseconds kPause{200};
+constexpr double kLongestCheckSeconds = 2;
+constexpr int kReconnectMilliseconds = 200;
+
+enum class State { kUnreachable, kLoading, kServing };
+
+State StateAfter(const absl::Status& status,
+                 const health::HealthCheckResponse& response) {
+  if (status.ok()) {
+    const bool loads =
+        response.status() == health::HealthCheckResponse::NOT_SERVING;
+    return loads ? State::kLoading : State::kServing;
+  }
+  const std::string reason = ErrorInfoOf(status).reason;
+  if (reason == "MODEL_LOADING") return State::kLoading;
+  const bool is_silent =
+      absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  return is_silent && reason.empty() ? State::kUnreachable : State::kServing;
+}
+
+State Check(const ClientOptions& options, health::Health::Stub& stub) {
+  Call call(options);
+  health::HealthCheckResponse response;
+  const grpc::Status status =
+      stub.Check(call.get(), health::HealthCheckRequest(), &response);
+  return StateAfter(FromGrpc(status, options), response);
+}
+
+// Returns early at a stop.
+void Pause(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::unique_lock lock(mutex);
+  changed.wait_for(lock, stop, kPause, [] { return false; });
+}
+
+}  // namespace
+
+void WaitForServer(const ClientOptions& options, double seconds,
+                   const std::function<void(const WaitProgress&)>& on_wait) {
+  const Clock::time_point start = Clock::now();
+  ClientOptions probe = options;
+  probe.before_call = nullptr;
+  const auto stub =
+      health::Health::NewStub(Connect(probe, kReconnectMilliseconds));
+  while (!options.stop.stop_requested()) {
+    const double left = seconds - SecondsSince(start);
+    probe.timeout_seconds = std::clamp(left, 0.1, kLongestCheckSeconds);
+    const State state = Check(probe, *stub);
+    const double waited = SecondsSince(start);
+    if (state == State::kServing || waited >= seconds) return;
+    if (on_wait) on_wait({state == State::kLoading, waited});
+    Pause(options.stop);
+  }
+}
+
+}  // namespace gist::client
