@@ -79,18 +79,11 @@ Call::Call(const ClientOptions& options)
   }
 }
 
-std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options,
-                                       int reconnect_ms) {
+std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options) {
   grpc::ChannelArguments arguments;
   // A proxy set for the web would otherwise swallow calls to this machine.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetUserAgentPrefix("gist");
-  if (reconnect_ms > 0) {
-    for (const char* const pause : {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-                                    GRPC_ARG_MAX_RECONNECT_BACKOFF_MS}) {
-      arguments.SetInt(pause, reconnect_ms);
-    }
-  }
   if (!options.tls.enabled) {
     return grpc::CreateCustomChannel(
         options.target, grpc::InsecureChannelCredentials(), arguments);

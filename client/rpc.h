@@ -32,9 +32,7 @@ class Call {
   std::stop_callback<std::function<void()>> on_stop_;
 };
 
-// `reconnect_ms`: longest pause between two attempts to connect; 0: gRPC's.
-std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options,
-                                       int reconnect_ms = 0);
+std::shared_ptr<grpc::Channel> Connect(const ClientOptions& options);
 
 // gRPC's codes are Abseil's by number; ErrorInfoOf reads what else came along.
 // kUnavailable that no gistd sent also names the address.

@@ -17,7 +17,6 @@ namespace health = grpc::health::v1;
 
 constexpr std::chrono::milliseconds kPause{200};
 constexpr double kLongestCheckSeconds = 2;
-constexpr int kReconnectMilliseconds = 200;
 
 enum class State { kUnreachable, kLoading, kServing };
 
@@ -35,11 +34,14 @@ State StateAfter(const absl::Status& status,
   return is_silent && reason.empty() ? State::kUnreachable : State::kServing;
 }
 
-State Check(const ClientOptions& options, health::Health::Stub& stub) {
+// Over a channel of its own: gRPC connects again after a failure only while a
+// call polls, up to 10 s late where calls fail at once.
+State Check(const ClientOptions& options) {
+  const auto stub = health::Health::NewStub(Connect(options));
   Call call(options);
   health::HealthCheckResponse response;
   const grpc::Status status =
-      stub.Check(call.get(), health::HealthCheckRequest(), &response);
+      stub->Check(call.get(), health::HealthCheckRequest(), &response);
   return StateAfter(FromGrpc(status, options), response);
 }
 
@@ -58,12 +60,10 @@ void WaitForServer(const ClientOptions& options, double seconds,
   const Clock::time_point start = Clock::now();
   ClientOptions probe = options;
   probe.before_call = nullptr;
-  const auto stub =
-      health::Health::NewStub(Connect(probe, kReconnectMilliseconds));
   while (!options.stop.stop_requested()) {
     const double left = seconds - SecondsSince(start);
     probe.timeout_seconds = std::clamp(left, 0.1, kLongestCheckSeconds);
-    const State state = Check(probe, *stub);
+    const State state = Check(probe);
     const double waited = SecondsSince(start);
     if (state == State::kServing || waited >= seconds) return;
     if (on_wait) on_wait({state == State::kLoading, waited});
