@@ -77,12 +77,13 @@ class Tour:
                 command[:-1].split(), cwd=self.folder, env=self.environment,
                 stdout=log, stderr=log))
             return []
-        done = subprocess.run(command, shell=True, cwd=self.folder,
-                              env=self.environment, capture_output=True,
-                              text=True, timeout=WAIT_SECONDS)
-        if done.returncode != 0:
-            raise RuntimeError(f"$ {command}\nexit {done.returncode}: "
-                               f"{done.stdout}{done.stderr}")
+        done = subprocess.run(["timeout", str(WAIT_SECONDS), "sh", "-c", command],
+                              cwd=self.folder, env=self.environment,
+                              capture_output=True, text=True)
+        if done.returncode != 0:  # 124: it took too long
+            log = (self.folder / "background.log").read_text(errors="replace")
+            sys.exit(f"$ {command}\nexit {done.returncode}: "
+                     f"{done.stdout}{done.stderr}\n{log}")
         return (done.stdout + done.stderr).splitlines()
 
     def close(self):
