@@ -1,4 +1,4 @@
-// Wire messages <-> the client's plain structs. Private to the client library.
+// The client's requests as wire messages. Private to the client library.
 #pragma once
 
 #include "client/gist_client.h"
@@ -7,14 +7,17 @@
 namespace gist::client {
 
 v1::AskRequest ToProto(const Question& question);
-void ToProto(const Keep& keep, v1::Keep* out);
-Backup FromProto(const v1::Backup& proto);
 v1::CompareRequest ToCompareProto(const Question& question,
                                   const std::vector<Mode>& modes);
-Comparison FromProto(const v1::CompareResponse& proto);
-Context FromProto(const v1::Context& proto);
-CompressResult FromProto(const v1::CompressResponse& proto);
-Accounting FromProto(const v1::Accounting& proto);
-ServerInfo FromProto(const v1::ServerInfo& proto);
+v1::RetentionPolicy ToProto(const RetentionPolicy& policy);
+// All but the text. `Request`: of Compress or CompressStream.
+template <typename Request>
+Request ToCompressProto(const CompressOptions& options) {
+  Request request;
+  request.mutable_representation()->set_gist_tokens(options.gist_tokens);
+  request.set_request_id(options.request_id);
+  *request.mutable_retention() = ToProto(options.retention);
+  return request;
+}
 
 }  // namespace gist::client

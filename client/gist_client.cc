@@ -24,6 +24,14 @@ absl::Status MissingLast(std::string_view what) {
                   what));
 }
 
+absl::Status CheckQuestion(const Question& question) {
+  GIST_RETURN_IF_ERROR(CheckUtf8("question", question.text));
+  for (const std::string& id : question.context_ids) {
+    GIST_RETURN_IF_ERROR(CheckUtf8("context id", id));
+  }
+  return absl::OkStatus();
+}
+
 // `source` with bytes that were read from it already put back in front.
 ByteSource Rejoin(std::string head, const ByteSource& source) {
   return [head = std::move(head), &source,
@@ -46,26 +54,20 @@ struct GistClient::Impl {
 
   absl::StatusOr<CompressResult> CompressUnary(
       std::string text, const CompressOptions& compress) const {
-    v1::CompressRequest request;
+    auto request = ToCompressProto<v1::CompressRequest>(compress);
     request.set_text(std::move(text));
-    request.set_gist_tokens(compress.gist_tokens);
-    request.set_request_id(compress.request_id);
-    ToProto(compress.keep, request.mutable_keep());
     v1::CompressResponse response;
     Call call(options);
     GIST_RETURN_IF_ERROR(
         FromGrpc(stub->Compress(call.get(), request, &response)));
-    return FromProto(response);
+    return response;
   }
 
   absl::StatusOr<CompressResult> CompressStream(
       const ByteSource& source, const CompressOptions& compress) const {
     Call call(options);
     const auto stream = stub->CompressStream(call.get());
-    v1::CompressStreamRequest request;
-    request.set_gist_tokens(compress.gist_tokens);
-    request.set_request_id(compress.request_id);
-    ToProto(compress.keep, request.mutable_keep());
+    auto request = ToCompressProto<v1::CompressStreamRequest>(compress);
     // Progress counts the tokens of the whole document, so none comes before
     // the last chunk: writing all and then reading cannot stall.
     const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
@@ -78,7 +80,7 @@ struct GistClient::Impl {
     v1::CompressStreamResponse response;
     while (stream->Read(&response)) {
       if (response.has_result()) {
-        result = FromProto(response.result());
+        result = std::move(*response.mutable_result());
       } else if (response.has_progress() && compress.on_progress) {
         compress.on_progress(response.progress().done_tokens(),
                              response.progress().total_tokens());
@@ -127,32 +129,43 @@ absl::StatusOr<CompressResult> GistClient::Compress(
 }
 
 absl::StatusOr<Comparison> GistClient::Compare(
-    const Question& question, const std::vector<Mode>& modes) const {
-  GIST_RETURN_IF_ERROR(CheckUtf8("question", question.text));
-  for (const std::string& id : question.context_ids) {
-    GIST_RETURN_IF_ERROR(CheckUtf8("context id", id));
-  }
+    const Question& question, const std::vector<Mode>& modes,
+    const CompareProgress& on_progress) const {
+  GIST_RETURN_IF_ERROR(CheckQuestion(question));
   Call call(impl_->options);
+  const auto stream =
+      impl_->stub->Compare(call.get(), ToCompareProto(question, modes));
+  Comparison comparison;
+  bool is_whole = false;
   v1::CompareResponse response;
-  GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->Compare(
-      call.get(), ToCompareProto(question, modes), &response)));
-  return FromProto(response);
+  while (stream->Read(&response)) {
+    if (response.has_answer()) {
+      comparison.answers.push_back(std::move(*response.mutable_answer()));
+    } else if (response.has_summary()) {
+      comparison.summary = std::move(*response.mutable_summary());
+      is_whole = true;
+    } else if (response.has_progress() && on_progress) {
+      const v1::CompareProgress& progress = response.progress();
+      on_progress(ModeOf(progress.mode()), progress.done_modes(),
+                  progress.total_modes());
+    }
+  }
+  GIST_RETURN_IF_ERROR(impl_->FromGrpc(stream->Finish()));
+  if (!is_whole) return MissingLast("compare");
+  return comparison;
 }
 
-absl::StatusOr<Accounting> GistClient::Ask(const Question& question,
-                                           const ByteSink& on_text) const {
-  GIST_RETURN_IF_ERROR(CheckUtf8("question", question.text));
-  for (const std::string& id : question.context_ids) {
-    GIST_RETURN_IF_ERROR(CheckUtf8("context id", id));
-  }
+absl::StatusOr<AskResult> GistClient::Ask(const Question& question,
+                                          const ByteSink& on_text) const {
+  GIST_RETURN_IF_ERROR(CheckQuestion(question));
   Call call(impl_->options);
   const auto stream = impl_->stub->Ask(call.get(), ToProto(question));
-  std::optional<Accounting> accounting;
+  std::optional<AskResult> result;
   absl::Status taken;
   v1::AskResponse response;
   while (stream->Read(&response)) {
-    if (response.has_accounting()) {
-      accounting = FromProto(response.accounting());
+    if (response.has_result()) {
+      result = std::move(*response.mutable_result());
     } else if (response.has_text() && taken.ok()) {
       taken = on_text(response.text());
       if (!taken.ok()) call.Cancel();
@@ -161,8 +174,8 @@ absl::StatusOr<Accounting> GistClient::Ask(const Question& question,
   const absl::Status finished = impl_->FromGrpc(stream->Finish());
   GIST_RETURN_IF_ERROR(taken);
   GIST_RETURN_IF_ERROR(finished);
-  if (!accounting.has_value()) return MissingLast("ask");
-  return *std::move(accounting);
+  if (!result.has_value()) return MissingLast("ask");
+  return *std::move(result);
 }
 
 absl::StatusOr<Context> GistClient::GetContext(
@@ -174,7 +187,7 @@ absl::StatusOr<Context> GistClient::GetContext(
   Call call(impl_->options);
   GIST_RETURN_IF_ERROR(
       impl_->FromGrpc(impl_->stub->GetContext(call.get(), request, &response)));
-  return FromProto(response);
+  return response;
 }
 
 absl::Status GistClient::ListContexts(
@@ -188,7 +201,7 @@ absl::Status GistClient::ListContexts(
     GIST_RETURN_IF_ERROR(impl_->FromGrpc(
         impl_->stub->ListContexts(call.get(), request, &response)));
     for (const v1::Context& context : response.contexts()) {
-      GIST_RETURN_IF_ERROR(visit(FromProto(context)));
+      GIST_RETURN_IF_ERROR(visit(context));
     }
     if (response.next_page_token().empty()) return absl::OkStatus();
     if (response.next_page_token() == request.page_token()) {
@@ -210,17 +223,17 @@ absl::Status GistClient::DeleteContext(std::string_view context_id) const {
       impl_->stub->DeleteContext(call.get(), request, &response));
 }
 
-absl::StatusOr<Context> GistClient::UpdateContext(std::string_view context_id,
-                                                  const Keep& keep) const {
+absl::StatusOr<Context> GistClient::UpdateContext(
+    std::string_view context_id, const RetentionPolicy& policy) const {
   GIST_RETURN_IF_ERROR(CheckUtf8("context id", context_id));
   v1::UpdateContextRequest request;
   request.set_context_id(std::string(context_id));
-  ToProto(keep, request.mutable_keep());
+  *request.mutable_retention() = ToProto(policy);
   v1::Context response;
   Call call(impl_->options);
   GIST_RETURN_IF_ERROR(impl_->FromGrpc(
       impl_->stub->UpdateContext(call.get(), request, &response)));
-  return FromProto(response);
+  return response;
 }
 
 absl::StatusOr<Backup> GistClient::CreateBackup() const {
@@ -228,7 +241,7 @@ absl::StatusOr<Backup> GistClient::CreateBackup() const {
   Call call(impl_->options);
   GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->CreateBackup(
       call.get(), v1::CreateBackupRequest(), &response)));
-  return FromProto(response);
+  return response;
 }
 
 absl::StatusOr<std::vector<Backup>> GistClient::ListBackups() const {
@@ -236,10 +249,8 @@ absl::StatusOr<std::vector<Backup>> GistClient::ListBackups() const {
   Call call(impl_->options);
   GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->ListBackups(
       call.get(), v1::ListBackupsRequest(), &response)));
-  std::vector<Backup> backups;
-  for (const v1::Backup& backup : response.backups())
-    backups.push_back(FromProto(backup));
-  return backups;
+  return std::vector<Backup>(response.backups().begin(),
+                             response.backups().end());
 }
 
 absl::Status GistClient::ExportContext(std::string_view context_id,
@@ -278,7 +289,7 @@ absl::StatusOr<Context> GistClient::ImportContext(
   const absl::Status finished = impl_->FromGrpc(stream->Finish());
   GIST_RETURN_IF_ERROR(sent);
   GIST_RETURN_IF_ERROR(finished);
-  return FromProto(response);
+  return response;
 }
 
 absl::StatusOr<ServerInfo> GistClient::GetServerInfo() const {
@@ -286,7 +297,7 @@ absl::StatusOr<ServerInfo> GistClient::GetServerInfo() const {
   Call call(impl_->options);
   GIST_RETURN_IF_ERROR(impl_->FromGrpc(impl_->stub->GetServerInfo(
       call.get(), v1::GetServerInfoRequest(), &response)));
-  return FromProto(response);
+  return response;
 }
 
 }  // namespace gist::client

@@ -1,11 +1,49 @@
 #include "client/training_client.h"
 
 #include "client/rpc.h"
-#include "client/training_convert.h"
 #include "core/base/status.h"
-#include "gist/v1/gist.grpc.pb.h"
+#include "gist/v1/training.grpc.pb.h"
 
 namespace gist::client {
+namespace {
+
+v1::TrainRequest ToProto(const TrainingRequest& request) {
+  v1::TrainRequest proto;
+  proto.set_request_id(request.request_id);
+  proto.set_preset(request.preset);
+  proto.set_name(request.name);
+  for (const auto& id : request.dataset_ids) proto.add_dataset_ids(id);
+  for (const auto& id : request.dev_dataset_ids) proto.add_dev_dataset_ids(id);
+  if (request.generator) {
+    v1::Generator& generator = *proto.mutable_generator();
+    generator.set_name(request.generator->name);
+    for (const auto& language : request.generator->languages) {
+      generator.add_languages(language);
+    }
+    for (const auto& family : request.generator->families) {
+      generator.add_families(family);
+    }
+    generator.set_samples(request.generator->samples);
+  }
+  proto.set_start_adapter(request.start_adapter);
+  proto.set_promote_if_better(request.promote_if_better);
+  proto.set_steps(request.steps);
+  proto.set_documents_per_step(request.documents_per_step);
+  proto.set_learning_rate(request.learning_rate);
+  proto.set_seed(request.seed);
+  proto.set_gist_tokens(request.gist_tokens);
+  proto.set_max_tokens(request.max_tokens);
+  proto.set_epochs(request.epochs);
+  return proto;
+}
+
+}  // namespace
+
+bool IsOver(const Training& training) {
+  return training.state() == v1::TRAINING_STATE_SUCCEEDED ||
+         training.state() == v1::TRAINING_STATE_FAILED ||
+         training.state() == v1::TRAINING_STATE_CANCELLED;
+}
 
 struct TrainingClient::Impl {
   explicit Impl(const ClientOptions& client_options)
@@ -33,7 +71,7 @@ struct TrainingClient::Impl {
     v1::TrainEvent event;
     while (reader.Read(&event)) {
       if (!taken.ok()) continue;
-      taken = sink(FromProto(event));
+      taken = sink(event);
       if (!taken.ok()) call.Cancel();
     }
     const absl::Status finished = FromGrpc(reader.Finish(), options);
@@ -76,29 +114,22 @@ absl::StatusOr<Training> TrainingClient::Get(std::string_view job_id) const {
   GIST_RETURN_IF_ERROR(CheckUtf8("job id", job_id));
   v1::GetTrainingRequest request;
   request.set_job_id(std::string(job_id));
-  GIST_ASSIGN_OR_RETURN(const v1::Training response,
-                        impl_->Unary(&Stub::GetTraining, request));
-  return FromProto(response);
+  return impl_->Unary(&Stub::GetTraining, request);
 }
 
 absl::StatusOr<std::vector<Training>> TrainingClient::List() const {
   GIST_ASSIGN_OR_RETURN(
       const auto response,
       impl_->Unary(&Stub::ListTrainings, v1::ListTrainingsRequest()));
-  std::vector<Training> trainings;
-  for (const auto& each : response.trainings()) {
-    trainings.push_back(FromProto(each));
-  }
-  return trainings;
+  return std::vector<Training>(response.trainings().begin(),
+                               response.trainings().end());
 }
 
 absl::StatusOr<Training> TrainingClient::Cancel(std::string_view job_id) const {
   GIST_RETURN_IF_ERROR(CheckUtf8("job id", job_id));
   v1::CancelTrainingRequest request;
   request.set_job_id(std::string(job_id));
-  GIST_ASSIGN_OR_RETURN(const v1::Training response,
-                        impl_->Unary(&Stub::CancelTraining, request));
-  return FromProto(response);
+  return impl_->Unary(&Stub::CancelTraining, request);
 }
 
 absl::StatusOr<Dataset> TrainingClient::UploadDataset(
@@ -117,18 +148,15 @@ absl::StatusOr<Dataset> TrainingClient::UploadDataset(
   const absl::Status finished = FromGrpc(stream->Finish(), impl_->options);
   GIST_RETURN_IF_ERROR(sent);
   GIST_RETURN_IF_ERROR(finished);
-  return FromProto(response);
+  return response;
 }
 
 absl::StatusOr<std::vector<Dataset>> TrainingClient::ListDatasets() const {
   GIST_ASSIGN_OR_RETURN(
       const auto response,
       impl_->Unary(&Stub::ListDatasets, v1::ListDatasetsRequest()));
-  std::vector<Dataset> datasets;
-  for (const auto& each : response.datasets()) {
-    datasets.push_back(FromProto(each));
-  }
-  return datasets;
+  return std::vector<Dataset>(response.datasets().begin(),
+                              response.datasets().end());
 }
 
 absl::Status TrainingClient::DeleteDataset(std::string_view dataset_id) const {
@@ -142,11 +170,8 @@ absl::StatusOr<std::vector<Adapter>> TrainingClient::ListAdapters() const {
   GIST_ASSIGN_OR_RETURN(
       const auto response,
       impl_->Unary(&Stub::ListAdapters, v1::ListAdaptersRequest()));
-  std::vector<Adapter> adapters;
-  for (const auto& each : response.adapters()) {
-    adapters.push_back(FromProto(each));
-  }
-  return adapters;
+  return std::vector<Adapter>(response.adapters().begin(),
+                              response.adapters().end());
 }
 
 absl::StatusOr<Adapter> TrainingClient::PromoteAdapter(
@@ -154,9 +179,7 @@ absl::StatusOr<Adapter> TrainingClient::PromoteAdapter(
   GIST_RETURN_IF_ERROR(CheckUtf8("adapter", adapter));
   v1::PromoteAdapterRequest request;
   request.set_adapter(std::string(adapter));
-  GIST_ASSIGN_OR_RETURN(const v1::Adapter response,
-                        impl_->Unary(&Stub::PromoteAdapter, request));
-  return FromProto(response);
+  return impl_->Unary(&Stub::PromoteAdapter, request);
 }
 
 absl::StatusOr<std::string> TrainingClient::RollbackAdapter() const {

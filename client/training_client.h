@@ -1,5 +1,5 @@
 // Trains adapters on a gistd server, and manages what training needs and makes.
-// Meaning, units and ranges of fields are gist.proto's.
+// Meaning, units and ranges of fields are training.proto's.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/gist_client.h"
+#include "gist/v1/training.pb.h"
 
 namespace gist::client {
 
@@ -43,69 +43,13 @@ struct TrainingRequest {
   int epochs = 0;
 };
 
-struct Training {
-  std::string job_id;
-  std::string state;  // "QUEUED", "RUNNING", "INTERRUPTED", "SUCCEEDED",
-                      // "FAILED", "CANCELLED"
-  std::string name;
-  std::string preset;
-  std::string recipe;
-  std::string stage;
-  int step = 0;
-  int steps = 0;
-  double loss = 0;
-  double learning_rate = 0;
-  double tokens_per_second = 0;
-  double seconds_left = 0;
-  std::optional<double> dev_accuracy;
-  std::optional<double> baseline_accuracy;
-  std::string adapter;
-  bool promoted = false;
-  std::string message;
-  int64_t created_unix_ms = 0;
-  int64_t started_unix_ms = 0;
-  int64_t ended_unix_ms = 0;
-  bool promote_if_better = false;
+// Replies are the messages of gist.v1, see training.proto.
+using v1::Adapter;
+using v1::Dataset;
+using v1::Training;
+using TrainingEvent = v1::TrainEvent;
 
-  bool is_over() const {
-    return state == "SUCCEEDED" || state == "FAILED" || state == "CANCELLED";
-  }
-};
-
-struct TrainingEvent {
-  std::string kind;  // "SNAPSHOT", "STEP" and so on, as in gist.proto
-  int64_t sequence = 0;
-  std::string stage;
-  int step = 0;
-  int steps = 0;
-  double loss = 0;
-  double gradient_norm = 0;
-  double learning_rate = 0;
-  double tokens_per_second = 0;
-  double seconds_left = 0;
-  std::optional<double> dev_accuracy;
-  std::string message;
-  std::optional<Training> training;            // SNAPSHOT, STATE
-  std::vector<std::pair<int, double>> losses;  // SNAPSHOT: step and loss
-};
-
-struct Dataset {
-  std::string dataset_id;
-  int64_t dataset_bytes = 0;
-  int64_t records = 0;
-  int64_t created_unix_ms = 0;
-};
-
-struct Adapter {
-  std::string adapter;  // "NAME@VERSION"
-  std::string name;
-  int version = 0;
-  std::string job_id;
-  std::string recipe;
-  std::optional<double> dev_accuracy;
-  int64_t created_unix_ms = 0;
-  bool in_use = false;
-};
+bool IsOver(const Training& training);
 
 // As GistClient: thread-safe, calls block, errors are the server's.
 class TrainingClient {

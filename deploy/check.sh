@@ -50,6 +50,8 @@ chmod +x "$hadolint"
 check "Dockerfile (hadolint)" "$hadolint" --config deploy/hadolint.yaml Dockerfile
 check "YAML, Kubernetes' schemas, compose, dashboards" "$python" deploy/check.py
 check "the checks find what is planted" "$python" deploy/check.py --self-check
+check "gist.v1: style, and what breaks clients" "$python" proto/check.py
+check "its checks find what is planted" "$python" proto/check.py --self-check
 check "Prometheus' configuration" "$promtool" check config deploy/prometheus/prometheus.yml
 check "alert rules" "$promtool" test rules deploy/prometheus/alerts_test.yml
 check "healthcheck.sh: 200" healthcheck_is 0 200

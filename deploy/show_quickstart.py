@@ -13,10 +13,11 @@ HEADER = ("mode", "tokens that stand for it", "KV bytes", "first token",
 
 
 def row(name, reply):
-    tokens = reply["gist_tokens"] or reply["context_tokens"]
-    seconds = reply["seconds"]
-    return (name, f"{tokens:,}", f"{reply['kv_bytes']:,}",
-            f"{seconds['first_token']:.2f} s", f"{seconds['total']:.2f} s",
+    usage, timings = reply["usage"], reply["timings"]
+    tokens = usage["loaded_slots"] + usage["prefilled_tokens"]
+    return (name, f"{tokens:,}", f"{usage['kv_bytes']:,}",
+            f"{timings['first_token_seconds']:.2f} s",
+            f"{timings['total_seconds']:.2f} s",
             " ".join(reply["answer"].split()))
 
 
@@ -31,10 +32,12 @@ def print_table(rows):
 
 def print_compression(reply):
     took = ("it was there already" if reply["cached"]
-            else f"{reply['seconds']['total']:.2f} s")
-    print(f"\n{reply['context_tokens']:,} tokens became "
-          f"{reply['gist_tokens']} gist tokens "
-          f"({reply['compression_ratio']:.0f}x); {took}")
+            else f"{reply['timings']['total_seconds']:.2f} s")
+    context = reply["context"]
+    gists = reply["representation"]
+    print(f"\n{context['document_tokens']:,} tokens became "
+          f"{gists['kv_slots']} gist tokens "
+          f"({gists['ratio']:.0f}x); {took}")
 
 
 def print_accuracy():

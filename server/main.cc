@@ -59,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   options.model_path = config.model;
   options.adapter_path = config.adapter;
   if (config.answer_adapter != "off") {
-    options.reader_path = config.answer_adapter;
+    options.answer_adapter_path = config.answer_adapter;
   }
   options.device = config.device;
   const ThreadCount threads = ChooseThreads(config.threads);

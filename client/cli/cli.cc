@@ -57,7 +57,7 @@ void AddCompress(CLI::App& app, Command* command) {
   sub->add_option("--request-id", arguments->request_id,
                   "Sent again, it is the same context, whatever the adapter")
       ->type_name("ID");
-  AddKeepOptions(sub, &arguments->keep);
+  AddKeepOptions(sub, &arguments->retention);
   sub->add_option("FILE", arguments->file, "UTF-8 text; - is standard input")
       ->required()
       ->type_name("");
@@ -123,11 +123,21 @@ void AddTruncate(CLI::App* sub, Question* question) {
                 "its beginning and its end");
 }
 
-void AddReader(CLI::App* sub, Question* question) {
-  AddChoice(sub, "--reader", &question->reader, kReaders, ReaderName,
-            "Who reads question and answer: frozen, the model as it is "
-            "(default), or trained, with LoRA that knows all modes")
-      ->type_name("READER");
+// The name and values of --reader stay until 0.1.0.
+void AddAnswerAdapter(CLI::App* sub, Question* question) {
+  AddChoice(sub, "--answer-adapter", &question->answer_adapter, kAnswerAdapters,
+            AnswerAdapterName,
+            "LoRA on question and answer, trained on all modes: on, or off "
+            "(default)")
+      ->type_name("on|off");
+  sub->add_option_function<std::string>(
+         "--reader",
+         [question](const std::string& name) {
+           question->answer_adapter =
+               name == "trained" ? AnswerAdapter::kOn : AnswerAdapter::kOff;
+         })
+      ->check(CLI::IsMember({"frozen", "trained"}))
+      ->group("");
 }
 
 void AddAsk(CLI::App& app, Command* command) {
@@ -148,7 +158,7 @@ void AddAsk(CLI::App& app, Command* command) {
                 "no id");
   AddRetrieval(sub, &question->retrieval);
   AddTruncate(sub, question.get());
-  AddReader(sub, question.get());
+  AddAnswerAdapter(sub, question.get());
   AddSampling(sub, question.get());
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")
@@ -179,7 +189,7 @@ void AddCompare(CLI::App& app, Command* command) {
       ->type_name("N");
   AddRetrieval(sub, &arguments->question.retrieval);
   AddTruncate(sub, &arguments->question);
-  AddReader(sub, &arguments->question);
+  AddAnswerAdapter(sub, &arguments->question);
   sub->add_option("ID... QUESTION", *words,
                   "One or more context ids, then the question in quotes")
       ->required()

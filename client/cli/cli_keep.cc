@@ -48,9 +48,9 @@ void AddTtl(CLI::App& contexts, Command* command) {
       ->type_name("");
   const auto set = [arguments](const std::string& text) {
     if (text == "never") {
-      arguments->keep.expire_unix_ms = 0;
+      arguments->retention.expire_unix_ms = 0;
     } else {
-      arguments->keep.ttl_seconds = DurationOrThrow("TIME", text);
+      arguments->retention.ttl_seconds = DurationOrThrow("TIME", text);
     }
   };
   sub->add_option_function<std::string>("TIME", set,
@@ -65,7 +65,7 @@ void AddPin(CLI::App& contexts, Command* command, const char* name,
   CLI::App* sub = AddSubcommand(contexts, name, about,
                                 fmt::format("gist contexts {} {}", name, kId));
   auto arguments = std::make_shared<UpdateArguments>();
-  arguments->keep.pinned = pinned;
+  arguments->retention.pinned = pinned;
   sub->add_option("ID", arguments->context_id, "The context")
       ->required()
       ->type_name("");
@@ -74,16 +74,16 @@ void AddPin(CLI::App& contexts, Command* command, const char* name,
 
 }  // namespace
 
-void AddKeepOptions(CLI::App* sub, Keep* keep) {
+void AddKeepOptions(CLI::App* sub, RetentionPolicy* policy) {
   sub->add_option_function<std::string>(
          "--ttl",
-         [keep](const std::string& text) {
-           keep->ttl_seconds = DurationOrThrow("--ttl", text);
+         [policy](const std::string& text) {
+           policy->ttl_seconds = DurationOrThrow("--ttl", text);
          },
          "Let it go after this time: 90s, 30m, 12h, 7d (default: never)")
       ->type_name("TIME");
   sub->add_flag_callback(
-      "--pin", [keep] { keep->pinned = true; },
+      "--pin", [policy] { policy->pinned = true; },
       "Never let it give way to others when the store is full");
 }
 

@@ -103,7 +103,7 @@ void SetWait(double seconds, ClientOptions& options);
 void AddTokens(CLI::App& app, Command* command);
 
 // --ttl and --pin of a document that is compressed.
-void AddKeepOptions(CLI::App* sub, Keep* keep);
+void AddKeepOptions(CLI::App* sub, RetentionPolicy* policy);
 // `gist contexts ttl`, `pin` and `unpin`.
 void AddKeeping(CLI::App& contexts, Command* command);
 void AddBackup(CLI::App& app, Command* command);

@@ -24,8 +24,8 @@ absl::StatusOr<int64_t> ExpectedBytes(const ExportArguments& arguments,
                                       const Session& session) {
   GIST_ASSIGN_OR_RETURN(const Context context,
                         session.client.GetContext(arguments.context_id));
-  const bool text = context.has_text && !arguments.without_text;
-  return context.kv_bytes + (text ? context.document_bytes : 0);
+  const bool text = context.has_text() && !arguments.without_text;
+  return GistsOf(context).kv_bytes() + (text ? context.document_bytes() : 0);
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ absl::Status RunCompress(const CompressArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file,
                         InputFile::Open(arguments.file, session.stop));
   CompressOptions options = {.gist_tokens = arguments.gist_tokens,
-                             .keep = arguments.keep,
+                             .retention = arguments.retention,
                              .request_id = arguments.request_id};
   ProgressBar bar("reading", Unit::kTokens, 0);
   if (CanShowProgress()) {
@@ -46,9 +46,10 @@ absl::Status RunCompress(const CompressArguments& arguments, Session& session) {
       const CompressResult result,
       session.client.Compress([&file] { return file.Read(); }, options));
   bar.Clear();
-  session.reply = ToJson(result);
+  session.reply = {{"context_id", result.context().context_id()}};
+  session.reply.update(ToJson(result));
   if (session.json) return absl::OkStatus();
-  return Report(result.context.context_id, Summary(result));
+  return Report(result.context().context_id(), Summary(result));
 }
 
 absl::Status RunAsk(const Question& question, Session& session) {
@@ -59,24 +60,28 @@ absl::Status RunAsk(const Question& question, Session& session) {
     if (session.json) return absl::OkStatus();
     return WriteStdout(to_terminal ? WithoutControls(text) : std::string(text));
   };
-  const absl::StatusOr<Accounting> accounting =
-      session.client.Ask(question, take);
+  const absl::StatusOr<AskResult> result = session.client.Ask(question, take);
   // Also after an error: its message starts on a line of its own.
   if (!session.json && !answer.empty() && !answer.ends_with('\n')) {
     GIST_RETURN_IF_ERROR(WriteStdout("\n"));
   }
-  GIST_RETURN_IF_ERROR(accounting.status());
-  if (!session.json) PrintNote(Summary(*accounting));
-  session.reply = {{"answer", answer}, {"context_ids", question.context_ids}};
-  session.reply.update(ToJson(*accounting));
+  GIST_RETURN_IF_ERROR(result.status());
+  if (!session.json) PrintNote(Summary(*result));
+  session.reply = AnswerJson(answer, question.context_ids, *result);
   return absl::OkStatus();
 }
 
 absl::Status RunCompare(const CompareArguments& arguments, Session& session) {
-  if (CanShowProgress()) PrintNote("asking in one mode after the other ...");
+  StepLine line;
   GIST_ASSIGN_OR_RETURN(
       const Comparison comparison,
-      session.client.Compare(arguments.question, arguments.modes));
+      session.client.Compare(arguments.question, arguments.modes,
+                             [&line](Mode mode, int done, int total) {
+                               line.Begin(fmt::format(
+                                   "asking in mode {}, {} of {}",
+                                   ModeName(mode), done + 1, total));
+                             }));
+  line.Clear();
   session.reply = ToJson(comparison);
   return session.json ? absl::OkStatus() : WriteStdout(Details(comparison));
 }
@@ -118,7 +123,7 @@ absl::Status RunDelete(const std::vector<std::string>& context_ids,
 absl::Status RunUpdate(const UpdateArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(
       const Context context,
-      session.client.UpdateContext(arguments.context_id, arguments.keep));
+      session.client.UpdateContext(arguments.context_id, arguments.retention));
   session.reply = ToJson(context);
   if (session.json) return absl::OkStatus();
   return WriteStdout(KeptUntil(context) + "\n");
@@ -128,9 +133,9 @@ absl::Status RunBackup(Session& session) {
   GIST_ASSIGN_OR_RETURN(const Backup backup, session.client.CreateBackup());
   session.reply = ToJson(backup);
   if (session.json) return absl::OkStatus();
-  return Report(backup.name,
-                fmt::format("{} files, {}", FormatCount(backup.files),
-                            FormatBytes(backup.backup_bytes)));
+  return Report(backup.name(),
+                fmt::format("{} files, {}", FormatCount(backup.files()),
+                            FormatBytes(backup.backup_bytes())));
 }
 
 absl::Status RunListBackups(Session& session) {
@@ -139,9 +144,9 @@ absl::Status RunListBackups(Session& session) {
   std::string lines;
   for (const Backup& backup : backups) {
     session.reply["backups"].push_back(ToJson(backup));
-    lines += fmt::format("{:16}  {}  {:>8}\n", backup.name,
-                         FormatTime(backup.created_unix_ms),
-                         FormatBytes(backup.backup_bytes));
+    lines += fmt::format("{:16}  {}  {:>8}\n", backup.name(),
+                         FormatTime(backup.created_unix_ms()),
+                         FormatBytes(backup.backup_bytes()));
   }
   if (session.json) return absl::OkStatus();
   if (backups.empty()) PrintNote("no backups");
@@ -188,7 +193,7 @@ absl::Status RunImport(const std::string& path, Session& session) {
   bar.Clear();
   session.reply = ToJson(context);
   if (session.json) return absl::OkStatus();
-  return Report(context.context_id, Summary(context));
+  return Report(context.context_id(), Summary(context));
 }
 
 absl::Status RunInfo(Session& session) {

@@ -37,7 +37,7 @@ struct CompressArguments {
   std::string file;  // "-": standard input
   int gist_tokens = 0;
   std::string request_id = {};
-  Keep keep = {};
+  RetentionPolicy retention = {};
 };
 // Prints the context's id; what it took goes to standard error.
 absl::Status RunCompress(const CompressArguments& arguments, Session& session);
@@ -60,7 +60,7 @@ absl::Status RunDelete(const std::vector<std::string>& context_ids,
 
 struct UpdateArguments {
   std::string context_id;
-  Keep keep;
+  RetentionPolicy retention;
 };
 // Prints how long it is kept now.
 absl::Status RunUpdate(const UpdateArguments& arguments, Session& session);

@@ -6,23 +6,20 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/cli/json_printer.h"
 #include "client/gist_client.h"
-#include "nlohmann/json.hpp"
 
 namespace gist::client {
 
-using Json = nlohmann::ordered_json;
-
-Json ToJson(const Context& context);
-Json ToJson(
-    const CompressResult& result);  // the context's fields among its own
-Json ToJson(const Accounting& accounting);
+// {"code": "NOT_FOUND", "message": ...}; from a gistd also "reason",
+// "retry_seconds", "fields" and "metadata".
+Json ToJson(const absl::Status& error);
+// The answer, its verdict at the top level, the contexts asked, and all other
+// fields of `result`.
+Json AnswerJson(const std::string& answer,
+                const std::vector<std::string>& context_ids,
+                const AskResult& result);
 Json ToJson(const Comparison& comparison);
-Json ToJson(const Backup& backup);
-Json ToJson(const ServerInfo& info);
-Json ToJson(
-    const absl::Status& error);  // {"code": "NOT_FOUND", "message": ...} and,
-                                 // from a gistd, "reason" and what else it said
 // Lines: what went wrong, and what to do.
 std::string ErrorText(const absl::Status& error);
 // Pretty-printed, ends with a newline. Bytes that are not UTF-8 are replaced.
@@ -30,9 +27,10 @@ std::string Print(const Json& json);
 
 // One line each, without a newline.
 std::string Summary(const CompressResult& result);
-std::string Summary(const Accounting& accounting);
+std::string Summary(const AskResult& result);
 std::string Summary(const Context& imported);
 
+// "ctx_... is kept until ..., pinned".
 std::string KeptUntil(const Context& context);
 
 // Lines, each with a newline.

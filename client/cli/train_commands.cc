@@ -41,7 +41,7 @@ absl::Status UploadAll(const std::vector<std::string>& files,
                        std::vector<std::string>& ids, Session& session) {
   for (const std::string& file : files) {
     GIST_ASSIGN_OR_RETURN(const Dataset dataset, Upload(file, session));
-    ids.push_back(dataset.dataset_id);
+    ids.push_back(dataset.dataset_id());
   }
   return absl::OkStatus();
 }
@@ -53,16 +53,16 @@ struct Watched {
 };
 
 absl::Status Report(const Training& training, const Session& session) {
-  if (training.state == "FAILED") {
+  if (training.state() == v1::TRAINING_STATE_FAILED) {
     return absl::FailedPreconditionError(
-        fmt::format("{} failed: {}", training.job_id, training.message));
+        fmt::format("{} failed: {}", training.job_id(), training.message()));
   }
-  if (training.state == "CANCELLED") {
+  if (training.state() == v1::TRAINING_STATE_CANCELLED) {
     return absl::FailedPreconditionError(
-        fmt::format("{} was cancelled", training.job_id));
+        fmt::format("{} was cancelled", training.job_id()));
   }
   if (session.json) return absl::OkStatus();
-  GIST_RETURN_IF_ERROR(WriteStdout(training.adapter + "\n"));
+  GIST_RETURN_IF_ERROR(WriteStdout(training.adapter() + "\n"));
   PrintNote(Summary(training));
   return absl::OkStatus();
 }
@@ -92,9 +92,9 @@ absl::Status Follow(
   session.json_lines = session.json;
   TrainView view;
   const absl::Status status = watch([&](const TrainingEvent& event) {
-    if (event.training) {
-      watched.job_id = event.training->job_id;
-      watched.last = event.training;
+    if (event.has_training()) {
+      watched.job_id = event.training().job_id();
+      watched.last = event.training();
     }
     if (session.json) return WriteStdout(PrintLine(ToJson(event)));
     view.Show(event);
@@ -107,7 +107,7 @@ absl::Status Follow(
     return Detach(watched.job_id, session);
   }
   GIST_RETURN_IF_ERROR(status);
-  if (!watched.last || !watched.last->is_over()) {
+  if (!watched.last || !IsOver(*watched.last)) {
     return absl::InternalError(
         "the server ended the stream before the training was over; client and "
         "server may be of different versions");
@@ -120,14 +120,14 @@ absl::Status StartDetached(const TrainingRequest& request, Session& session) {
   std::optional<Training> started;
   const absl::Status status =
       session.trainings.Train(request, [&](const TrainingEvent& event) {
-        started = event.training;
+        if (event.has_training()) started = event.training();
         return absl::AbortedError("detached");
       });
   if (!started) return status;
   session.reply = ToJson(*started);
   if (session.json) return absl::OkStatus();
-  GIST_RETURN_IF_ERROR(WriteStdout(started->job_id + "\n"));
-  PrintNote("watch it with: gist trainings watch " + started->job_id);
+  GIST_RETURN_IF_ERROR(WriteStdout(started->job_id() + "\n"));
+  PrintNote("watch it with: gist trainings watch " + started->job_id());
   return absl::OkStatus();
 }
 
@@ -167,9 +167,10 @@ absl::Status RunTrainingCancel(const std::string& job_id, Session& session) {
                         session.trainings.Cancel(job_id));
   session.reply = ToJson(training);
   if (session.json) return absl::OkStatus();
-  const bool runs = training.state == "RUNNING";
-  return WriteStdout(runs ? job_id + " ends after its step\n"
-                          : fmt::format("{} is {}\n", job_id, training.state));
+  const bool runs = training.state() == v1::TRAINING_STATE_RUNNING;
+  return WriteStdout(
+      runs ? job_id + " ends after its step\n"
+           : fmt::format("{} is {}\n", job_id, StateName(training.state())));
 }
 
 absl::Status RunDatasetUpload(const std::vector<std::string>& files,
@@ -179,9 +180,9 @@ absl::Status RunDatasetUpload(const std::vector<std::string>& files,
     GIST_ASSIGN_OR_RETURN(const Dataset dataset, Upload(file, session));
     uploaded.push_back(ToJson(dataset));
     if (session.json) continue;
-    GIST_RETURN_IF_ERROR(WriteStdout(dataset.dataset_id + "\n"));
-    PrintNote(fmt::format("{} samples, {}", FormatCount(dataset.records),
-                          FormatBytes(dataset.dataset_bytes)));
+    GIST_RETURN_IF_ERROR(WriteStdout(dataset.dataset_id() + "\n"));
+    PrintNote(fmt::format("{} samples, {}", FormatCount(dataset.records()),
+                          FormatBytes(dataset.dataset_bytes())));
   }
   return absl::OkStatus();
 }
@@ -213,7 +214,7 @@ absl::Status RunAdapterPromote(const std::string& name, Session& session) {
                         session.trainings.PromoteAdapter(name));
   session.reply = ToJson(adapter);
   if (session.json) return absl::OkStatus();
-  return WriteStdout(adapter.adapter + " is in use\n");
+  return WriteStdout(adapter.adapter() + " is in use\n");
 }
 
 absl::Status RunAdapterRollback(Session& session) {

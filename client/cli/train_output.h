@@ -16,10 +16,8 @@
 
 namespace gist::client {
 
-Json ToJson(const Training& training);
-Json ToJson(const TrainingEvent& event);
-Json ToJson(const Dataset& dataset);
-Json ToJson(const Adapter& adapter);
+// "SUCCEEDED".
+std::string StateName(v1::TrainingState state);
 // On one line, with its newline.
 std::string PrintLine(const Json& json);
 

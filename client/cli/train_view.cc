@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 
+#include "client/cli/json_printer.h"
 #include "client/terminal/terminal.h"
 #include "client/terminal/units.h"
 #include "fmt/format.h"
@@ -29,13 +30,13 @@ std::string Bar(int done, int total) {
 
 std::string Pace(const TrainingEvent& step) {
   std::string text;
-  if (step.tokens_per_second > 0) {
+  if (step.tokens_per_second() > 0) {
     text = fmt::format("{} tokens/s",
-                       FormatCount(int64_t(step.tokens_per_second)));
+                       FormatCount(int64_t(step.tokens_per_second())));
   }
-  if (step.seconds_left > 0) {
+  if (step.seconds_left() > 0) {
     text += fmt::format("{}{} left", text.empty() ? "" : ", ",
-                        FormatSeconds(step.seconds_left));
+                        FormatSeconds(step.seconds_left()));
   }
   return text;
 }
@@ -69,9 +70,9 @@ std::string Sparkline(std::span<const double> values, int columns) {
 
 std::string TrainLine(const TrainingEvent& step, std::optional<double> accuracy,
                       std::span<const double> losses, int columns) {
-  std::string line =
-      WithoutControls(step.stage).substr(0, 32) +
-      fmt::format(" {}/{}", FormatCount(step.step), FormatCount(step.steps));
+  std::string line = WithoutControls(step.stage()).substr(0, 32) +
+                     fmt::format(" {}/{}", FormatCount(step.step()),
+                                 FormatCount(step.steps()));
   line = line.substr(0, size_t(std::max(columns, 0)));
   int left = columns - int(line.size());
   // `width`: in columns, which are fewer than bytes for a sparkline.
@@ -83,12 +84,12 @@ std::string TrainLine(const TrainingEvent& step, std::optional<double> accuracy,
   const auto add_text = [&](const std::string& text) {
     add(text, int(text.size()));
   };
-  const std::string loss = fmt::format("loss {:.3f}", step.loss);
+  const std::string loss = fmt::format("loss {:.3f}", step.loss());
   const std::string dev = accuracy ? "dev " + Percent(*accuracy) : "";
   const std::string pace = Pace(step);
   // The bar comes first on the line and last in importance.
   const int rest = int(loss.size() + dev.size() + pace.size()) + 3;
-  if (left - rest > kBarColumns + 3) add_text(Bar(step.step, step.steps));
+  if (left - rest > kBarColumns + 3) add_text(Bar(step.step(), step.steps()));
   add_text(loss);
   add_text(dev);
   const int spark = std::min(kSparkColumns, left - int(pace.size()) - 2);
@@ -114,19 +115,19 @@ void TrainView::Say(const std::string& line) {
 }
 
 void TrainView::ShowSnapshot(const TrainingEvent& event) {
-  const Training& training = *event.training;
+  const Training& training = event.training();
   losses_.clear();
-  for (const auto& [step, loss] : event.losses) losses_.push_back(loss);
-  accuracy_ = training.dev_accuracy;
-  std::string state = training.state;
-  std::ranges::transform(state, state.begin(),
-                         [](char c) { return char(std::tolower(c)); });
-  Say(fmt::format("{} is {}{}{}", training.job_id, state,
-                  training.message.empty() ? "" : ": ", training.message));
+  for (const auto& point : event.losses()) losses_.push_back(point.loss());
+  accuracy_.reset();
+  if (training.has_dev_accuracy()) accuracy_ = training.dev_accuracy();
+  const std::string state = ShortName(
+      *v1::TrainingState_descriptor()->FindValueByNumber(training.state()));
+  Say(fmt::format("{} is {}{}{}", training.job_id(), state,
+                  training.message().empty() ? "" : ": ", training.message()));
 }
 
 void TrainView::ShowStep(const TrainingEvent& event) {
-  losses_.push_back(event.loss);
+  losses_.push_back(event.loss());
   if (losses_.size() > kMaxLosses) losses_.erase(losses_.begin());
   const auto now = Clock::now();
   const Clock::duration pause =
@@ -145,25 +146,40 @@ void TrainView::ShowStep(const TrainingEvent& event) {
 
 // Between two steps: what takes the time.
 void TrainView::ShowWork(const TrainingEvent& event) {
-  if (!redraws_ || event.message.empty()) return;
-  const std::string line = WithoutControls(event.message);
+  if (!redraws_ || event.message().empty()) return;
+  const std::string line = WithoutControls(event.message());
   fmt::print(stderr, "{}{}", kEraseLine,
              line.substr(0, size_t(std::max(0, Columns() - 1))));
   drawn_ = true;
 }
 
 void TrainView::Show(const TrainingEvent& event) {
-  if (event.dev_accuracy) accuracy_ = event.dev_accuracy;
-  if (event.kind == "SNAPSHOT" && event.training) return ShowSnapshot(event);
-  if (event.kind == "STEP") return ShowStep(event);
-  if (event.kind == "PREPARING") return ShowWork(event);
-  if (event.kind == "EVALUATED" && event.dev_accuracy) {
-    Say(fmt::format("step {}: dev accuracy {}{}{}", FormatCount(event.step),
-                    Percent(*event.dev_accuracy),
-                    event.message.empty() ? "" : "; ", event.message));
-  } else if (event.kind == "RECIPE_CHANGED" || event.kind == "STAGE_ENDED") {
-    if (event.kind == "RECIPE_CHANGED") losses_.clear();
-    Say(event.message);
+  if (event.has_dev_accuracy()) accuracy_ = event.dev_accuracy();
+  switch (event.kind()) {
+    case TrainingEvent::KIND_SNAPSHOT:
+      if (event.has_training()) ShowSnapshot(event);
+      break;
+    case TrainingEvent::KIND_STEP:
+      ShowStep(event);
+      break;
+    case TrainingEvent::KIND_PREPARING:
+      ShowWork(event);
+      break;
+    case TrainingEvent::KIND_EVALUATED:
+      if (!event.has_dev_accuracy()) break;
+      Say(fmt::format("step {}: dev accuracy {}{}{}", FormatCount(event.step()),
+                      Percent(event.dev_accuracy()),
+                      event.message().empty() ? "" : "; ", event.message()));
+      break;
+    case TrainingEvent::KIND_RECIPE_CHANGED:
+      losses_.clear();
+      Say(event.message());
+      break;
+    case TrainingEvent::KIND_STAGE_ENDED:
+      Say(event.message());
+      break;
+    default:
+      break;
   }
 }
 

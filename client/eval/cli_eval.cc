@@ -30,8 +30,13 @@ void AddWhat(CLI::App* sub, Arguments* arguments) {
       ->allow_extra_args(false)
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("LIST");
-  AddChoices(sub, "--readers", &eval.run.readers, kReaders, ReaderName,
-             "Who reads: frozen (default), trained, or both");
+  AddChoices(sub, "--answer-adapters", &eval.run.answer_adapters,
+             kAnswerAdapters, AnswerAdapterName,
+             "LoRA on question and answer: off (default), on, or both");
+  // The old name and values stay until 0.1.0.
+  AddChoices(sub, "--readers", &eval.run.answer_adapters, kReaders, ReaderName,
+             "")
+      ->group("");
   sub->add_option("--limit", eval.limit,
                   "Of each dataset only the first N samples")
       ->check(CLI::Range(1, kMostSamples))
@@ -115,7 +120,7 @@ void AddEval(CLI::App& app, Command* command,
   AddOutputs(sub, arguments.get());
   sub->final_callback([command, arguments, words] {
     Check(*arguments);
-    std::ranges::sort(arguments->eval.run.readers);
+    std::ranges::sort(arguments->eval.run.answer_adapters);
     auto& gists = arguments->eval.run.gists;
     std::sort(gists.begin(), gists.end());
     gists.erase(std::unique(gists.begin(), gists.end()), gists.end());

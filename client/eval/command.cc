@@ -51,7 +51,9 @@ Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
   }
   Json readers = Json::array();
   for (const Mode mode : run.modes) modes.push_back(ModeName(mode));
-  for (const Reader reader : run.readers) readers.push_back(ReaderName(reader));
+  for (const AnswerAdapter adapter : run.answer_adapters) {
+    readers.push_back(ReaderName(adapter));
+  }
   return {{"datasets", datasets},
           {"limit", arguments.limit},
           {"modes", modes},
@@ -66,25 +68,25 @@ Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
                : Json(fmt::format("LongBench's own, else {}", kAnswerTokens))},
           {"retrieval", RetrievalJson(run.retrieval)},
           {"seed", run.seed},
-          {"model_fingerprint", info.model_fingerprint},
-          {"adapter_fingerprint", info.adapter_fingerprint},
-          {"reader_fingerprint", info.reader_fingerprint},
-          {"device", info.device},
-          {"server_version", info.version}};
+          {"model_fingerprint", info.model_fingerprint()},
+          {"adapter_fingerprint", info.adapter_fingerprint()},
+          {"reader_fingerprint", info.answer_adapter_fingerprint()},
+          {"device", info.device()},
+          {"server_version", info.version()}};
 }
 
 Json DescribeServer(const ServerInfo& info, const std::string& target) {
   return {{"address", target},
-          {"version", info.version},
-          {"device", info.device},
-          {"model", info.model_name},
-          {"model_fingerprint", info.model_fingerprint},
-          {"adapter", info.adapter_name},
-          {"adapter_fingerprint", info.adapter_fingerprint},
-          {"max_context_tokens", info.max_context_tokens},
-          {"kv_bytes_per_token", info.kv_bytes_per_token},
-          {"weight_bytes", info.weight_bytes},
-          {"segment_tokens", info.segment_tokens}};
+          {"version", info.version()},
+          {"device", info.device()},
+          {"model", info.model_name()},
+          {"model_fingerprint", info.model_fingerprint()},
+          {"adapter", info.adapter_name()},
+          {"adapter_fingerprint", info.adapter_fingerprint()},
+          {"max_context_tokens", info.max_context_tokens()},
+          {"kv_bytes_per_token", info.kv_bytes_per_token()},
+          {"weight_bytes", info.weight_bytes()},
+          {"segment_tokens", info.segment_tokens()}};
 }
 
 // An error of this machine's files.
@@ -174,7 +176,8 @@ void Sort(const std::vector<Sample>& samples, const RunOptions& run,
     const auto mode = std::find(run.modes.begin(), run.modes.end(), trial.mode);
     const auto place = places.find(trial.sample);
     return std::tuple(place == places.end() ? places.size() : place->second,
-                      mode - run.modes.begin(), trial.gists, trial.reader);
+                      mode - run.modes.begin(), trial.gists,
+                      trial.answer_adapter);
   };
   std::stable_sort(
       trials->begin(), trials->end(),
@@ -305,7 +308,7 @@ absl::Status RunEval(const EvalArguments& arguments, Session& session) {
       OrLocal(ReadSamples(arguments.datasets, arguments.limit)));
   GIST_ASSIGN_OR_RETURN(const ServerInfo info, session.client.GetServerInfo());
   RunOptions run = arguments.run;
-  if (run.gists.empty()) run.gists = {info.gist_tokens};
+  if (run.gists.empty()) run.gists = {info.gist_tokens()};
   const std::string path = arguments.out + ".journal";
   GIST_RETURN_IF_ERROR(RestoreJournal(arguments.out, path, arguments.restart));
   Results results{.version = GIST_VERSION,

@@ -26,7 +26,7 @@ std::string_view Shape(Mode mode) {
   switch (mode) {
     case Mode::kGist:
       return "<circle r=\"1\"/>";
-    case Mode::kFullContext:
+    case Mode::kFull:
       return "<rect x=\"-.9\" y=\"-.9\" width=\"1.8\" height=\"1.8\"/>";
     case Mode::kRag:
       return "<path d=\"M0-1.15 1.1.85-1.1.85z\"/>";
@@ -86,7 +86,7 @@ std::string DataText(std::string_view name, std::string_view text) {
 
 std::string DataSource(const Source& source) {
   return DataText("mode", ModeName(source.mode)) + Data("gists", source.gists) +
-         DataText("reader", ReaderName(source.reader));
+         DataText("reader", ReaderName(source.answer_adapter));
 }
 
 std::string Counted(int64_t count, std::string_view noun) {
@@ -110,7 +110,7 @@ std::string LanguageName(std::string_view language) {
 }
 
 std::string_view TrainedClass(const Source& source) {
-  return source.reader == Reader::kTrained ? " trained" : "";
+  return source.answer_adapter == AnswerAdapter::kOn ? " trained" : "";
 }
 
 std::string Marker(const Source& source, double x, double y, double radius,
@@ -133,7 +133,7 @@ std::string_view LongName(Mode mode) {
   switch (mode) {
     case Mode::kGist:
       return "gists";
-    case Mode::kFullContext:
+    case Mode::kFull:
       return "full context";
     case Mode::kRag:
       return "RAG";

@@ -97,7 +97,7 @@ std::string BytesSection(const EvalSummary& summary) {
   }
   if (figures.empty()) return "";
   const bool trained = std::ranges::any_of(summary.groups, [](const Group& g) {
-    return g.reader == Reader::kTrained;
+    return g.answer_adapter == AnswerAdapter::kOn;
   });
   return Section(
       "bytes", "Accuracy against memory",

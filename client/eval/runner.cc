@@ -40,24 +40,30 @@ bool Sleep(std::chrono::milliseconds time, std::stop_token stop) {
   return !stop.stop_requested();
 }
 
-Costs CostsOf(const Accounting& a) {
-  return {.document_tokens = a.document_tokens,
-          .kv_tokens = int64_t(a.gist_tokens) + a.context_tokens,
-          .cached_tokens = a.cached_tokens,
-          .question_tokens = a.question_tokens,
-          .answer_tokens = a.answer_tokens,
-          .ratio = a.compression_ratio,
-          .kv_bytes = a.kv_bytes,
-          .full_kv_bytes = a.full_context_kv_bytes,
-          .queue_seconds = a.queue_seconds,
-          .load_seconds = a.load_seconds,
-          .index_seconds = a.index_seconds,
-          .search_seconds = a.search_seconds,
-          .prefill_seconds = a.prefill_seconds,
-          .first_token_seconds = a.first_token_seconds,
-          .decode_seconds = a.decode_seconds,
-          .total_seconds = a.total_seconds,
-          .finish_reason = a.finish_reason};
+Costs CostsOf(const AskResult& result) {
+  const v1::Usage& usage = result.usage();
+  const v1::Timings& timings = result.timings();
+  return {
+      .document_tokens = usage.document_tokens(),
+      .kv_tokens = usage.loaded_slots() + usage.prefilled_tokens(),
+      .cached_tokens = usage.cached_tokens(),
+      .question_tokens = usage.question_tokens(),
+      .answer_tokens = usage.answer_tokens(),
+      .ratio = usage.compression_ratio(),
+      .kv_bytes = usage.kv_bytes(),
+      .full_kv_bytes = usage.full_kv_bytes(),
+      .queue_seconds = timings.queue_seconds(),
+      .load_seconds = timings.load_seconds(),
+      .index_seconds = timings.index_seconds(),
+      .search_seconds = timings.search_seconds(),
+      .prefill_seconds = timings.prefill_seconds(),
+      .first_token_seconds = timings.first_token_seconds(),
+      .decode_seconds = timings.decode_seconds(),
+      .total_seconds = timings.total_seconds(),
+      .finish_reason = result.finish_reason() == v1::FINISH_REASON_LENGTH
+                           ? "length"
+                           : "stop",
+  };
 }
 
 Trial TrialOf(const Step& step) {
@@ -81,12 +87,14 @@ Trial TrialOf(const Step& step) {
 }
 
 void TakeContext(const CompressResult& compressed, Trial* trial) {
-  const Context& context = compressed.context;
-  trial->context_id = context.context_id;
-  trial->adapter_fingerprint = context.adapter_fingerprint;
-  trial->compress_seconds = context.compress_seconds;
-  trial->compressed_here = !compressed.cached;
-  trial->tokens = context.context_tokens;  // the file's may be another model's
+  const Context& context = compressed.context();
+  trial->context_id = context.context_id();
+  trial->adapter_fingerprint =
+      compressed.representation().adapter_fingerprint();
+  trial->compress_seconds = compressed.representation().build_seconds();
+  trial->compressed_here = !compressed.cached();
+  trial->tokens =
+      context.document_tokens();  // the file's may be another model's
 }
 
 // The contexts of one document, each made when it is first asked for.
@@ -105,9 +113,9 @@ class Contexts {
   // Those that were not there before. One that is gone already is no error.
   absl::Status Delete() const {
     for (const auto& [gists, made] : made_) {
-      if (!made.ok() || made->cached) continue;
+      if (!made.ok() || made->cached()) continue;
       const absl::Status status =
-          client_.DeleteContext(made->context.context_id);
+          client_.DeleteContext(made->context().context_id());
       if (!status.ok() && !absl::IsNotFound(status)) return status;
     }
     return absl::OkStatus();
@@ -139,8 +147,8 @@ std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
       const std::vector<int> numbers =
           UsesGists(mode) ? options.gists : std::vector<int>{0};
       for (const int gists : numbers) {
-        for (const Reader reader : options.readers) {
-          const Source source{mode, gists, reader};
+        for (const AnswerAdapter answer_adapter : options.answer_adapters) {
+          const Source source{mode, gists, answer_adapter};
           if (done.contains(TrialKey(sample.id, source))) continue;
           steps.push_back({&sample, source});
         }
@@ -196,8 +204,8 @@ absl::Status Runner::AskDocument(const GistClient& server,
         step.source.gists > 0 ? step.source.gists : options_.gists.front());
     if (made.ok()) {
       TakeContext(*made, &trial);
-      GIST_RETURN_IF_ERROR(
-          Ask(server, step, made->context.gist_tokens, stop, &trial));
+      GIST_RETURN_IF_ERROR(Ask(
+          server, step, int(made->representation().kv_slots()), stop, &trial));
     } else {
       if (EndsRun(made.status())) return made.status();
       trial.error = made.status();
@@ -221,32 +229,34 @@ absl::Status Runner::Ask(const GistClient& server, const Step& step,
       .max_tokens = wanted > 0 ? wanted : kAnswerTokens,
       .seed = options_.seed,
       .retrieval = options_.retrieval,
-      .reader = step.source.reader,
+      .answer_adapter = step.source.answer_adapter,
       .gist_tokens = step.source.gists > 0 ? gist_tokens : 0};
-  auto answer = AskOnce(server, question, &trial->alone);
+  auto answer = AskOnce(server, question, &trial->uncontended);
   auto patience = kFirstPatience;
   for (int i = 1; i < kTries && absl::IsResourceExhausted(answer.status());
        ++i) {
     if (!Sleep(patience, stop)) return absl::CancelledError("stopped");
     patience *= 2;
-    answer = AskOnce(server, question, &trial->alone);
+    answer = AskOnce(server, question, &trial->uncontended);
   }
   if (!answer.ok()) {
     if (EndsRun(answer.status())) return answer.status();
     trial->error = answer.status();
     return absl::OkStatus();
   }
-  trial->answer = ValidUtf8(answer->answer);
-  trial->costs = CostsOf(answer->accounting);
-  trial->passages = int(answer->accounting.chunks.size());
-  trial->peak_memory_bytes = answer->peak_memory_bytes;
+  trial->answer = ValidUtf8(answer->answer());
+  trial->costs = CostsOf(answer->result());
+  trial->passages = answer->result().chunks_size();
+  if (answer->has_peak_memory_bytes()) {
+    trial->peak_memory_bytes = answer->peak_memory_bytes();
+  }
   scorer_.Score(sample, trial->answer, trial);
   return absl::OkStatus();
 }
 
 absl::StatusOr<ModeAnswer> Runner::AskOnce(const GistClient& server,
                                            const Question& question,
-                                           std::optional<bool>* alone) {
+                                           std::optional<bool>* uncontended) {
   if (options_.concurrency == 1) {
     GIST_ASSIGN_OR_RETURN(Comparison comparison,
                           server.Compare(question, {question.mode}));
@@ -256,17 +266,16 @@ absl::StatusOr<ModeAnswer> Runner::AskOnce(const GistClient& server,
                       comparison.answers.size()));
     }
     ModeAnswer answer = std::move(comparison.answers.front());
-    GIST_RETURN_IF_ERROR(answer.status);
-    *alone = comparison.alone;
+    GIST_RETURN_IF_ERROR(StatusOf(answer));
+    *uncontended = comparison.summary.uncontended();
     return answer;
   }
   ModeAnswer answer;
-  answer.mode = question.mode;
   const auto take = [&](std::string_view text) {
-    answer.answer += text;
+    answer.mutable_answer()->append(text);
     return absl::OkStatus();
   };
-  GIST_ASSIGN_OR_RETURN(answer.accounting, server.Ask(question, take));
+  GIST_ASSIGN_OR_RETURN(*answer.mutable_result(), server.Ask(question, take));
   return answer;
 }
 

@@ -21,7 +21,7 @@ struct RunOptions {
   // At least one of each.
   std::vector<Mode> modes = {std::begin(kModes), std::end(kModes)};
   std::vector<int> gists;  // of modes with gists
-  std::vector<Reader> readers = {Reader::kFrozen};
+  std::vector<AnswerAdapter> answer_adapters = {AnswerAdapter::kOff};
   // Documents in flight at each server. 1: each question goes through Compare,
   // which reads anew and measures memory. More: through Ask; memory is not
   // measured, and times hold what the others did to them.
@@ -56,7 +56,7 @@ std::vector<DocumentSteps> PlanSteps(std::span<const Sample> samples,
 // of the journal. `on_trial` is called by the threads that ask, one at a time.
 class Runner {
  public:
-  // `servers`: at least one, all with the same model, adapter and reader. A
+  // `servers`: at least one, all with the same model and adapters. A
   // document is asked of one of them.
   Runner(std::vector<const GistClient*> servers, const Scorer& scorer,
          const RunOptions& options, Journal* journal)
@@ -78,7 +78,7 @@ class Runner {
                    std::stop_token stop, Trial* trial);
   absl::StatusOr<ModeAnswer> AskOnce(const GistClient& server,
                                      const Question& question,
-                                     std::optional<bool>* alone);
+                                     std::optional<bool>* uncontended);
 
   const std::vector<const GistClient*> servers_;
   const Scorer& scorer_;

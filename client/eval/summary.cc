@@ -132,8 +132,9 @@ void Measure(const Trials& trials, uint64_t seed, Group* group) {
   }
   group->cost = CostOf(answered);
   group->peak_memory_bytes = MemoryOf(trials);
-  group->not_alone = int64_t(
-      Where(answered, [](const Trial& t) { return t.alone == false; }).size());
+  group->not_alone = int64_t(Where(answered, [](const Trial& t) {
+                               return t.uncontended == false;
+                             }).size());
 }
 
 // What the trials of a group have in common, at one of the five levels.
@@ -310,7 +311,7 @@ Json ToJson(const Spread& spread) {
 Json SourceJson(const Source& source) {
   return {{"mode", ModeName(source.mode)},
           {"gists", source.gists},
-          {"reader", ReaderName(source.reader)}};
+          {"reader", ReaderName(source.answer_adapter)}};
 }
 
 Json ToJson(const Group& group) {

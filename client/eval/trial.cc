@@ -108,7 +108,7 @@ Trial ReadTrial(const Json& json) {
   ReadSamplePart(json, &trial);
   trial.mode = ValueFrom(json.at("mode"), kModes, ModeName);
   trial.gists = json.at("gists");
-  trial.reader =
+  trial.answer_adapter =
       ValueFrom(json.value("reader", "frozen"), kReaders, ReaderName);
   if (json.contains("error")) trial.error = ErrorFrom(json.at("error"));
   trial.answer = json.value("answer", "");
@@ -118,7 +118,7 @@ Trial ReadTrial(const Json& json) {
   if (json.contains("peak_memory_bytes")) {
     trial.peak_memory_bytes = json.at("peak_memory_bytes").get<int64_t>();
   }
-  if (json.contains("alone")) trial.alone = json.at("alone").get<bool>();
+  if (json.contains("alone")) trial.uncontended = json.at("alone").get<bool>();
   trial.context_id = json.at("context_id");
   trial.adapter_fingerprint = json.at("adapter_fingerprint");
   trial.compress_seconds = json.at("compress_seconds");
@@ -149,13 +149,17 @@ Json SamplePart(const Trial& trial) {
 std::string Title(const Source& source) {
   std::string title(ModeName(source.mode));
   if (source.gists > 0) title += fmt::format(" {}", source.gists);
-  if (source.reader == Reader::kTrained) title += ", trained";
+  if (source.answer_adapter == AnswerAdapter::kOn) title += ", trained";
   return title;
+}
+
+std::string_view ReaderName(AnswerAdapter adapter) {
+  return adapter == AnswerAdapter::kOn ? "trained" : "frozen";
 }
 
 std::string TrialKey(std::string_view sample, const Source& source) {
   return fmt::format("{} {} {} {}", sample, ModeName(source.mode), source.gists,
-                     ReaderName(source.reader));
+                     ReaderName(source.answer_adapter));
 }
 
 int64_t LengthClass(int64_t tokens) {
@@ -177,7 +181,7 @@ Json ToJson(const Trial& trial) {
   Json json = SamplePart(trial);
   json["mode"] = ModeName(trial.mode);
   json["gists"] = trial.gists;
-  json["reader"] = ReaderName(trial.reader);
+  json["reader"] = ReaderName(trial.answer_adapter);
   if (trial.error) {
     json["error"] = ToJson(*trial.error);
   } else {
@@ -190,7 +194,7 @@ Json ToJson(const Trial& trial) {
   if (trial.peak_memory_bytes) {
     json["peak_memory_bytes"] = *trial.peak_memory_bytes;
   }
-  if (trial.alone) json["alone"] = *trial.alone;
+  if (trial.uncontended) json["alone"] = *trial.uncontended;
   json["context_id"] = trial.context_id;
   json["adapter_fingerprint"] = trial.adapter_fingerprint;
   json["compress_seconds"] = trial.compress_seconds;

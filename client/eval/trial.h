@@ -36,11 +36,11 @@ struct Costs {
   std::string finish_reason;
 };
 
-// What answers: a mode, how many gists it has, and who reads.
+// What answers: a mode, its number of gists, and the answer adapter.
 struct Source {
   Mode mode = Mode::kGist;
   int gists = 0;  // asked for; 0 in modes without gists
-  Reader reader = Reader::kFrozen;
+  AnswerAdapter answer_adapter = AnswerAdapter::kOff;
 
   friend auto operator<=>(const Source&, const Source&) = default;
 };
@@ -65,7 +65,8 @@ struct Trial : Source {
   std::optional<Costs> costs;
   // Beyond what the server held before; absent where it was not measured.
   std::optional<int64_t> peak_memory_bytes;
-  std::optional<bool> alone;  // nothing else used the server's engine meanwhile
+  std::optional<bool>
+      uncontended;  // nothing else used the server's engine meanwhile
 
   std::string context_id, adapter_fingerprint;
   double compress_seconds = 0;   // when it was computed
@@ -77,6 +78,12 @@ struct Trial : Source {
 constexpr bool UsesGists(Mode mode) {
   return mode == Mode::kGist || mode == Mode::kHybrid;
 }
+
+// "frozen" or "trained": a trial's answer adapter, off or on, as results and
+// reports name it.
+inline constexpr AnswerAdapter kReaders[] = {AnswerAdapter::kOff,
+                                             AnswerAdapter::kOn};
+std::string_view ReaderName(AnswerAdapter adapter);
 
 // "gist 10", "full", "hybrid 25, trained".
 std::string Title(const Source& source);

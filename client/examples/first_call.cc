@@ -21,7 +21,7 @@ absl::Status FirstCall(const std::string& text, const std::string& question) {
     return absl::OkStatus();
   };
   gist::client::Question ask;
-  ask.context_ids = {made->context.context_id};
+  ask.context_ids = {made->context().context_id()};
   ask.text = question;
   return client.Ask(ask, print).status();
 }

@@ -4,7 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdlib>
+#include <mutex>
+#include <stop_token>
+#include <utility>
 
 #include "client/terminal/units.h"
 #include "fmt/format.h"
@@ -13,6 +17,7 @@ namespace gist::client {
 namespace {
 
 constexpr std::chrono::milliseconds kRedraw(100);
+constexpr std::chrono::milliseconds kStepRedraw(500);
 constexpr int kBarColumns = 30;
 constexpr int kLeastBarColumns = 8;
 
@@ -132,6 +137,39 @@ void ProgressBar::Update(int64_t done, int64_t total) {
   fmt::print(stderr, "{}{}", kEraseLine,
              ProgressLine({label_, unit_, done, total, rate}, Columns() - 1));
   drawn_ = true;
+}
+
+StepLine::~StepLine() { Clear(); }
+
+void StepLine::Begin(std::string text) {
+  Clear();
+  if (!CanShowProgress()) return;
+  const auto draw = [text = std::move(text), begin = Clock::now()] {
+    const std::chrono::duration<double> seconds = Clock::now() - begin;
+    const std::string line =
+        fmt::format("{} ... {:.0f} s", text, seconds.count());
+    fmt::print(stderr, "{}{}", kEraseLine,
+               line.substr(0, size_t(std::max(0, Columns() - 1))));
+  };
+  draw();
+  thread_ = std::jthread([draw](std::stop_token stop) {
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::unique_lock lock(mutex);
+    const auto never = [] { return false; };
+    while (!stop.stop_requested()) {
+      woken.wait_for(lock, stop, kStepRedraw, never);
+      if (!stop.stop_requested()) draw();
+    }
+    fmt::print(stderr, "{}", kEraseLine);
+  });
+}
+
+void StepLine::Clear() {
+  if (thread_.joinable()) {
+    thread_.request_stop();
+    thread_.join();
+  }
 }
 
 }  // namespace gist::client

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "core/base/clock.h"
 
@@ -69,6 +70,24 @@ class ProgressBar {
   Clock::time_point next_draw_;
   std::optional<Mark> first_;  // rates count from here: not from the queue
   bool drawn_ = false;
+};
+
+// One line on standard error about a step that runs, with the seconds since its
+// begin, redrawn by a thread. Does nothing where !CanShowProgress().
+class StepLine {
+ public:
+  StepLine() = default;
+  ~StepLine();
+  StepLine(const StepLine&) = delete;
+  StepLine& operator=(const StepLine&) = delete;
+
+  // Ends the step before.
+  void Begin(std::string text);
+  // Takes the line away.
+  void Clear();
+
+ private:
+  std::jthread thread_;
 };
 
 }  // namespace gist::client

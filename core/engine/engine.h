@@ -68,7 +68,7 @@ struct AdapterInfo {
 };
 
 // The answer adapter: a LoRA on question and answer.
-struct ReaderInfo {
+struct AnswerAdapterInfo {
   std::string name;         // empty: none is loaded
   std::string fingerprint;  // lower-case hex SHA-256 of config and weights
 };
@@ -120,11 +120,11 @@ struct DecodedToken {
   std::string bytes;         // raw bytes; UTF-8 may be split between tokens
 };
 
-// Any thread may call Tokenize, TokenizeQuestion, model(), adapter(), reader(),
-// device_memory(), ForgetDevicePeak and StartTraining. One thread at a time
-// (the scheduler's) may call the rest. Sequences must come from this engine and
-// die before it. Errors: kInvalidArgument (input), kOutOfRange (the model's
-// context is full), kInternal (the backend threw).
+// Any thread may call Tokenize, TokenizeQuestion, model(), adapter(),
+// answer_adapter(), device_memory(), ForgetDevicePeak and StartTraining. One
+// thread at a time (the scheduler's) may call the rest. Sequences must come
+// from this engine and die before it. Errors: kInvalidArgument (input),
+// kOutOfRange (the model's context is full), kInternal (the backend threw).
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -132,7 +132,7 @@ class Engine {
   // The adapter of new documents. UseAdapter may change it between two calls.
   virtual AdapterInfo adapter() const = 0;
   // The answer adapter. It is constant for the life of the process.
-  virtual ReaderInfo reader() const { return {}; }
+  virtual AnswerAdapterInfo answer_adapter() const { return {}; }
   // Restarts DeviceMemory::peak_bytes from the present use.
   virtual void ForgetDevicePeak() const {}
   // Present use of the GPU; nothing on a CPU or without the device's figures.
@@ -184,7 +184,7 @@ class Engine {
   // Applies the answer adapter to all later tokens, until Rewind. Tokens that
   // the prompt already holds stay those of the base model.
   // kFailedPrecondition: no answer adapter is loaded.
-  virtual absl::Status UseReader(PromptSequence& prompt) = 0;
+  virtual absl::Status UseAnswerAdapter(PromptSequence& prompt) = 0;
   // Decodes one token for each prompt, in one batch. kInvalidArgument: a prompt
   // has not been prefilled.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(

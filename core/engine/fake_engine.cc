@@ -150,7 +150,7 @@ class FakePrompt : public PromptSequence {
   std::string text;                // prefilled, before the question
   std::string question;
   bool in_question = false;
-  bool trained_reader = false;
+  bool answer_adapter = false;
   std::vector<int32_t> read;  // the tokens of text and question
   bool answering = false;
   std::vector<std::string> answer;  // pieces
@@ -174,7 +174,7 @@ std::string AnswerOf(const FakePrompt& prompt) {
   }
   std::string answer = fmt::format("Found {}. You asked: {}",
                                    fmt::join(facts, ", "), prompt.question);
-  if (prompt.trained_reader) answer = "Read: " + answer;
+  if (prompt.answer_adapter) answer = "Read: " + answer;
   if (prompt.sampling.temperature > 0) {
     answer += fmt::format(" (seed {})", prompt.sampling.seed);
   }
@@ -262,18 +262,19 @@ std::optional<DeviceMemory> FakeEngine::device_memory() const {
   return memory;
 }
 
-ReaderInfo FakeEngine::reader() const {
-  if (!options_.has_reader) return {};
-  return {"fake reader", Fingerprint("reader")};
+AnswerAdapterInfo FakeEngine::answer_adapter() const {
+  if (!options_.has_answer_adapter) return {};
+  return {"fake answer adapter", Fingerprint("answer adapter")};
 }
 
-absl::Status FakeEngine::UseReader(PromptSequence& sequence) {
+absl::Status FakeEngine::UseAnswerAdapter(PromptSequence& sequence) {
   Call call(*this);
-  GIST_RETURN_IF_ERROR(call.Begin("UseReader", false));
+  GIST_RETURN_IF_ERROR(call.Begin("UseAnswerAdapter", false));
   FakePrompt& prompt = Fake(sequence);
   // The answer adapter must act on the whole question.
-  if (prompt.in_question) return absl::InternalError("reader: too late");
-  prompt.trained_reader = true;
+  if (prompt.in_question)
+    return absl::InternalError("answer adapter: too late");
+  prompt.answer_adapter = true;
   return absl::OkStatus();
 }
 
@@ -357,8 +358,8 @@ void FakeEngine::Read(FakePrompt& prompt,
     prompt.read.push_back(token);
     if (token == kQuestionToken) {
       prompt.in_question = true;
-    } else if (prompt.trained_reader && !prompt.in_question) {
-      prompt.text += "(text read by the trained reader)";
+    } else if (prompt.answer_adapter && !prompt.in_question) {
+      prompt.text += "(text read with the answer adapter)";
     } else {
       (prompt.in_question ? prompt.question : prompt.text) += Piece(token);
     }
@@ -381,7 +382,7 @@ absl::Status FakeEngine::Rewind(PromptSequence& sequence, int tokens,
   prompt.text.clear();
   prompt.question.clear();
   prompt.answer.clear();
-  prompt.in_question = prompt.answering = prompt.trained_reader = false;
+  prompt.in_question = prompt.answering = prompt.answer_adapter = false;
   prompt.next_piece = 0;
   prompt.kv.Hold(model_.prefix_tokens);
   prompt.sampling = sampling;

@@ -39,7 +39,7 @@ struct FakeEngineOptions {
   int segment_tokens = 32;
   int max_document_tokens = 1000;
   // Answers through the answer adapter begin with "Read: ".
-  bool has_reader = true;
+  bool has_answer_adapter = true;
   std::string model_seed = "fake";  // another seed: another fingerprint
   FakeTrainerOptions trainer = {};
   // "cuda:0" simulates a GPU of 24 GiB; another process holds 2 GB of it.
@@ -77,7 +77,7 @@ class FakeEngine : public Engine {
 
   const ModelInfo& model() const override { return model_; }
   AdapterInfo adapter() const override;
-  ReaderInfo reader() const override;
+  AnswerAdapterInfo answer_adapter() const override;
   std::optional<DeviceMemory> device_memory() const override;
   void ForgetDevicePeak() const override {
     counts_.most_kv_bytes = counts_.live_kv_bytes.load();
@@ -100,7 +100,7 @@ class FakeEngine : public Engine {
                          const GistKv& gists) override;
   absl::Status Rewind(PromptSequence& sequence, int tokens,
                       const Sampling& sampling) override;
-  absl::Status UseReader(PromptSequence& sequence) override;
+  absl::Status UseAnswerAdapter(PromptSequence& sequence) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<PromptSequence* const> sequences) override;
   // Takes a folder of a fake trainer. A real adapter's folder stands for the

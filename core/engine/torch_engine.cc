@@ -123,7 +123,9 @@ class TorchEngine final : public Engine {
     const std::scoped_lock lock(adapter_mutex_);
     return adapter_info_;
   }
-  ReaderInfo reader() const override { return reader_info_; }
+  AnswerAdapterInfo answer_adapter() const override {
+    return answer_adapter_info_;
+  }
   std::optional<DeviceMemory> device_memory() const override;
   void ForgetDevicePeak() const override { ForgetPeakOf(model_info_.device); }
   absl::StatusOr<std::vector<int32_t>> Tokenize(
@@ -156,7 +158,7 @@ class TorchEngine final : public Engine {
                          const GistKv& gists) override;
   absl::Status Rewind(PromptSequence& sequence, int tokens,
                       const Sampling& sampling) override;
-  absl::Status UseReader(PromptSequence& sequence) override;
+  absl::Status UseAnswerAdapter(PromptSequence& sequence) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<PromptSequence* const> sequences) override;
   absl::Status UseAdapter(const std::string& folder) override;
@@ -164,7 +166,7 @@ class TorchEngine final : public Engine {
       TrainSpec spec) override;
 
  private:
-  absl::Status LoadReader(const std::string& folder);
+  absl::Status LoadAnswerAdapter(const std::string& folder);
   absl::Status CheckChunk(std::span<const int32_t> chunk) const;
   absl::Status CheckRoom(int held, size_t more) const;
   absl::Status PrefillDocument(Document& document,
@@ -179,7 +181,7 @@ class TorchEngine final : public Engine {
   std::unique_ptr<const TrainedReader> reader_;  // null: none
   KvCache prefix_;
   ModelInfo model_info_;
-  ReaderInfo reader_info_;
+  AnswerAdapterInfo answer_adapter_info_;
   std::atomic<int64_t> kv_bytes_{0};  // of all sequences that live
   mutable std::mutex adapter_mutex_;
   AdapterInfo adapter_info_;  // of adapter_; guarded by adapter_mutex_
@@ -204,19 +206,19 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
                  .max_context_tokens = model.max_context_tokens,
                  .prefix_tokens = prefix_.tokens(),
                  .weight_bytes = base_.transformer->weight_bytes()};
-  if (!options.reader_path.empty()) {
-    GIST_RETURN_IF_ERROR(LoadReader(options.reader_path));
+  if (!options.answer_adapter_path.empty()) {
+    GIST_RETURN_IF_ERROR(LoadAnswerAdapter(options.answer_adapter_path));
   }
   return UseAdapter(options.adapter_path);
 }
 
-absl::Status TorchEngine::LoadReader(const std::string& folder) {
+absl::Status TorchEngine::LoadAnswerAdapter(const std::string& folder) {
   auto reader =
       TrainedReader::Load(folder, base_.transformer->config(),
                           model_info_.fingerprint, model_info_.device);
-  if (!reader.ok()) return Within("reader " + folder, reader.status());
+  if (!reader.ok()) return Within("answer adapter " + folder, reader.status());
   reader_ = *std::move(reader);
-  reader_info_ = {LastName(folder), reader_->fingerprint()};
+  answer_adapter_info_ = {LastName(folder), reader_->fingerprint()};
   return absl::OkStatus();
 }
 
@@ -403,8 +405,9 @@ absl::Status TorchEngine::Rewind(PromptSequence& sequence, int tokens,
   return absl::OkStatus();
 }
 
-absl::Status TorchEngine::UseReader(PromptSequence& sequence) {
-  if (!reader_) return absl::FailedPreconditionError("no reader is loaded");
+absl::Status TorchEngine::UseAnswerAdapter(PromptSequence& sequence) {
+  if (!reader_)
+    return absl::FailedPreconditionError("no answer adapter is loaded");
   Prompt& prompt = Own(sequence);
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
   prompt.reader = reader_.get();

@@ -11,9 +11,9 @@
 namespace gist {
 
 struct TorchEngineOptions {
-  std::string model_path;    // GGUF file
-  std::string adapter_path;  // PEFT-style folder
-  std::string reader_path;   // likewise, of a trained reader; empty: none
+  std::string model_path;           // GGUF file
+  std::string adapter_path;         // PEFT-style folder
+  std::string answer_adapter_path;  // likewise; empty: none
   std::string device = "cpu";
   int threads = 0;  // of one matrix product; 0: ChooseThreads
   WeightStorage weights = WeightStorage::kFloat32;

@@ -5,6 +5,7 @@
 #include "core/base/status.h"
 #include "gist/v1/auth.pb.h"
 #include "gist/v1/gist.pb.h"
+#include "gist/v1/training.pb.h"
 #include "server/support/errors.h"
 
 namespace gist {
@@ -23,6 +24,19 @@ std::vector<std::string_view> AuthorizationOf(
   return values;
 }
 
+// Adds the role of each method.
+void AddRoles(const google::protobuf::ServiceDescriptor& service,
+              std::map<std::string, Role, std::less<>>& roles) {
+  for (int i = 0; i < service.method_count(); ++i) {
+    const auto* const method = service.method(i);
+    const v1::Role role = method->options().GetExtension(v1::required_role);
+    if (role == v1::ROLE_UNSPECIFIED) continue;
+    // Role numbers its values as v1::Role does.
+    roles[fmt::format("/{}/{}", service.full_name(), method->name())] =
+        Role(role);
+  }
+}
+
 }  // namespace
 
 Gate::Gate(Authenticator* authenticator, bool open_health)
@@ -30,17 +44,11 @@ Gate::Gate(Authenticator* authenticator, bool open_health)
   for (const char* const method : {"Check", "Watch"}) {
     roles_[std::string(kHealth) + method] = Role::kReader;
   }
-  // Any message of the file will do: it leads to the services.
-  const auto* const file = v1::AskRequest::descriptor()->file();
-  for (int i = 0; i < file->service_count(); ++i) {
-    const auto* const service = file->service(i);
-    for (int j = 0; j < service->method_count(); ++j) {
-      const auto* const method = service->method(j);
-      const v1::Role role = method->options().GetExtension(v1::required_role);
-      if (role == v1::ROLE_UNSPECIFIED) continue;
-      // Role numbers its values as v1::Role does.
-      roles_[fmt::format("/{}/{}", service->full_name(), method->name())] =
-          Role(role);
+  // Any message of a file leads to its services.
+  for (const auto* const file : {v1::ServerInfo::descriptor()->file(),
+                                 v1::Training::descriptor()->file()}) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      AddRoles(*file->service(i), roles_);
     }
   }
 }

@@ -18,9 +18,14 @@ inline constexpr int kMaxUnaryBytes = 4 << 20;
 // "NOT_FOUND"
 const char* CodeName(absl::StatusCode code);
 
-// kInvalidArgument: an unknown mode.
+// kInvalidArgument: an unknown mode. kUnimplemented: a reserved one.
 absl::StatusOr<AskInput> FromProto(const v1::AskRequest& request);
-RetentionWish FromProto(const v1::Keep& keep);
+// kUnimplemented: a max_ratio other than 0.
+absl::StatusOr<RetentionPolicy> FromProto(const v1::RetentionPolicy& policy);
+// Of CompressRequest, or of a stream's first message; `text` is not set.
+// kInvalidArgument: an unknown rung or storage. kUnimplemented: reserved ones.
+template <typename Request>
+absl::StatusOr<CompressInput> CompressInputOf(const Request& request);
 // Its modes are in the order wanted; the input's own is not set.
 absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
     const v1::CompareRequest& request);
@@ -29,8 +34,10 @@ void ToProto(const ContextInfo& info, v1::Context* out);
 void ToProto(const Backup& backup, v1::Backup* out);
 void ToProto(const CompressResult& result, v1::CompressResponse* out);
 void ToProto(const CompressProgress& progress, v1::CompressProgress* out);
-void ToProto(const Accounting& accounting, v1::Accounting* out);
-void ToProto(const Comparison& comparison, v1::CompareResponse* out);
+v1::Mode ToProto(AskMode mode);
+void ToProto(const AskResult& result, v1::AskResult* out);
+void ToProto(const ModeAnswer& answer, v1::ModeAnswer* out);
+void ToProto(const Comparison& comparison, v1::CompareSummary* out);
 // All but the uptime.
 void ToProto(const Pipeline& pipeline, v1::ServerInfo* out);
 

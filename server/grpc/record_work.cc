@@ -3,24 +3,22 @@
 namespace gist {
 namespace {
 
-void Count(const Accounting& accounting, const char* rpc, Metrics& metrics) {
-  const char* const mode = NameOf(accounting.mode);
+void Count(const AskResult& result, const char* rpc, Metrics& metrics) {
+  const char* const mode = NameOf(result.mode_used);
   metrics.CountStages(rpc, mode,
-                      {.queue = accounting.queue_seconds,
-                       .prefill = accounting.prefill_seconds,
-                       .first_token = accounting.first_token_seconds,
-                       .inter_token_seconds = accounting.token_gaps_seconds});
-  metrics.CountAnswer(
-      mode,
-      {.prompt_tokens = accounting.prefix_tokens + accounting.gist_tokens +
-                        accounting.context_tokens + accounting.question_tokens,
-       .answer_tokens = accounting.answer_tokens,
-       .kv_bytes = accounting.kv_bytes,
-       .full_context_kv_bytes = accounting.full_context_kv_bytes});
-  const bool used_index = !accounting.embedder_fingerprint.empty();
+                      {.queue = result.timings.queue_seconds,
+                       .prefill = result.timings.prefill_seconds,
+                       .first_token = result.timings.first_token_seconds,
+                       .inter_token_seconds = result.itl_seconds});
+  metrics.CountAnswer(mode,
+                      {.prompt_tokens = result.usage.prompt_tokens(),
+                       .answer_tokens = result.usage.answer_tokens,
+                       .kv_bytes = result.usage.kv_bytes,
+                       .full_context_kv_bytes = result.usage.full_kv_bytes});
+  const bool used_index = !result.embedder_fingerprint.empty();
   if (!used_index) return;
-  const auto misses = int64_t(accounting.indexed_documents);
-  metrics.CountLookups("index", accounting.documents - misses, misses);
+  const auto misses = int64_t(result.indexed_documents);
+  metrics.CountLookups("index", result.usage.documents - misses, misses);
 }
 
 }  // namespace
@@ -41,8 +39,8 @@ void RecordWork(const CompressResult& result, CallRecord& record,
                              .gist_tokens = form.gist_tokens,
                              .kv_bytes = form.kv_bytes});
     metrics.CountStages(record.rpc(), record.mode,
-                        {.queue = result.queue_seconds,
-                         .prefill = result.prefill_seconds,
+                        {.queue = result.timings.queue_seconds,
+                         .prefill = result.timings.prefill_seconds,
                          .first_token = {},
                          .inter_token_seconds = {}});
   }
@@ -52,20 +50,17 @@ void RecordWork(const CompressResult& result, CallRecord& record,
   record.Add("document_bytes", context.document_bytes);
   record.Add("kv_bytes", form.kv_bytes);
   record.Add("cached", result.cached);
-  record.AddSeconds("queue_seconds", result.queue_seconds);
+  record.AddSeconds("queue_seconds", result.timings.queue_seconds);
 }
 
-void RecordWork(const Accounting& accounting, CallRecord& record,
-                Metrics& metrics) {
-  Count(accounting, record.rpc(), metrics);
-  record.Add("contexts", accounting.documents);
-  record.Add("prompt_tokens",
-             accounting.prefix_tokens + accounting.gist_tokens +
-                 accounting.context_tokens + accounting.question_tokens);
-  record.Add("answer_tokens", accounting.answer_tokens);
-  record.Add("kv_bytes", accounting.kv_bytes);
-  record.AddSeconds("queue_seconds", accounting.queue_seconds);
-  record.AddSeconds("first_token_seconds", accounting.first_token_seconds);
+void RecordWork(const AskResult& result, CallRecord& record, Metrics& metrics) {
+  Count(result, record.rpc(), metrics);
+  record.Add("contexts", result.usage.documents);
+  record.Add("prompt_tokens", result.usage.prompt_tokens());
+  record.Add("answer_tokens", result.usage.answer_tokens);
+  record.Add("kv_bytes", result.usage.kv_bytes);
+  record.AddSeconds("queue_seconds", result.timings.queue_seconds);
+  record.AddSeconds("first_token_seconds", result.timings.first_token_seconds);
 }
 
 void RecordWork(const Comparison& comparison, CallRecord& record,
@@ -73,11 +68,11 @@ void RecordWork(const Comparison& comparison, CallRecord& record,
   int64_t answers = 0, answer_tokens = 0, kv_bytes = 0;
   for (const ModeAnswer& answer : comparison.answers) {
     if (!answer.status.ok()) continue;
-    const Accounting& accounting = answer.accounting;
-    Count(accounting, record.rpc(), metrics);
+    const AskResult& result = answer.result;
+    Count(result, record.rpc(), metrics);
     ++answers;
-    answer_tokens += accounting.answer_tokens;
-    kv_bytes += accounting.kv_bytes;
+    answer_tokens += result.usage.answer_tokens;
+    kv_bytes += result.usage.kv_bytes;
   }
   record.Add("answers", answers);
   record.Add("answer_tokens", answer_tokens);

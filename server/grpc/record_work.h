@@ -14,8 +14,7 @@ const char* NameOf(AskMode mode);
 
 void RecordWork(const CompressResult& result, CallRecord& record,
                 Metrics& metrics);
-void RecordWork(const Accounting& accounting, CallRecord& record,
-                Metrics& metrics);
+void RecordWork(const AskResult& result, CallRecord& record, Metrics& metrics);
 void RecordWork(const Comparison& comparison, CallRecord& record,
                 Metrics& metrics);
 

@@ -6,6 +6,7 @@
 
 #include "core/base/status.h"
 #include "gist/v1/gist.grpc.pb.h"
+#include "gist/v1/training.grpc.pb.h"
 #include "grpc/support/log.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -119,19 +120,19 @@ class Service final : public v1::GistService::Service {
   grpc::Status Compress(grpc::ServerContext* context,
                         const v1::CompressRequest* request,
                         v1::CompressResponse* response) override {
-    return Serve("Compress", *context, [&](const Caller& caller) {
-      if (request->text().size() > size_t(kMaxUnaryBytes)) {
-        return Error(
-            Reason::kDocumentTooLarge,
-            fmt::format(
-                "the document has {} bytes, Compress takes {}; send it with "
-                "CompressStream",
-                request->text().size(), kMaxUnaryBytes));
-      }
-      return CompressInto({request->text(), request->gist_tokens(),
-                           request->request_id(), FromProto(request->keep())},
-                          caller, {}, response);
-    });
+    return Serve(
+        "Compress", *context, [&](const Caller& caller) -> absl::Status {
+          if (request->text().size() > size_t(kMaxUnaryBytes)) {
+            return Error(Reason::kDocumentTooLarge,
+                         fmt::format("the document has {} bytes, Compress "
+                                     "takes {}; send it with "
+                                     "CompressStream",
+                                     request->text().size(), kMaxUnaryBytes));
+          }
+          GIST_ASSIGN_OR_RETURN(CompressInput input, CompressInputOf(*request));
+          input.text = request->text();
+          return CompressInto(input, caller, {}, response);
+        });
   }
 
   grpc::Status CompressStream(
@@ -150,22 +151,12 @@ class Service final : public v1::GistService::Service {
     });
   }
 
-  grpc::Status Compare(grpc::ServerContext* context,
-                       const v1::CompareRequest* request,
-                       v1::CompareResponse* response) override {
-    return Serve(
-        "Compare", *context, [&](const Caller& caller) -> absl::Status {
-          GIST_ASSIGN_OR_RETURN(const auto wanted, FromProto(*request));
-          const bool trained = IsTraining();
-          caller.record->mode = "compare";
-          GIST_ASSIGN_OR_RETURN(
-              Comparison comparison,
-              CompareModes(pipeline(), wanted.first, wanted.second, caller));
-          RecordWork(comparison, *caller.record, metrics_);
-          comparison.alone = comparison.alone && !trained && !IsTraining();
-          ToProto(comparison, response);
-          return absl::OkStatus();
-        });
+  grpc::Status Compare(
+      grpc::ServerContext* context, const v1::CompareRequest* request,
+      grpc::ServerWriter<v1::CompareResponse>* writer) override {
+    return Serve("Compare", *context, [&](const Caller& caller) {
+      return CompareStreamed(*request, *writer, caller);
+    });
   }
 
   grpc::Status GetContext(grpc::ServerContext* context,
@@ -201,15 +192,16 @@ class Service final : public v1::GistService::Service {
   grpc::Status UpdateContext(grpc::ServerContext* context,
                              const v1::UpdateContextRequest* request,
                              v1::Context* response) override {
-    return Serve("UpdateContext", *context,
-                 [&](const Caller& caller) -> absl::Status {
-                   GIST_ASSIGN_OR_RETURN(
-                       const auto info,
-                       pipeline().Update(request->context_id(),
-                                         FromProto(request->keep()), caller));
-                   ToProto(info, response);
-                   return absl::OkStatus();
-                 });
+    return Serve(
+        "UpdateContext", *context, [&](const Caller& caller) -> absl::Status {
+          GIST_ASSIGN_OR_RETURN(const RetentionPolicy policy,
+                                FromProto(request->retention()));
+          GIST_ASSIGN_OR_RETURN(
+              const auto info,
+              pipeline().Update(request->context_id(), policy, caller));
+          ToProto(info, response);
+          return absl::OkStatus();
+        });
   }
 
   grpc::Status DeleteContext(grpc::ServerContext* context,
@@ -333,15 +325,14 @@ class Service final : public v1::GistService::Service {
       grpc::ServerReaderWriter<v1::CompressStreamResponse,
                                v1::CompressStreamRequest>& stream,
       const Caller& caller) {
-    CompressInput input;
+    absl::StatusOr<CompressInput> input = CompressInput();
     GIST_ASSIGN_OR_RETURN(
-        input.text, ReadChunks<v1::CompressStreamRequest>(
-                        stream, pipeline().limits().max_document_bytes, caller,
-                        [&](auto& first) {
-                          input.gist_tokens = first.gist_tokens();
-                          input.request_id = first.request_id();
-                          input.retention = FromProto(first.keep());
-                        }));
+        std::string text,
+        ReadChunks<v1::CompressStreamRequest>(
+            stream, pipeline().limits().max_document_bytes, caller,
+            [&](auto& first) { input = CompressInputOf(first); }));
+    GIST_RETURN_IF_ERROR(input.status());
+    input->text = std::move(text);
     Clock::time_point last_sent;
     const auto progress = [&](const CompressProgress& step) {
       const bool is_last = step.done_tokens == step.total_tokens;
@@ -353,7 +344,7 @@ class Service final : public v1::GistService::Service {
     };
     v1::CompressStreamResponse event;
     GIST_RETURN_IF_ERROR(
-        CompressInto(input, caller, progress, event.mutable_result()));
+        CompressInto(*input, caller, progress, event.mutable_result()));
     return stream.Write(event) ? absl::OkStatus() : CallerLeft();
   }
 
@@ -367,11 +358,42 @@ class Service final : public v1::GistService::Service {
       event.set_text(piece);
       return writer.Write(event);
     };
-    GIST_ASSIGN_OR_RETURN(const Accounting accounting,
+    GIST_ASSIGN_OR_RETURN(const AskResult result,
                           pipeline().Ask(input, caller, on_text));
-    RecordWork(accounting, *caller.record, metrics_);
+    RecordWork(result, *caller.record, metrics_);
     v1::AskResponse event;
-    ToProto(accounting, event.mutable_accounting());
+    ToProto(result, event.mutable_result());
+    return writer.Write(event) ? absl::OkStatus() : CallerLeft();
+  }
+
+  absl::Status CompareStreamed(const v1::CompareRequest& request,
+                               grpc::ServerWriter<v1::CompareResponse>& writer,
+                               const Caller& caller) {
+    GIST_ASSIGN_OR_RETURN(const auto wanted, FromProto(request));
+    const bool trained = IsTraining();
+    caller.record->mode = "compare";
+    // The pipeline notices a caller who has left.
+    CompareEvents events;
+    events.on_begin = [&](AskMode mode, int done, int total) {
+      v1::CompareResponse event;
+      event.mutable_progress()->set_mode(ToProto(mode));
+      event.mutable_progress()->set_done_modes(done);
+      event.mutable_progress()->set_total_modes(total);
+      writer.Write(event);
+    };
+    events.on_answer = [&](const ModeAnswer& answer) {
+      v1::CompareResponse event;
+      ToProto(answer, event.mutable_answer());
+      writer.Write(event);
+    };
+    GIST_ASSIGN_OR_RETURN(
+        Comparison comparison,
+        CompareModes(pipeline(), wanted.first, wanted.second, caller, events));
+    RecordWork(comparison, *caller.record, metrics_);
+    comparison.uncontended =
+        comparison.uncontended && !trained && !IsTraining();
+    v1::CompareResponse event;
+    ToProto(comparison, event.mutable_summary());
     return writer.Write(event) ? absl::OkStatus() : CallerLeft();
   }
 

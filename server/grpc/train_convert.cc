@@ -24,21 +24,21 @@ v1::TrainingState ToProto(TrainState state) {
 v1::TrainEvent::Kind ToProto(TrainingUpdate::Kind kind) {
   switch (kind) {
     case TrainingUpdate::Kind::kSnapshot:
-      return v1::TrainEvent::SNAPSHOT;
+      return v1::TrainEvent::KIND_SNAPSHOT;
     case TrainingUpdate::Kind::kPreparing:
-      return v1::TrainEvent::PREPARING;
+      return v1::TrainEvent::KIND_PREPARING;
     case TrainingUpdate::Kind::kStep:
-      return v1::TrainEvent::STEP;
+      return v1::TrainEvent::KIND_STEP;
     case TrainingUpdate::Kind::kEvaluated:
-      return v1::TrainEvent::EVALUATED;
+      return v1::TrainEvent::KIND_EVALUATED;
     case TrainingUpdate::Kind::kCheckpoint:
-      return v1::TrainEvent::CHECKPOINT;
+      return v1::TrainEvent::KIND_CHECKPOINT;
     case TrainingUpdate::Kind::kStageEnded:
-      return v1::TrainEvent::STAGE_ENDED;
+      return v1::TrainEvent::KIND_STAGE_ENDED;
     case TrainingUpdate::Kind::kRecipeChanged:
-      return v1::TrainEvent::RECIPE_CHANGED;
+      return v1::TrainEvent::KIND_RECIPE_CHANGED;
     case TrainingUpdate::Kind::kState:
-      return v1::TrainEvent::STATE;
+      return v1::TrainEvent::KIND_STATE;
   }
   return v1::TrainEvent::KIND_UNSPECIFIED;
 }

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "gist/v1/gist.pb.h"
+#include "gist/v1/training.pb.h"
 #include "server/training/adapter_store.h"
 #include "server/training/dataset_store.h"
 #include "server/training/training.h"

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/base/status.h"
-#include "gist/v1/gist.grpc.pb.h"
+#include "gist/v1/training.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "server/grpc/rpc.h"
 #include "server/grpc/train_convert.h"

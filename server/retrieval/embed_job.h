@@ -17,7 +17,7 @@ namespace gist {
 struct EmbedOutcome {
   Mailbox<int> progress;       // texts that are done
   std::vector<float> vectors;  // row-major, in the order of the texts
-  bool alone = true;           // no other job was there meanwhile
+  bool uncontended = true;     // no other job was there meanwhile
 };
 
 // A few texts a step, so that nobody waits long.
@@ -39,7 +39,7 @@ class EmbedJob : public Job {
   void End(const absl::Status& status) override {
     outcome_->progress.Close(status);
   }
-  void OnContention() override { outcome_->alone = false; }
+  void OnContention() override { outcome_->uncontended = false; }
 
  private:
   // What a passage costs to embed, in tokens that the model reads.

@@ -71,7 +71,7 @@ absl::StatusOr<std::vector<float>> Retriever::Embed(
   while (true) {
     GIST_ASSIGN_OR_RETURN(const auto done, outcome->progress.Next());
     if (done) continue;
-    retrieved->alone = retrieved->alone && outcome->alone;
+    retrieved->uncontended = retrieved->uncontended && outcome->uncontended;
     return std::move(outcome->vectors);
   }
 }

@@ -47,7 +47,7 @@ struct Retrieved {
   int indexed_documents = 0;           // that had no index that could be used
   double index_seconds = 0;            // making those
   double search_seconds = 0;           // the question's vector, and the search
-  bool alone = true;                   // no other job ran meanwhile
+  bool uncontended = true;             // no other job ran meanwhile
   int documents = 0;                   // that were looked through
   int64_t document_tokens = 0;         // of those, in FindAll
 };

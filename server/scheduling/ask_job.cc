@@ -84,12 +84,12 @@ absl::Status AskJob::Feed(Engine& engine, int max_tokens) {
     GIST_RETURN_IF_ERROR(
         engine.LoadGists(*prompt_, work_.gists[loaded_gists_]));
   }
-  const size_t trained_from = TrainedFrom();
-  if (loaded_tokens_ == trained_from) {
-    GIST_RETURN_IF_ERROR(engine.UseReader(*prompt_));
+  const size_t adapter_from = AdapterFrom();
+  if (loaded_tokens_ == adapter_from) {
+    GIST_RETURN_IF_ERROR(engine.UseAnswerAdapter(*prompt_));
   }
   const size_t end =
-      loaded_tokens_ < trained_from ? trained_from : work_.tokens.size();
+      loaded_tokens_ < adapter_from ? adapter_from : work_.tokens.size();
   const size_t size = std::min(size_t(max_tokens), end - loaded_tokens_);
   GIST_RETURN_IF_ERROR(engine.Prefill(
       *prompt_, std::span(work_.tokens).subspan(loaded_tokens_, size)));
@@ -107,7 +107,7 @@ absl::StatusOr<Job::Next> AskJob::Take(const DecodedToken& token) {
     outcome_->prefill_seconds += SecondsSince(stepped_);
     outcome_->first_token_seconds = SecondsSince(work_.arrival);
   } else if (!token.end_of_turn) {
-    outcome_->token_gaps_seconds.push_back(
+    outcome_->itl_seconds.push_back(
         std::chrono::duration<float>(now - last_token_).count());
   }
   last_token_ = now;

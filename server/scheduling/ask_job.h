@@ -35,8 +35,8 @@ struct AskWork {
   std::vector<GistKv> gists;    // in order; empty: the text alone
   std::vector<int32_t> tokens;  // context, if any, and question
   int context_tokens = 0;       // of `tokens`: to be kept for the next question
-  int trained_tokens = 0;       // the last of `tokens`, and the answer: read by
-                                // the trained reader; 0: by the frozen model
+  // The last of `tokens` and the answer run with the answer adapter; 0: none.
+  int adapter_tokens = 0;
   std::vector<std::string> document_ids;  // of the context
   uint64_t begun = 0;                     // as CachedText's
   Sampling sampling;
@@ -50,13 +50,13 @@ struct AskOutcome {
   int answer_tokens = 0;      // the end of turn not counted
   bool stopped = false;       // at the end of turn; else at max_tokens
   int cached_tokens = 0;      // of the context, that were not read again
-  bool alone = true;          // no other job was there meanwhile
+  bool uncontended = true;    // no other job was there meanwhile
   double queue_seconds = 0;
   double prefill_seconds = 0;      // of its steps, and from the last to a token
   double first_token_seconds = 0;  // from the request's arrival
   double decode_seconds = 0;       // wall time after the first token
   // Wall time between each token and the one before; the end of turn is none.
-  std::vector<float> token_gaps_seconds;
+  std::vector<float> itl_seconds;
 };
 
 // Leaves a context that it has read in `cache`, and uses one that is there.
@@ -75,7 +75,7 @@ class AskJob : public Job {
   PromptSequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken& token) override;
   void End(const absl::Status& status) override;
-  void OnContention() override { outcome_->alone = false; }
+  void OnContention() override { outcome_->uncontended = false; }
 
  private:
   absl::Status Start(Engine& engine);
@@ -83,9 +83,9 @@ class AskJob : public Job {
   std::span<const int32_t> Context() const {
     return std::span(work_.tokens).first(size_t(work_.context_tokens));
   }
-  // Where the trained reader takes over; the end of work_.tokens: nowhere.
-  size_t TrainedFrom() const {
-    return work_.tokens.size() - size_t(work_.trained_tokens);
+  // The first token with the answer adapter; the end of work_.tokens: none.
+  size_t AdapterFrom() const {
+    return work_.tokens.size() - size_t(work_.adapter_tokens);
   }
   void PostText(std::string text);
 

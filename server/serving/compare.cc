@@ -39,18 +39,23 @@ class PeakOfMode {
 
 ModeAnswer Answer(Pipeline& pipeline, const AskInput& input,
                   const Caller& caller) {
-  ModeAnswer result;
-  result.mode = input.mode;
+  ModeAnswer answer;
+  answer.mode = input.mode;
   const PeakOfMode peak(pipeline.engine());
-  auto accounting =
-      pipeline.Ask(input, caller, [&result](const std::string& piece) {
-        result.answer += piece;
+  auto result =
+      pipeline.Ask(input, caller, [&answer](const std::string& piece) {
+        answer.answer += piece;
         return true;
       });
-  result.peak_bytes = peak.BytesOverStart();
-  result.status = accounting.status();
-  if (accounting.ok()) result.accounting = *std::move(accounting);
-  return result;
+  answer.peak_bytes = peak.BytesOverStart();
+  answer.status = result.status();
+  if (result.ok()) answer.result = *std::move(result);
+  return answer;
+}
+
+// An empty answer stands in nothing.
+bool Contains(const std::string& whole, const std::string& part) {
+  return !NormalizeAnswer(part).empty() && ContainmentScore(whole, part) == 1;
 }
 
 std::vector<Agreement> Agreements(const std::vector<ModeAnswer>& answers) {
@@ -62,6 +67,8 @@ std::vector<Agreement> Agreements(const std::vector<ModeAnswer>& answers) {
       agreements.push_back({.a = a.mode,
                             .b = b.mode,
                             .equal = ExactScore(a.answer, b.answer) == 1,
+                            .contains = Contains(a.answer, b.answer) ||
+                                        Contains(b.answer, a.answer),
                             .f1 = F1Score(a.answer, b.answer)});
     }
   }
@@ -72,7 +79,8 @@ std::vector<Agreement> Agreements(const std::vector<ModeAnswer>& answers) {
 
 absl::StatusOr<Comparison> CompareModes(Pipeline& pipeline, AskInput input,
                                         std::span<const AskMode> modes,
-                                        const Caller& caller) {
+                                        const Caller& caller,
+                                        const CompareEvents& events) {
   for (auto mode = modes.begin(); mode != modes.end(); ++mode) {
     if (std::find(modes.begin(), mode, *mode) != mode) {
       return InvalidField("modes", "modes: one of them is there twice");
@@ -92,10 +100,14 @@ absl::StatusOr<Comparison> CompareModes(Pipeline& pipeline, AskInput input,
   for (const AskMode mode : modes) {
     GIST_RETURN_IF_ERROR(caller.Check());
     input.mode = mode;
+    if (events.on_begin) {
+      events.on_begin(mode, int(comparison.answers.size()), int(modes.size()));
+    }
     comparison.answers.push_back(Answer(pipeline, input, caller));
     const ModeAnswer& last = comparison.answers.back();
-    comparison.alone =
-        comparison.alone && (!last.status.ok() || last.accounting.alone);
+    comparison.uncontended = comparison.uncontended &&
+                             (!last.status.ok() || last.result.uncontended);
+    if (events.on_answer) events.on_answer(last);
   }
   GIST_RETURN_IF_ERROR(caller.Check());
   comparison.agreements = Agreements(comparison.answers);

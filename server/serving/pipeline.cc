@@ -140,36 +140,36 @@ void Pipeline::ForgetDocument(std::string_view document_id) {
 }
 
 absl::StatusOr<ContextInfo> Pipeline::Update(std::string_view context_id,
-                                             const RetentionWish& wish,
+                                             const RetentionPolicy& policy,
                                              const Caller& caller) {
-  GIST_RETURN_IF_ERROR(CheckWish(wish));
+  GIST_RETURN_IF_ERROR(CheckPolicy(policy));
   GIST_ASSIGN_OR_RETURN(ContextRecord record,
                         FindRecord(context_id, caller.principal.tenant));
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         writers_.Acquire(record.context_id, caller));
   GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(context_id));
   const absl::Status set =
-      store_.SetRetention(context_id, Granted(before, wish));
+      store_.SetRetention(context_id, Granted(before, policy));
   if (absl::IsNotFound(set)) return NoSuchContext(context_id);
   GIST_RETURN_IF_ERROR(set);
   return Describe(std::move(record));
 }
 
-absl::Status Pipeline::CheckWish(const RetentionWish& wish) const {
-  if (wish.ttl_seconds &&
-      !(*wish.ttl_seconds > 0 && *wish.ttl_seconds <= kMaxTtlSeconds)) {
+absl::Status Pipeline::CheckPolicy(const RetentionPolicy& policy) const {
+  if (policy.ttl_seconds &&
+      !(*policy.ttl_seconds > 0 && *policy.ttl_seconds <= kMaxTtlSeconds)) {
     return InvalidField(
-        "keep.ttl_seconds",
+        "retention.ttl_seconds",
         fmt::format("ttl_seconds is {}, want more than 0 and at most {:.0f}",
-                    *wish.ttl_seconds, kMaxTtlSeconds));
+                    *policy.ttl_seconds, kMaxTtlSeconds));
   }
   const int64_t now = clock_.UnixMillis();
   const int64_t last = now + int64_t(kMaxTtlSeconds * 1000);
-  const int64_t expires = wish.expire_unix_ms.value_or(0);
+  const int64_t expires = policy.expire_unix_ms.value_or(0);
   if (expires == 0 || (expires > now && expires <= last)) {
     return absl::OkStatus();
   }
-  return InvalidField("keep.expire_unix_ms",
+  return InvalidField("retention.expire_unix_ms",
                       fmt::format("expire_unix_ms is {}, want a time after "
                                   "now, {}, and at most {}; to be "
                                   "rid of a context at once, delete it",
@@ -177,13 +177,13 @@ absl::Status Pipeline::CheckWish(const RetentionWish& wish) const {
 }
 
 Retention Pipeline::Granted(Retention retention,
-                            const RetentionWish& wish) const {
-  if (wish.expire_unix_ms) retention.expire_unix_ms = *wish.expire_unix_ms;
-  if (wish.ttl_seconds) {
-    const auto ttl = int64_t(std::ceil(*wish.ttl_seconds * 1000));
+                            const RetentionPolicy& policy) const {
+  if (policy.expire_unix_ms) retention.expire_unix_ms = *policy.expire_unix_ms;
+  if (policy.ttl_seconds) {
+    const auto ttl = int64_t(std::ceil(*policy.ttl_seconds * 1000));
     retention.expire_unix_ms = clock_.UnixMillis() + ttl;
   }
-  if (wish.pinned) retention.pinned = *wish.pinned;
+  if (policy.pinned) retention.pinned = *policy.pinned;
   return retention;
 }
 

@@ -18,6 +18,7 @@
 #include "server/scheduling/keyed_lock.h"
 #include "server/scheduling/kv_cache_pool.h"
 #include "server/scheduling/scheduler.h"
+#include "server/serving/ask_result.h"
 #include "server/serving/request_ids.h"
 #include "server/support/wall_clock.h"
 #include "storage/gist_store.h"
@@ -41,14 +42,14 @@ struct ContextInfo {
   Representation representation;
   Retention retention;
   int64_t used_unix_ms = 0;
-  bool has_text = false;              // MODE_FULL_CONTEXT can answer
+  bool has_text = false;              // MODE_FULL can answer
   int64_t full_context_kv_bytes = 0;  // 0: another model's, whose shape is
                                       // unknown here
 };
 
-// What a caller wants of a context's retention; what is empty stays as it is,
-// and a new context never expires and is not pinned.
-struct RetentionWish {
+// The retention that a request asks for. Empty fields stay as they are; a new
+// context never expires and is not pinned.
+struct RetentionPolicy {
   std::optional<double> ttl_seconds = {};  // from when it is stored or changed
   std::optional<int64_t> expire_unix_ms = {};  // 0: never; for ttl_seconds
   std::optional<bool> pinned = {};
@@ -58,27 +59,15 @@ struct CompressInput {
   std::string text;
   int gist_tokens = 0;          // of each group of the document; 0: the default
   std::string request_id = {};  // empty: each call is its own
-  RetentionWish retention = {};
+  RetentionPolicy retention = {};
 };
 
 struct CompressResult {
   ContextInfo context;
   bool cached = false;  // it was there already; nothing was computed
   bool is_new = false;  // there was no context of this id, not even a bad one
-  double queue_seconds = 0;
-  double tokenize_seconds = 0;
-  int64_t cached_tokens = 0;  // of the document, that were not read again
-  double prefill_seconds = 0;
-  double gist_seconds = 0;
-  double store_seconds = 0;
-  double total_seconds = 0;
-};
-
-enum class AskMode {
-  kGist,
-  kFullContext,
-  kRag,     // passages that retrieval finds
-  kHybrid,  // gists, and those passages behind them
+  Usage usage;
+  Timings timings;
 };
 
 struct AskInput {
@@ -92,44 +81,10 @@ struct AskInput {
   // many gists; 0: the newest of any number.
   int gist_tokens = 0;
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
-  bool truncate = false;        // in kFullContext: leave out what does not fit
-  bool trained_reader = false;  // reads question and answer
-  bool bypass_cache = false;    // uses and leaves no keys and values in memory
+  bool truncate = false;            // in kFull: leave out what does not fit
+  bool answer_adapter = false;      // on question and answer
+  bool bypass_cache = false;  // uses and leaves no keys and values in memory
   Sampling sampling = {};
-};
-
-// Fields as in gist.v1.Accounting.
-struct Accounting {
-  AskMode mode = AskMode::kGist;
-  int documents = 0;
-  int64_t document_tokens = 0;
-  int prefix_tokens = 0;
-  int gist_tokens = 0;
-  int context_tokens = 0;
-  int64_t truncated_tokens = 0;
-  int question_tokens = 0;
-  int cached_tokens = 0;
-  int answer_tokens = 0;
-  int64_t kv_bytes = 0;
-  int64_t full_context_kv_bytes = 0;
-  double compression_ratio = 0;
-  double queue_seconds = 0;
-  double load_seconds = 0;
-  double prefill_seconds = 0;
-  double first_token_seconds = 0;
-  double decode_seconds = 0;
-  double total_seconds = 0;
-  std::vector<float> token_gaps_seconds;  // between each token and the next
-  std::string finish_reason;
-  std::string model_fingerprint;
-  std::vector<std::string> adapter_fingerprints;
-  double index_seconds = 0;
-  double search_seconds = 0;
-  int indexed_documents = 0;       // whose chunk index was not in the store
-  bool alone = true;               // no other request used the engine meanwhile
-  std::string reader_fingerprint;  // empty: the frozen model answered
-  std::string embedder_fingerprint;    // in kRag and kHybrid
-  std::vector<RetrievedChunk> chunks;  // likewise; the most similar first
 };
 
 struct ListResult {
@@ -168,8 +123,8 @@ class Pipeline {
                                           const Caller& caller,
                                           const ProgressSink& progress = {});
   // `on_text` gets pieces of whole UTF-8 characters, on the caller's thread.
-  absl::StatusOr<Accounting> Ask(const AskInput& input, const Caller& caller,
-                                 const TextSink& on_text);
+  absl::StatusOr<AskResult> Ask(const AskInput& input, const Caller& caller,
+                                const TextSink& on_text);
 
   // Contexts of another tenant than `tenant` are not found, and not listed.
   absl::StatusOr<ContextInfo> Get(std::string_view context_id,
@@ -181,7 +136,7 @@ class Pipeline {
                       std::string_view tenant = {});
   // kInvalidArgument: a time that is past or out of range.
   absl::StatusOr<ContextInfo> Update(std::string_view context_id,
-                                     const RetentionWish& wish,
+                                     const RetentionPolicy& policy,
                                      const Caller& caller = {});
   // Drops what memory holds of a document that is gone.
   void ForgetDocument(std::string_view document_id);
@@ -225,8 +180,8 @@ class Pipeline {
   absl::Status CheckDocument(std::string_view text) const;
   absl::StatusOr<int> GistTokens(const AdapterInfo& adapter,
                                  int requested) const;
-  absl::Status CheckWish(const RetentionWish& wish) const;
-  Retention Granted(Retention retention, const RetentionWish& wish) const;
+  absl::Status CheckPolicy(const RetentionPolicy& policy) const;
+  Retention Granted(Retention retention, const RetentionPolicy& policy) const;
   absl::StatusOr<Retention> RetentionOf(std::string_view context_id) const;
   absl::StatusOr<bool> IsComputed(const ContextRecord& record,
                                   const Representation& form,
@@ -243,12 +198,12 @@ class Pipeline {
   absl::Status LoadText(const AskInput& input, AskPlan& material) const;
   absl::StatusOr<std::string> JoinedText(AskPlan& material) const;
   // Tokens of a text that has to be cut.
-  int64_t TextRoom(const AskInput& input, const Accounting& accounting) const;
+  int64_t TextRoom(const AskInput& input, const AskResult& result) const;
   absl::Status CheckContextIds(const AskInput& input) const;
   absl::Status LoadPassages(const AskInput& input, const Caller& caller,
                             AskPlan& material);
   absl::StatusOr<int> AnswerRoom(const AskInput& input,
-                                 const Accounting& accounting) const;
+                                 const AskResult& result) const;
 
   bool IsHeldBy(std::string_view tenant, const ContextRecord& record) const;
   void Reassign(const Principal& principal, KvBlob& blob) const;

@@ -9,6 +9,7 @@
 #include "core/retrieval/passages.h"
 #include "server/scheduling/ask_job.h"
 #include "server/serving/pipeline.h"
+#include "server/serving/verdict.h"
 #include "server/support/errors.h"
 #include "storage/kv_codec.h"
 
@@ -50,6 +51,10 @@ absl::Status CheckSampling(const AskInput& input) {
   return absl::OkStatus();
 }
 
+bool UsesGists(AskMode mode) {
+  return mode == AskMode::kGist || mode == AskMode::kHybrid;
+}
+
 // What was stored for `record` cannot be used: which, and what to do.
 absl::Status Explained(const ContextRecord& record,
                        const absl::Status& status) {
@@ -73,51 +78,53 @@ absl::Status NoGists(const ContextRecord& record, int gist_tokens) {
 struct Pipeline::AskPlan {
   std::vector<ContextRecord> records;
   AskWork work;
-  Accounting accounting;  // what is known before the engine runs
+  AskResult result;  // what is known before the engine runs
 };
 
-absl::StatusOr<Accounting> Pipeline::Ask(const AskInput& input,
-                                         const Caller& caller,
-                                         const TextSink& on_text) {
+absl::StatusOr<AskResult> Pipeline::Ask(const AskInput& input,
+                                        const Caller& caller,
+                                        const TextSink& on_text) {
   const Clock::time_point arrival = Clock::now();
   GIST_RETURN_IF_ERROR(CheckAsk(input));
   GIST_ASSIGN_OR_RETURN(AskPlan material, Load(input, caller));
-  Accounting& accounting = material.accounting;
+  AskResult& result = material.result;
   material.work.arrival = arrival;
   material.work.tenant = caller.principal.tenant;
   material.work.sampling = input.sampling;
   if (input.bypass_cache) material.work.context_tokens = 0;
-  GIST_ASSIGN_OR_RETURN(material.work.max_tokens,
-                        AnswerRoom(input, accounting));
+  GIST_ASSIGN_OR_RETURN(material.work.max_tokens, AnswerRoom(input, result));
 
-  // The job asks `reader`, on the scheduler's thread, until it has ended, which
-  // is before this function returns.
+  // The job asks `watched`, on the scheduler's thread, until it has ended,
+  // which is before this function returns.
   std::atomic<bool> reader_left = false;
-  Caller reader = caller;
-  reader.has_left = [&] {
+  Caller watched = caller;
+  watched.has_left = [&] {
     return reader_left || (caller.has_left && caller.has_left());
   };
   const auto outcome = std::make_shared<AskOutcome>();
   GIST_RETURN_IF_ERROR(scheduler_.Submit(
       std::make_unique<AskJob>(std::move(material.work), outcome, cache_),
-      reader));
+      watched));
+  std::string answer;
   for (;;) {
     GIST_ASSIGN_OR_RETURN(const std::optional<std::string> piece,
                           outcome->text.Next());
     if (!piece) break;
+    answer += *piece;
     if (!reader_left && !on_text(*piece)) reader_left = true;
   }
-  accounting.answer_tokens = outcome->answer_tokens;
-  accounting.cached_tokens = outcome->cached_tokens;
-  accounting.queue_seconds = outcome->queue_seconds;
-  accounting.prefill_seconds = outcome->prefill_seconds;
-  accounting.first_token_seconds = outcome->first_token_seconds;
-  accounting.decode_seconds = outcome->decode_seconds;
-  accounting.token_gaps_seconds = std::move(outcome->token_gaps_seconds);
-  accounting.alone = accounting.alone && outcome->alone;
-  accounting.finish_reason = outcome->stopped ? "stop" : "length";
-  accounting.total_seconds = SecondsSince(arrival);
-  return accounting;
+  result.usage.answer_tokens = outcome->answer_tokens;
+  result.usage.cached_tokens = outcome->cached_tokens;
+  result.timings.queue_seconds = outcome->queue_seconds;
+  result.timings.prefill_seconds = outcome->prefill_seconds;
+  result.timings.first_token_seconds = outcome->first_token_seconds;
+  result.timings.decode_seconds = outcome->decode_seconds;
+  result.itl_seconds = std::move(outcome->itl_seconds);
+  result.uncontended = result.uncontended && outcome->uncontended;
+  result.stopped = outcome->stopped;
+  result.verdict.refused = IsAbsentAnswer(answer);
+  result.timings.total_seconds = SecondsSince(arrival);
+  return result;
 }
 
 absl::Status Pipeline::CheckContextIds(const AskInput& input) const {
@@ -146,10 +153,10 @@ absl::Status Pipeline::CheckAsk(const AskInput& input) const {
         fmt::format("the question is not UTF-8: byte 0x{:02x} at offset {}",
                     uint8_t(input.question[invalid]), invalid));
   }
-  if (input.trained_reader && engine_.reader().fingerprint.empty()) {
-    return Error(Reason::kNoReader,
-                 "this server has no trained reader; start gistd with "
-                 "--reader, or ask with READER_FROZEN");
+  if (input.answer_adapter && engine_.answer_adapter().fingerprint.empty()) {
+    return Error(Reason::kNoAnswerAdapter,
+                 "this server has no answer adapter; start gistd with "
+                 "--answer-adapter, or ask with ANSWER_ADAPTER_OFF");
   }
   return CheckSampling(input);
 }
@@ -159,35 +166,36 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
   const ModelInfo& model = engine_.model();
   AskPlan material;
   material.work.begun = cache_.Now();
-  Accounting& accounting = material.accounting;
-  accounting.mode = input.mode;
-  accounting.model_fingerprint = model.fingerprint;
-  accounting.prefix_tokens = model.prefix_tokens;
+  AskResult& result = material.result;
+  result.mode_used = input.mode;
+  if (UsesGists(input.mode)) result.rung_used = Rung::kGist;
+  result.model_fingerprint = model.fingerprint;
+  result.usage.prefix_tokens = model.prefix_tokens;
   GIST_ASSIGN_OR_RETURN(const std::vector<int32_t> question,
                         engine_.TokenizeQuestion(input.question));
-  accounting.question_tokens = int(question.size());
-  if (input.trained_reader) {
-    accounting.reader_fingerprint = engine_.reader().fingerprint;
-    material.work.trained_tokens = accounting.question_tokens;
+  result.usage.question_tokens = int(question.size());
+  if (input.answer_adapter) {
+    result.answer_adapter_fingerprint = engine_.answer_adapter().fingerprint;
+    material.work.adapter_tokens = result.usage.question_tokens;
   }
   for (const std::string& id : input.context_ids) {
     GIST_ASSIGN_OR_RETURN(ContextRecord record,
                           FindRecord(id, caller.principal.tenant));
     GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
-    accounting.document_tokens += record.document_tokens;
+    result.usage.document_tokens += record.document_tokens;
     const Representation* const gists =
         record.Newest(Rung::kGist, input.gist_tokens);
-    accounting.adapter_fingerprints.push_back(
+    result.adapter_fingerprints.push_back(
         gists == nullptr ? "" : gists->adapter_fingerprint);
     store_.NoteUse(id);
     material.records.push_back(std::move(record));
   }
-  accounting.documents = int(material.records.size());
+  result.usage.documents = int(material.records.size());
   const AskMode mode = input.mode;
-  if (mode == AskMode::kGist || mode == AskMode::kHybrid) {
+  if (UsesGists(mode)) {
     GIST_RETURN_IF_ERROR(LoadGists(input, material));
   }
-  if (mode == AskMode::kFullContext) {
+  if (mode == AskMode::kFull) {
     GIST_RETURN_IF_ERROR(LoadText(input, material));
   }
   if (mode == AskMode::kRag || mode == AskMode::kHybrid) {
@@ -195,12 +203,12 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
   }
   auto& tokens = material.work.tokens;
   tokens.insert(tokens.end(), question.begin(), question.end());
-  const int64_t stands_for = accounting.gist_tokens + accounting.context_tokens;
-  accounting.kv_bytes = model.KvBytes(stands_for);
-  accounting.full_context_kv_bytes = model.KvBytes(accounting.document_tokens);
+  const int64_t stands_for = result.usage.document_slots();
+  result.usage.kv_bytes = model.KvBytes(stands_for);
+  result.usage.full_kv_bytes = model.KvBytes(result.usage.document_tokens);
   // A document of white space alone has no passage.
-  accounting.compression_ratio = double(accounting.document_tokens) /
-                                 double(std::max<int64_t>(1, stands_for));
+  result.usage.compression_ratio = double(result.usage.document_tokens) /
+                                   double(std::max<int64_t>(1, stands_for));
   return material;
 }
 
@@ -213,30 +221,31 @@ absl::Status Pipeline::LoadGists(const AskInput& input,
     if (form == nullptr) return NoGists(record, input.gist_tokens);
     const auto kv = store_.GetKv(record, *form);
     if (!kv.ok()) return kv.status();  // names the context and what to do
-    material.accounting.gist_tokens += form->gist_tokens;
+    material.result.usage.loaded_slots += form->gist_tokens;
     material.work.gists.push_back(ToDense(*kv));
   }
-  material.accounting.load_seconds = SecondsSince(start);
+  material.result.timings.load_seconds = SecondsSince(start);
   return absl::OkStatus();
 }
 
-// Without a wish the answer gets what it gets by default, or a quarter.
+// Without max_tokens the answer gets what it gets by default, or a quarter.
 int64_t Pipeline::TextRoom(const AskInput& input,
-                           const Accounting& accounting) const {
+                           const AskResult& result) const {
   const int context = engine_.model().max_context_tokens;
   const int answer = input.max_tokens > 0
                          ? input.max_tokens
                          : std::min(kDefaultAnswerTokens, context / 4);
-  return std::max(0, context - accounting.prefix_tokens -
-                         accounting.question_tokens - answer);
+  return std::max(0, context - result.usage.prefix_tokens -
+                         result.usage.question_tokens - answer);
 }
 
 absl::Status Pipeline::LoadText(const AskInput& input,
                                 AskPlan& material) const {
-  Accounting& accounting = material.accounting;
+  AskResult& result = material.result;
   // What cannot fit is not even read: it may be large.
-  const int64_t tokens = accounting.document_tokens + accounting.prefix_tokens +
-                         accounting.question_tokens;
+  const int64_t tokens = result.usage.document_tokens +
+                         result.usage.prefix_tokens +
+                         result.usage.question_tokens;
   const int max_tokens = engine_.model().max_context_tokens;
   if (tokens >= max_tokens && !input.truncate) {
     return Error(
@@ -245,22 +254,22 @@ absl::Status Pipeline::LoadText(const AskInput& input,
             "documents of {} tokens, the question of {} and the prefix of {} "
             "leave no room for an answer in the model's context of {}; ask "
             "with MODE_GIST, or with truncate from their beginning and end",
-            accounting.document_tokens, accounting.question_tokens,
-            accounting.prefix_tokens, max_tokens));
+            result.usage.document_tokens, result.usage.question_tokens,
+            result.usage.prefix_tokens, max_tokens));
   }
   const Clock::time_point start = Clock::now();
   GIST_ASSIGN_OR_RETURN(const std::string joined, JoinedText(material));
-  accounting.load_seconds = SecondsSince(start);
+  result.timings.load_seconds = SecondsSince(start);
   auto& ids = material.work.tokens;
   GIST_ASSIGN_OR_RETURN(ids, engine_.Tokenize(joined));
-  const int64_t room = TextRoom(input, accounting);
+  const int64_t room = TextRoom(input, result);
   if (tokens >= max_tokens && int64_t(ids.size()) > room) {
-    accounting.truncated_tokens = int64_t(ids.size()) - room;
+    result.usage.truncated_tokens = int64_t(ids.size()) - room;
     const auto middle = ids.begin() + (room + 1) / 2;
-    ids.erase(middle, middle + accounting.truncated_tokens);
+    ids.erase(middle, middle + result.usage.truncated_tokens);
   }
-  accounting.context_tokens = int(ids.size());
-  material.work.context_tokens = accounting.context_tokens;
+  result.usage.prefilled_tokens = int(ids.size());
+  material.work.context_tokens = result.usage.prefilled_tokens;
   return absl::OkStatus();
 }
 
@@ -307,37 +316,37 @@ absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,
           ? retriever_->FindAll(input.question, input.retrieval, caller)
           : retriever_->Find(material.records, input.question, input.retrieval,
                              caller));
-  Accounting& accounting = material.accounting;
+  AskResult& result = material.result;
   if (input.all_documents) {
-    accounting.documents = retrieved.documents;
-    accounting.document_tokens = retrieved.document_tokens;
+    result.usage.documents = retrieved.documents;
+    result.usage.document_tokens = retrieved.document_tokens;
     for (const RetrievedChunk& chunk : retrieved.chunks) {
       store_.NoteUse(chunk.context_id);
     }
   }
-  accounting.index_seconds = retrieved.index_seconds;
-  accounting.search_seconds = retrieved.search_seconds;
-  accounting.indexed_documents = retrieved.indexed_documents;
-  accounting.alone = retrieved.alone;
-  accounting.embedder_fingerprint = retriever_->embedder().fingerprint;
+  result.timings.index_seconds = retrieved.index_seconds;
+  result.timings.search_seconds = retrieved.search_seconds;
+  result.indexed_documents = retrieved.indexed_documents;
+  result.uncontended = retrieved.uncontended;
+  result.embedder_fingerprint = retriever_->embedder().fingerprint;
   std::vector<Passage> passages;
   for (const RetrievedChunk& chunk : retrieved.chunks) {
     passages.push_back({chunk.document, size_t(chunk.begin), chunk.text});
   }
   GIST_ASSIGN_OR_RETURN(material.work.tokens,
                         engine_.Tokenize(JoinPassages(std::move(passages))));
-  accounting.context_tokens = int(material.work.tokens.size());
-  accounting.chunks = std::move(retrieved.chunks);
+  result.usage.prefilled_tokens = int(material.work.tokens.size());
+  result.chunks = std::move(retrieved.chunks);
   return absl::OkStatus();
 }
 
 // The most tokens that the answer may have.
 absl::StatusOr<int> Pipeline::AnswerRoom(const AskInput& input,
-                                         const Accounting& accounting) const {
+                                         const AskResult& result) const {
   const int64_t max_tokens = engine_.model().max_context_tokens;
-  const int64_t documents = accounting.gist_tokens + accounting.context_tokens;
-  const int64_t room = max_tokens - accounting.prefix_tokens - documents -
-                       accounting.question_tokens;
+  const int64_t documents = result.usage.document_slots();
+  const int64_t room = max_tokens - result.usage.prefix_tokens - documents -
+                       result.usage.question_tokens;
   const int64_t wanted = std::max(1, input.max_tokens);
   if (wanted > room) {
     return Error(
@@ -347,7 +356,7 @@ absl::StatusOr<int> Pipeline::AnswerRoom(const AskInput& input,
             "{} "
             "for the answer exceed the model's context of {}; shorten the "
             "question, ask over less, or lower max_tokens",
-            accounting.prefix_tokens, documents, accounting.question_tokens,
+            result.usage.prefix_tokens, documents, result.usage.question_tokens,
             wanted, max_tokens));
   }
   if (input.max_tokens > 0) return input.max_tokens;

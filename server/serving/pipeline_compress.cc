@@ -67,7 +67,7 @@ absl::StatusOr<CompressResult> Pipeline::Recall(const std::string& made,
   GIST_ASSIGN_OR_RETURN(result.cached, IsComputed(record, *form, input.text));
   GIST_ASSIGN_OR_RETURN(result.context, Describe(record, &*form));
   if (!result.cached) return absl::NotFoundError("it was damaged or replaced");
-  result.total_seconds = SecondsSince(start);
+  result.timings.total_seconds = SecondsSince(start);
   return result;
 }
 
@@ -86,10 +86,10 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     const ProgressSink& progress) {
   const Clock::time_point start = Clock::now();
   CompressResult result;
-  GIST_RETURN_IF_ERROR(CheckWish(input.retention));
+  GIST_RETURN_IF_ERROR(CheckPolicy(input.retention));
   GIST_ASSIGN_OR_RETURN(CompressWork work,
                         PlanCompress(input, caller.principal.tenant));
-  result.tokenize_seconds = SecondsSince(start);
+  result.timings.tokenize_seconds = SecondsSince(start);
 
   ContextRecord record = NameOf(work, input.text);
   const Representation form = record.representations.front();
@@ -97,7 +97,7 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
   const Clock::time_point turn = Clock::now();
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,
                         writers_.Acquire(record.context_id, caller));
-  result.queue_seconds = SecondsSince(turn);
+  result.timings.queue_seconds = SecondsSince(turn);
   const auto stored = FindStored(record);
   if (!stored.ok() && !IsMiss(stored.status())) return stored.status();
   if (const auto* there = stored.ok() ? stored->Find(form) : nullptr) {
@@ -125,7 +125,7 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
     GIST_ASSIGN_OR_RETURN(record, FindRecord(record.context_id, record.tenant));
   }
   GIST_ASSIGN_OR_RETURN(result.context, Describe(record, record.Find(form)));
-  result.total_seconds = SecondsSince(start);
+  result.timings.total_seconds = SecondsSince(start);
   return result;
 }
 
@@ -179,7 +179,7 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
   const int64_t gists = groups * work.gists_per_group;
   if (gists >= model.max_context_tokens - model.prefix_tokens) {
     return InvalidField(
-        "gist_tokens",
+        "representation.gist_tokens",
         fmt::format("{} gists ({} for each of {} groups of the document) do "
                     "not fit the "
                     "model's context of {} tokens; ask for fewer",
@@ -221,7 +221,7 @@ absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
   const int gists = requested == 0 ? adapter.gist_tokens : requested;
   if (gists <= 0 || gists >= limit) {
     return InvalidField(
-        "gist_tokens",
+        "representation.gist_tokens",
         fmt::format("gist_tokens is {}, want 1 to below {}, or 0 for the "
                     "adapter's default of {}",
                     requested, limit, adapter.gist_tokens));
@@ -257,10 +257,10 @@ absl::Status Pipeline::ComputeAndStore(
     if (!step) break;
     if (progress) progress(*step);
   }
-  result.queue_seconds += outcome->queue_seconds;
-  result.prefill_seconds = outcome->prefill_seconds;
-  result.cached_tokens = outcome->cached_tokens;
-  result.gist_seconds = outcome->gist_seconds;
+  result.timings.queue_seconds += outcome->queue_seconds;
+  result.timings.prefill_seconds = outcome->prefill_seconds;
+  result.usage.cached_tokens = outcome->cached_tokens;
+  result.timings.build_seconds = outcome->gist_seconds;
 
   const Clock::time_point start = Clock::now();
   record.created_unix_ms = clock_.UnixMillis();
@@ -271,7 +271,7 @@ absl::Status Pipeline::ComputeAndStore(
                         InStorage(FromDense(outcome->gists), form.storage));
   GIST_RETURN_IF_ERROR(
       store_.Put(record, input.text, kv, Granted(retention, input.retention)));
-  result.store_seconds = SecondsSince(start);
+  result.timings.store_seconds = SecondsSince(start);
   return absl::OkStatus();
 }
 

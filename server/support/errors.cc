@@ -30,6 +30,8 @@ constexpr ReasonInfo kReasons[] = {
      StatusCode::kInvalidArgument, kNever},
     {Reason::kContextWindowExceeded, "CONTEXT_WINDOW_EXCEEDED",
      StatusCode::kOutOfRange, kNever},
+    {Reason::kNotImplemented, "NOT_IMPLEMENTED", StatusCode::kUnimplemented,
+     kNever},
     {Reason::kNameNotFound, "NAME_NOT_FOUND", StatusCode::kNotFound, kNever},
     {Reason::kContextNotFound, "CONTEXT_NOT_FOUND", StatusCode::kNotFound,
      kNever},
@@ -49,7 +51,8 @@ constexpr ReasonInfo kReasons[] = {
      kNever},
     {Reason::kNoEmbedder, "NO_EMBEDDER", StatusCode::kFailedPrecondition,
      kNever},
-    {Reason::kNoReader, "NO_READER", StatusCode::kFailedPrecondition, kNever},
+    {Reason::kNoAnswerAdapter, "NO_ANSWER_ADAPTER",
+     StatusCode::kFailedPrecondition, kNever},
     {Reason::kDatasetInUse, "DATASET_IN_USE", StatusCode::kFailedPrecondition,
      kNever},
     {Reason::kNoAdapterMade, "NO_ADAPTER_MADE", StatusCode::kFailedPrecondition,
@@ -116,6 +119,8 @@ Reason ReasonFor(StatusCode code) {
   switch (code) {
     case StatusCode::kInvalidArgument:
       return Reason::kRequestInvalid;
+    case StatusCode::kUnimplemented:
+      return Reason::kNotImplemented;
     case StatusCode::kOutOfRange:
       return Reason::kContextWindowExceeded;
     case StatusCode::kNotFound:

@@ -52,13 +52,13 @@ std::string Machine() {
 
 RunInfo MakeRunInfo(const client::ServerInfo& info,
                     const Arguments& arguments) {
-  return {
-      .machine = Machine() + (info.device == "cpu" ? "" : ", " + info.device),
-      .model_name = info.model_name,
-      .model_fingerprint = info.model_fingerprint,
-      .adapter_name = info.adapter_name,
-      .adapter_fingerprint = info.adapter_fingerprint,
-      .commands = arguments.commands};
+  return {.machine =
+              Machine() + (info.device() == "cpu" ? "" : ", " + info.device()),
+          .model_name = info.model_name(),
+          .model_fingerprint = info.model_fingerprint(),
+          .adapter_name = info.adapter_name(),
+          .adapter_fingerprint = info.adapter_fingerprint(),
+          .commands = arguments.commands};
 }
 
 class Table {
@@ -76,7 +76,7 @@ class Table {
                           ResultsFile::Open(arguments_.out, run_));
     GIST_RETURN_IF_ERROR(TakeSamples());
     GIST_RETURN_IF_ERROR(
-        AskAll(Steps(results, info.max_context_tokens), &results));
+        AskAll(Steps(results, info.max_context_tokens()), &results));
     return Report(results);
   }
 

@@ -93,26 +93,26 @@ for part in ${parts//,/ }; do
       ;;
     short)
       samples short --frames train --tokens 1024 --count 100 --seed 4
-      evaluate short --modes gist,full,rag --gists 10,25,50 --readers frozen,trained \
+      evaluate short --modes gist,full,rag --gists 10,25,50 --answer-adapters off,on \
         --concurrency 2
       ;;
     answers)
-      evaluate answers --modes gist,full,rag,hybrid --gists 10 --readers frozen,trained \
+      evaluate answers --modes gist,full,rag,hybrid --gists 10 --answer-adapters off,on \
         --concurrency 2
       ;;
     dense)
-      evaluate dense --modes rag --ranking dense --readers trained --concurrency 2
+      evaluate dense --modes rag --ranking dense --answer-adapters on --concurrency 2
       ;;
     worded)
       reword "Answer with the value alone."
-      evaluate worded --modes full,rag --readers frozen --limit 50 --concurrency 2
+      evaluate worded --modes full,rag --answer-adapters off --limit 50 --concurrency 2
       ;;
     gists)
-      evaluate gists --modes gist --gists 25,50 --readers frozen,trained --limit 100 --concurrency 4
+      evaluate gists --modes gist --gists 25,50 --answer-adapters off,on --limit 100 --concurrency 4
       ;;
     keyed | absent | overview)
       samples "$part" --family "$part" --frames train --tokens 1024 --count 100 --seed 3
-      evaluate "$part" --modes gist,full,rag --gists 10 --readers frozen,trained --limit 50 \
+      evaluate "$part" --modes gist,full,rag --gists 10 --answer-adapters off,on --limit 50 \
         --concurrency 8
       ;;
     *) die "--parts: unknown part $part" ;;

@@ -37,7 +37,7 @@ datasets=()
 for file in "$out"/*.jsonl; do datasets+=(--dataset "$file"); done
 trap stop_server EXIT
 start_server "$out/db" "$out/gistd.log" --max-cached-kv-bytes 2000000000
-build/release/gist eval "${datasets[@]}" --modes full,rag,gist --readers frozen,trained --max-tokens 32 \
+build/release/gist eval "${datasets[@]}" --modes full,rag,gist --answer-adapters off,on --max-tokens 32 \
   --out "$out/results.json" >&2
 "$python" - "$out/results.json" <<'PYTHON'
 import collections, json, sys

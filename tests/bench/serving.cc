@@ -51,10 +51,10 @@ void Print(const char* what, const std::vector<double>& seconds) {
   std::fflush(stdout);
 }
 
-absl::StatusOr<client::Accounting> Ask(const GistClient& client,
-                                       const std::string& context_id,
-                                       const std::string& question,
-                                       int max_tokens) {
+absl::StatusOr<client::AskResult> Ask(const GistClient& client,
+                                      const std::string& context_id,
+                                      const std::string& question,
+                                      int max_tokens) {
   client::Question asked;
   asked.context_ids = {context_id};
   asked.text = question;
@@ -68,9 +68,9 @@ absl::StatusOr<std::vector<double>> FirstTokens(
   std::vector<double> seconds;
   for (int i = 0; i < questions && go_on; ++i) {
     GIST_ASSIGN_OR_RETURN(
-        const client::Accounting took,
+        const client::AskResult took,
         Ask(client, context_id, "What is the secret passkey?", 8));
-    seconds.push_back(took.first_token_seconds);
+    seconds.push_back(took.timings().first_token_seconds());
     // Not in step with what the server does meanwhile.
     std::this_thread::sleep_for(std::chrono::milliseconds(17 * (i % 13)));
   }
@@ -86,7 +86,7 @@ class Reading {
             const auto done =
                 client.Compress(fmt::format("Copy {}.\n{}", i, text), {});
             status_ = done.status();
-            if (done.ok()) tokens_ += done->context.context_tokens;
+            if (done.ok()) tokens_ += done->context().document_tokens();
           }
         }) {}
   ~Reading() { (void)Stop(); }
@@ -141,7 +141,7 @@ absl::Status MeasureFirstTokens(const Arguments& arguments,
 absl::StatusOr<double> Throughput(const Arguments& arguments,
                                   const GistClient& client,
                                   const std::string& context_id, int at_once) {
-  std::vector<absl::StatusOr<client::Accounting>> took(
+  std::vector<absl::StatusOr<client::AskResult>> took(
       size_t(at_once), absl::UnknownError("not asked"));
   const Clock::time_point start = Clock::now();
   {
@@ -158,7 +158,7 @@ absl::StatusOr<double> Throughput(const Arguments& arguments,
   int64_t tokens = 0;
   for (const auto& one : took) {
     if (!one.ok()) return one.status();
-    tokens += one->answer_tokens;
+    tokens += one->usage().answer_tokens();
   }
   return double(tokens) / seconds;
 }
@@ -194,7 +194,7 @@ absl::Status Run(const Arguments& arguments) {
   const GistClient client({.target = arguments.server});
   GIST_ASSIGN_OR_RETURN(const std::string text, ReadText(arguments.document));
   GIST_ASSIGN_OR_RETURN(const auto compressed, client.Compress(text, {}));
-  const std::string& id = compressed.context.context_id;
+  const std::string& id = compressed.context().context_id();
   GIST_RETURN_IF_ERROR(MeasureFirstTokens(arguments, client, id));
   return MeasureThroughput(arguments, client, id);
 }

@@ -83,14 +83,14 @@ absl::StatusOr<std::string> Asker::Compress(const std::string& text,
                                             int gists) {
   GIST_ASSIGN_OR_RETURN(const auto result,
                         client_.Compress(text, {.gist_tokens = gists}));
-  contexts_[text].insert(result.context.context_id);
-  return result.context.context_id;
+  contexts_[text].insert(result.context().context_id());
+  return result.context().context_id();
 }
 
 absl::StatusOr<int64_t> Asker::CountTokens(const std::string& text, int gists) {
   GIST_ASSIGN_OR_RETURN(const std::string id, Compress(text, gists));
   GIST_ASSIGN_OR_RETURN(const auto context, client_.GetContext(id));
-  return context.context_tokens;
+  return context.document_tokens();
 }
 
 absl::Status Asker::Forget(const std::string& context) {
@@ -115,8 +115,8 @@ absl::StatusOr<std::string> Asker::CutContext(std::string_view text, int tokens,
     const auto part = from_end ? text.substr(at) : text.substr(0, at);
     if (part.empty()) break;
     GIST_ASSIGN_OR_RETURN(const auto tried, client_.Compress(part, {}));
-    const int64_t found = tried.context.context_tokens;
-    std::string id = tried.context.context_id;
+    const int64_t found = tried.context().document_tokens();
+    std::string id = tried.context().context_id();
     if (id == best) break;  // the same characters as before
     (found <= tokens ? fits : exceeds) = next;
     if (found <= tokens) std::swap(best, id);
@@ -146,7 +146,7 @@ absl::StatusOr<std::string> Asker::RandomContext(const Record& record,
   GIST_ASSIGN_OR_RETURN(const auto imported, client_.ImportContext([&] {
     return absl::StatusOr<std::string>(std::exchange(bytes, ""));
   }));
-  return imported.context_id;
+  return imported.context_id();
 }
 
 // The document that holds the key stands at a place that changes with the
@@ -159,7 +159,7 @@ absl::StatusOr<std::vector<std::string>> Asker::JoinedContexts(
     GIST_ASSIGN_OR_RETURN(
         const auto made,
         client_.Compress(WithoutNeedle(*other), {.gist_tokens = ask.gists}));
-    ids.push_back(made.context.context_id);
+    ids.push_back(made.context().context_id());
   }
   GIST_ASSIGN_OR_RETURN(std::string own,
                         Compress(ask.record->context, ask.gists));
@@ -203,12 +203,12 @@ absl::StatusOr<Reply> Asker::Answer(const Ask& ask) {
   const client::Question question{
       .context_ids = ids,
       .text = ask.record->question,
-      .mode = full ? client::Mode::kFullContext : client::Mode::kGist,
+      .mode = full ? client::Mode::kFull : client::Mode::kGist,
       // A token has a byte or more: the key always fits.
       .max_tokens =
           int(std::max(kMinAnswerTokens, ask.record->answer.size() + 8))};
   Reply reply;
-  GIST_ASSIGN_OR_RETURN(const auto accounting,
+  GIST_ASSIGN_OR_RETURN(const auto result,
                         client_.Ask(question, [&](std::string_view piece) {
                           reply.text += piece;
                           return absl::OkStatus();
@@ -216,9 +216,9 @@ absl::StatusOr<Reply> Asker::Answer(const Ask& ask) {
   if (cut || ask.source == Source::kRandom) {
     GIST_RETURN_IF_ERROR(client_.DeleteContext(ids.front()));
   }
-  reply.document_tokens = accounting.document_tokens;
-  reply.ratio = accounting.compression_ratio;
-  reply.first_token_seconds = accounting.first_token_seconds;
+  reply.document_tokens = result.usage().document_tokens();
+  reply.ratio = result.usage().compression_ratio();
+  reply.first_token_seconds = result.timings().first_token_seconds();
   return reply;
 }
 

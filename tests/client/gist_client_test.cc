@@ -52,10 +52,10 @@ class GistClientTest : public testing::Test {
 TEST_F(GistClientTest, SendsASmallDocumentInOneMessage) {
   const auto result = client_.Compress("short text", {.gist_tokens = 6});
   ASSERT_THAT(result, IsOk());
-  EXPECT_EQ(result->context.context_id, kId);
+  EXPECT_EQ(result->context().context_id(), kId);
   ASSERT_EQ(server_.received->compress.size(), 1u);
   EXPECT_EQ(server_.received->compress[0].text(), "short text");
-  EXPECT_EQ(server_.received->compress[0].gist_tokens(), 6);
+  EXPECT_EQ(server_.received->compress[0].representation().gist_tokens(), 6);
   EXPECT_EQ(server_.received->compress_streams, 0);
 }
 
@@ -105,7 +105,7 @@ TEST_F(GistClientTest, StreamsASmallDocumentWhoseProgressIsWanted) {
   ASSERT_THAT(result, IsOk());
   EXPECT_EQ(server_.received->streamed_text, "short");
   EXPECT_THAT(seen, ElementsAre(Pair(16, 32), Pair(32, 32)));
-  EXPECT_EQ(result->context.context_id, kId);
+  EXPECT_EQ(result->context().context_id(), kId);
 }
 
 TEST_F(GistClientTest, NamesTheByteWhereTextIsNotUtf8) {
@@ -150,10 +150,10 @@ TEST_F(GistClientTest, TakesNoStreamForWholeWithoutItsLastMessage) {
 }
 
 TEST_F(GistClientTest, SendsAllOfAQuestion) {
-  server_.script->accounting = FullAccounting();
+  server_.script->result = FullResult();
   const Question question = {.context_ids = {kId, "ctx_2"},
                              .text = "Who?",
-                             .mode = Mode::kFullContext,
+                             .mode = Mode::kFull,
                              .max_tokens = 9,
                              .temperature = 0.5f,
                              .top_k = 3,
@@ -165,7 +165,7 @@ TEST_F(GistClientTest, SendsAllOfAQuestion) {
   const v1::AskRequest& sent = server_.received->ask[0];
   EXPECT_THAT(sent.context_ids(), ElementsAre(kId, "ctx_2"));
   EXPECT_EQ(sent.question(), "Who?");
-  EXPECT_EQ(sent.mode(), v1::MODE_FULL_CONTEXT);
+  EXPECT_EQ(sent.mode(), v1::MODE_FULL);
   EXPECT_EQ(sent.max_tokens(), 9);
   EXPECT_EQ(sent.temperature(), 0.5f);
   EXPECT_EQ(sent.top_k(), 3);
@@ -173,19 +173,40 @@ TEST_F(GistClientTest, SendsAllOfAQuestion) {
   EXPECT_EQ(sent.seed(), 1ull << 63);
 }
 
-TEST_F(GistClientTest, GivesTheAnswerInPiecesAndThenItsAccounting) {
+TEST_F(GistClientTest, GivesTheAnswerInPiecesAndThenItsResult) {
   server_.script->answer = {"The code ", "is ", "4711."};
-  server_.script->accounting = FullAccounting();
+  server_.script->result = FullResult();
   std::vector<std::string> pieces;
-  const auto accounting = client_.Ask({.context_ids = {kId}, .text = "?"},
-                                      [&](std::string_view piece) {
-                                        pieces.emplace_back(piece);
-                                        return absl::OkStatus();
-                                      });
-  ASSERT_THAT(accounting, IsOk());
+  const auto result = client_.Ask({.context_ids = {kId}, .text = "?"},
+                                  [&](std::string_view piece) {
+                                    pieces.emplace_back(piece);
+                                    return absl::OkStatus();
+                                  });
+  ASSERT_THAT(result, IsOk());
   EXPECT_THAT(pieces, ElementsAre("The code ", "is ", "4711."));
-  EXPECT_EQ(accounting->answer_tokens, 5);
+  EXPECT_EQ(result->usage().answer_tokens(), 5);
   EXPECT_EQ(server_.received->ask[0].mode(), v1::MODE_GIST);
+}
+
+TEST_F(GistClientTest, GathersAComparisonAndTellsItsProgress) {
+  server_.script->on_compare = [](const v1::CompareRequest&) {
+    return FullCompareResponses();
+  };
+  std::vector<std::pair<Mode, int>> begun;
+  const auto compared = client_.Compare(
+      {.context_ids = {kId}, .text = "?"}, {},
+      [&](Mode mode, int done, int) { begun.emplace_back(mode, done); });
+  ASSERT_THAT(compared, IsOk());
+  EXPECT_THAT(begun, ElementsAre(Pair(Mode::kGist, 0)));
+  ASSERT_EQ(compared->answers.size(), 3u);
+  EXPECT_THAT(StatusOf(compared->answers[0]), IsOk());
+  EXPECT_EQ(compared->answers[0].answer(), "ABC123");
+  EXPECT_THAT(StatusOf(compared->answers[1]),
+              StatusIs(absl::StatusCode::kOutOfRange, "too long"));
+  EXPECT_EQ(compared->summary.agreements_size(), 1);
+  server_.script->leave_out_last_message = true;
+  EXPECT_THAT(client_.Compare({.context_ids = {kId}, .text = "?"}, {}),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("last message")));
 }
 
 TEST_F(GistClientTest, CancelsAnAnswerThatItsSinkRefuses) {
@@ -278,7 +299,7 @@ TEST_F(GistClientTest, WalksOverAllPages) {
   }
   std::vector<std::string> ids;
   const auto visit = [&](const Context& context) {
-    ids.push_back(context.context_id);
+    ids.push_back(context.context_id());
     return absl::OkStatus();
   };
   ASSERT_THAT(client_.ListContexts(visit, 2), IsOk());
@@ -326,7 +347,7 @@ TEST_F(GistClientTest, ImportsEveryByteInOrder) {
   const std::string file = Repeat(std::string("ab\0\xff", 4), 3 << 20);
   const auto context = client_.ImportContext(InPieces(file, 3 << 20));
   ASSERT_THAT(context, IsOk());
-  EXPECT_EQ(context->context_id, kId);
+  EXPECT_EQ(context->context_id(), kId);
   EXPECT_TRUE(server_.received->imported == file);
   EXPECT_LE(server_.received->largest_chunk_bytes, size_t{1} << 20);
 }

@@ -51,7 +51,8 @@ grpc::Status ScriptedServer::CompressStream(
   ++received->compress_streams;
   v1::CompressStreamRequest request;
   while (stream->Read(&request)) {
-    received->stream_gist_tokens.push_back(request.gist_tokens());
+    received->stream_gist_tokens.push_back(
+        request.representation().gist_tokens());
     received->streamed_text += request.chunk();
     received->KeepSize(request.chunk());
     if (script->errors.contains("CompressStreamEarly")) {
@@ -86,18 +87,20 @@ grpc::Status ScriptedServer::Ask(Context* context,
     changed_.notify_all();
     return grpc::Status::CANCELLED;
   }
-  *response.mutable_accounting() = script->accounting;
+  *response.mutable_result() = script->result;
   if (!script->leave_out_last_message) writer->Write(response);
   return End("Ask");
 }
 
-grpc::Status ScriptedServer::Compare(Context*,
-                                     const v1::CompareRequest* request,
-                                     v1::CompareResponse* response) {
+grpc::Status ScriptedServer::Compare(
+    Context*, const v1::CompareRequest* request,
+    grpc::ServerWriter<v1::CompareResponse>* writer) {
   received->compare.push_back(*request);
   const auto reply = script->on_compare;
   if (!reply) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
-  *response = reply(*request);
+  std::vector<v1::CompareResponse> messages = reply(*request);
+  if (script->leave_out_last_message) messages.pop_back();
+  for (const v1::CompareResponse& message : messages) writer->Write(message);
   return End("Compare");
 }
 
@@ -196,100 +199,138 @@ grpc::Status ScriptedServer::GetServerInfo(Context* context,
   return End("GetServerInfo");
 }
 
+namespace {
+
+v1::Usage FullUsage() {
+  v1::Usage usage;
+  usage.set_documents(1);
+  usage.set_document_tokens(1'024);
+  usage.set_prefix_tokens(24);
+  usage.set_loaded_slots(10);
+  usage.set_prefilled_tokens(7);
+  usage.set_cached_tokens(3);
+  usage.set_truncated_tokens(9);
+  usage.set_question_tokens(12);
+  usage.set_answer_tokens(5);
+  usage.set_kv_bytes(230'400);
+  usage.set_full_kv_bytes(23'592'960);
+  usage.set_compression_ratio(102.4);
+  return usage;
+}
+
+v1::Timings FullTimings() {
+  v1::Timings timings;
+  timings.set_queue_seconds(0.01);
+  timings.set_tokenize_seconds(0.015);
+  timings.set_load_seconds(0.02);
+  timings.set_index_seconds(0.04);
+  timings.set_search_seconds(0.05);
+  timings.set_prefill_seconds(0.03);
+  timings.set_build_seconds(0.06);
+  timings.set_store_seconds(0.07);
+  timings.set_first_token_seconds(0.21);
+  timings.set_decode_seconds(0.27);
+  timings.set_total_seconds(0.48);
+  return timings;
+}
+
+v1::CompareResponse Answered(v1::Mode mode, const std::string& answer) {
+  v1::CompareResponse message;
+  message.mutable_answer()->set_mode(mode);
+  message.mutable_answer()->set_answer(answer);
+  *message.mutable_answer()->mutable_result() = FullResult();
+  return message;
+}
+
+}  // namespace
+
 v1::Context FullContext() {
   v1::Context context;
   context.set_context_id("ctx_0123456789abcdef0123456789abcdef");
   context.set_document_id(std::string(64, 'd'));
   context.set_document_bytes(5'000);
-  context.set_context_tokens(1'024);
-  context.set_gist_tokens(10);
-  context.set_compression_ratio(102.4);
-  context.set_kv_bytes(230'400);
-  context.set_full_context_kv_bytes(23'592'960);
+  context.set_document_tokens(1'024);
+  context.set_full_kv_bytes(23'592'960);
   context.set_model_fingerprint(std::string(64, 'a'));
-  context.set_adapter_fingerprint(std::string(64, 'b'));
   context.set_created_unix_ms(1'700'000'000'123);
-  context.set_compress_seconds(2.5);
-  context.set_imported(true);
   context.set_has_text(true);
-  context.set_expire_unix_ms(1'800'000'000'000);
-  context.set_pinned(true);
   context.set_used_unix_ms(1'750'000'000'000);
+  v1::Representation& gists = *context.add_representations();
+  gists.set_rung(v1::Representation::RUNG_GIST);
+  gists.set_ratio(102.4);
+  gists.set_storage(v1::STORAGE_F16);
+  gists.set_kv_slots(10);
+  gists.set_kv_bytes(230'400);
+  gists.set_adapter_fingerprint(std::string(64, 'b'));
+  gists.set_created_unix_ms(1'700'000'000'456);
+  gists.set_build_seconds(2.5);
+  gists.set_imported(true);
+  context.mutable_retention()->set_expire_unix_ms(1'800'000'000'000);
+  context.mutable_retention()->set_pinned(true);
+  context.mutable_retention()->set_max_ratio(64);
   return context;
 }
 
 v1::CompressResponse FullCompressResponse() {
   v1::CompressResponse response;
   *response.mutable_context() = FullContext();
+  *response.mutable_representation() = response.context().representations(0);
   response.set_cached(true);
-  response.set_cached_tokens(512);
-  response.set_queue_seconds(0.1);
-  response.set_tokenize_seconds(0.2);
-  response.set_prefill_seconds(0.3);
-  response.set_gist_seconds(0.4);
-  response.set_store_seconds(0.5);
-  response.set_total_seconds(1.5);
+  *response.mutable_usage() = FullUsage();
+  *response.mutable_timings() = FullTimings();
   return response;
 }
 
-v1::Accounting FullAccounting() {
-  v1::Accounting accounting;
-  accounting.set_mode(v1::MODE_GIST);
-  accounting.set_document_tokens(1'024);
-  accounting.set_prefix_tokens(24);
-  accounting.set_gist_tokens(10);
-  accounting.set_context_tokens(7);
-  accounting.set_cached_tokens(3);
-  accounting.set_truncated_tokens(9);
-  accounting.set_question_tokens(12);
-  accounting.set_answer_tokens(5);
-  accounting.set_kv_bytes(230'400);
-  accounting.set_full_context_kv_bytes(23'592'960);
-  accounting.set_compression_ratio(102.4);
-  accounting.set_queue_seconds(0.01);
-  accounting.set_load_seconds(0.02);
-  accounting.set_prefill_seconds(0.03);
-  accounting.set_first_token_seconds(0.21);
-  accounting.set_decode_seconds(0.27);
-  accounting.set_total_seconds(0.48);
-  accounting.set_finish_reason("stop");
-  accounting.set_model_fingerprint(std::string(64, 'a'));
-  accounting.add_adapter_fingerprints(std::string(64, 'b'));
-  accounting.set_index_seconds(0.04);
-  accounting.set_search_seconds(0.05);
-  accounting.set_embedder_fingerprint(std::string(64, 'e'));
-  accounting.set_reader_fingerprint(std::string(64, 'f'));
-  accounting.set_documents(1);
-  v1::RetrievedChunk& chunk = *accounting.add_chunks();
+v1::AskResult FullResult() {
+  v1::AskResult result;
+  result.set_mode_used(v1::MODE_GIST);
+  result.set_rung_used(v1::Representation::RUNG_GIST);
+  result.set_finish_reason(v1::FINISH_REASON_STOP);
+  v1::Verdict& verdict = *result.mutable_verdict();
+  verdict.set_refused(true);
+  verdict.set_confidence(0.75);
+  verdict.set_grounded(v1::Verdict::GROUNDED_NOT_CHECKED);
+  v1::Evidence& evidence = *verdict.add_evidence();
+  evidence.set_context_id("ctx_00000000000000000000000000000002");
+  evidence.set_begin(7);
+  evidence.set_end(12);
+  evidence.set_text("proof");
+  *result.mutable_usage() = FullUsage();
+  *result.mutable_timings() = FullTimings();
+  result.set_model_fingerprint(std::string(64, 'a'));
+  result.add_adapter_fingerprints(std::string(64, 'b'));
+  result.set_answer_adapter_fingerprint(std::string(64, 'f'));
+  result.set_embedder_fingerprint(std::string(64, 'e'));
+  v1::RetrievedChunk& chunk = *result.add_chunks();
   chunk.set_context_id("ctx_00000000000000000000000000000001");
   chunk.set_begin(5);
   chunk.set_end(25);
   chunk.set_similarity(0.5);
   chunk.set_bm25(1.5);
   chunk.set_text("a passage of 20 byte");
-  return accounting;
+  return result;
 }
 
-v1::CompareResponse FullCompareResponse() {
-  v1::CompareResponse response;
-  v1::ModeAnswer& gist = *response.add_answers();
-  gist.set_mode(v1::MODE_GIST);
-  gist.set_answer("ABC123");
-  *gist.mutable_accounting() = FullAccounting();
-  gist.set_peak_memory_bytes(2'000'000);
-  v1::ModeAnswer& full = *response.add_answers();
-  full.set_mode(v1::MODE_FULL_CONTEXT);
-  full.set_error_code(int(grpc::StatusCode::OUT_OF_RANGE));
-  full.set_error_message("too long");
-  v1::ModeAnswer& rag = *response.add_answers();
-  rag.set_mode(v1::MODE_RAG);
-  rag.set_answer("The key\nis long: " + std::string(80, 'x'));
-  *rag.mutable_accounting() = FullAccounting();
-  v1::Agreement& agreement = *response.add_agreements();
+std::vector<v1::CompareResponse> FullCompareResponses() {
+  std::vector<v1::CompareResponse> messages(1);
+  messages[0].mutable_progress()->set_mode(v1::MODE_GIST);
+  messages[0].mutable_progress()->set_total_modes(3);
+  messages.push_back(Answered(v1::MODE_GIST, "ABC123"));
+  messages.back().mutable_answer()->set_peak_memory_bytes(2'000'000);
+  v1::ModeAnswer& full = *messages.emplace_back().mutable_answer();
+  full.set_mode(v1::MODE_FULL);
+  full.mutable_error()->set_code(int(grpc::StatusCode::OUT_OF_RANGE));
+  full.mutable_error()->set_message("too long");
+  full.mutable_error()->set_reason("CONTEXT_WINDOW_EXCEEDED");
+  messages.push_back(
+      Answered(v1::MODE_RAG, "The key\nis long: " + std::string(80, 'x')));
+  v1::Agreement& agreement =
+      *messages.emplace_back().mutable_summary()->add_agreements();
   agreement.set_a(v1::MODE_GIST);
   agreement.set_b(v1::MODE_RAG);
+  agreement.set_contains(true);
   agreement.set_f1(0.25);
-  return response;
+  return messages;
 }
 
 v1::Backup FullBackup() {
@@ -311,8 +352,8 @@ v1::ServerInfo FullServerInfo() {
   info.set_kv_bytes_per_token(23'040);
   info.set_weight_bytes(90'000'000);
   info.set_adapter_name("seed");
-  info.set_reader_name("reader");
-  info.set_reader_fingerprint(std::string(64, 'f'));
+  info.set_answer_adapter_name("answer");
+  info.set_answer_adapter_fingerprint(std::string(64, 'f'));
   info.set_adapter_fingerprint(std::string(64, 'b'));
   info.set_gist_tokens(10);
   info.set_gists_per_block(2);

@@ -23,13 +23,14 @@ struct Script {
   // By method name ("Ask"): the call's end, after the messages below.
   std::map<std::string, grpc::Status> errors;
   v1::CompressResponse compress;
-  // If set, in place of `compress`, and what Compare replies.
+  // If set, in place of `compress`; and the messages of Compare's reply.
   std::function<v1::CompressResponse(const v1::CompressRequest&)> on_compress;
-  std::function<v1::CompareResponse(const v1::CompareRequest&)> on_compare;
+  std::function<std::vector<v1::CompareResponse>(const v1::CompareRequest&)>
+      on_compare;
   std::vector<v1::CompressProgress> progress;
-  bool leave_out_last_message = false;  // of CompressStream and Ask
+  bool leave_out_last_message = false;  // of each stream
   std::vector<std::string> answer;      // pieces
-  v1::Accounting accounting;
+  v1::AskResult result;
   bool hang_after_answer = false;  // until the client goes away
   std::vector<v1::Context> contexts;
   int contexts_per_page = 2;
@@ -84,7 +85,7 @@ class ScriptedServer final : public v1::GistService::Service {
   grpc::Status Ask(Context*, const v1::AskRequest*,
                    grpc::ServerWriter<v1::AskResponse>*) override;
   grpc::Status Compare(Context*, const v1::CompareRequest*,
-                       v1::CompareResponse*) override;
+                       grpc::ServerWriter<v1::CompareResponse>*) override;
   grpc::Status GetContext(Context*, const v1::GetContextRequest*,
                           v1::Context*) override;
   grpc::Status ListContexts(Context*, const v1::ListContextsRequest*,
@@ -118,8 +119,9 @@ class ScriptedServer final : public v1::GistService::Service {
 // A context in which every field is set, each to another value.
 v1::Context FullContext();
 v1::CompressResponse FullCompressResponse();
-v1::Accounting FullAccounting();
-v1::CompareResponse FullCompareResponse();
+v1::AskResult FullResult();
+// A mode that begins, three answers (one is an error), the summary.
+std::vector<v1::CompareResponse> FullCompareResponses();
 v1::ServerInfo FullServerInfo();
 v1::Backup FullBackup();
 

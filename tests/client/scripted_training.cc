@@ -158,11 +158,11 @@ v1::Adapter FullAdapter() {
 
 std::vector<v1::TrainEvent> TrainingEvents() {
   std::vector<v1::TrainEvent> events(5);
-  events[0].set_kind(v1::TrainEvent::SNAPSHOT);
+  events[0].set_kind(v1::TrainEvent::KIND_SNAPSHOT);
   *events[0].mutable_training() = FullTraining();
   events[0].mutable_training()->set_state(v1::TRAINING_STATE_RUNNING);
   for (const int i : {1, 2}) {
-    events[i].set_kind(v1::TrainEvent::STEP);
+    events[i].set_kind(v1::TrainEvent::KIND_STEP);
     events[i].set_sequence(i);
     events[i].set_stage("short");
     events[i].set_step(i);
@@ -173,11 +173,11 @@ std::vector<v1::TrainEvent> TrainingEvents() {
     events[i].set_tokens_per_second(8'400);
     events[i].set_seconds_left(90);
   }
-  events[3].set_kind(v1::TrainEvent::EVALUATED);
+  events[3].set_kind(v1::TrainEvent::KIND_EVALUATED);
   events[3].set_sequence(3);
   events[3].set_step(2);
   events[3].set_dev_accuracy(0.75);
-  events[4].set_kind(v1::TrainEvent::STATE);
+  events[4].set_kind(v1::TrainEvent::KIND_STATE);
   events[4].set_sequence(4);
   *events[4].mutable_training() = FullTraining();
   return events;

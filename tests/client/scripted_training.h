@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gist/v1/gist.grpc.pb.h"
+#include "gist/v1/training.grpc.pb.h"
 #include "tests/client/cli/guarded.h"
 
 namespace gist::client {

@@ -67,7 +67,7 @@ TEST(DrainTest, AnswersWhoeverCameBeforeTheSignal) {
     const auto compressed =
         GistClient(options).Compress(TextOf(uint64_t(round), 40), {});
     ASSERT_THAT(compressed, IsOk());
-    const auto question = QuestionTo(compressed->context.context_id);
+    const auto question = QuestionTo(compressed->context().context_id());
     std::atomic<int> begun = 0, right = 0;
     int waiting = 0;
     std::vector<std::jthread> callers;

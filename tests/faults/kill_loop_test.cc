@@ -107,10 +107,10 @@ class KillLoop {
                 bool pinned) {
     expected.state = State::kUnknown;
     const auto done =
-        client.Compress(TextOf(document), {.keep = {.pinned = pinned}});
+        client.Compress(TextOf(document), {.retention = {.pinned = pinned}});
     if (!done.ok()) return Unanswered(done.status());
     expected.state = State::kPresent;
-    expected.context_id = done->context.context_id;
+    expected.context_id = done->context().context_id();
     expected.pinned = pinned;
     expected.pin_is_known = true;
     ++acknowledged_;
@@ -144,7 +144,7 @@ class KillLoop {
     std::map<std::string, client::Context> there;
     const absl::Status listed =
         client.ListContexts([&](const client::Context& context) {
-          there[context.context_id] = context;
+          there[context.context_id()] = context;
           return absl::OkStatus();
         });
     ASSERT_THAT(listed, IsOk());
@@ -161,9 +161,9 @@ class KillLoop {
       if (is_there) {
         if (!AnswersRight(client, document, expected.context_id)) ++damaged_;
         if (expected.state == State::kPresent && expected.pin_is_known &&
-            found->second.pinned != expected.pinned)
+            found->second.retention().pinned() != expected.pinned)
           ++lost_;
-        expected.pinned = found->second.pinned;
+        expected.pinned = found->second.retention().pinned();
         expected.pin_is_known = true;
       }
       expected.state = is_there ? State::kPresent : State::kAbsent;
@@ -175,8 +175,8 @@ class KillLoop {
                           int document) {
     const auto bytes = int64_t(TextOf(document).size());
     for (const auto& [id, context] : there) {
-      if (context.document_bytes == bytes &&
-          context.document_id == DocumentIdOf(document))
+      if (context.document_bytes() == bytes &&
+          context.document_id() == DocumentIdOf(document))
         return id;
     }
     return "";
@@ -188,8 +188,7 @@ class KillLoop {
   // From the gists, and from the text: both are there as a whole.
   static bool AnswersRight(const GistClient& client, int document,
                            const std::string& id) {
-    for (const client::Mode mode :
-         {client::Mode::kGist, client::Mode::kFullContext}) {
+    for (const client::Mode mode : {client::Mode::kGist, client::Mode::kFull}) {
       std::string answer;
       const auto done = client.Ask(
           {.context_ids = {id}, .text = "Q", .mode = mode, .retrieval = {}},

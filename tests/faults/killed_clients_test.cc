@@ -28,7 +28,7 @@ TEST(KilledClientsTest, LeaveNothingThatRuns) {
   std::vector<double> seconds;
   for (int round = 0; round < rounds; ++round) {
     client::GistProcess gist({"--server", server.Options().target, "ask",
-                              compressed->context.context_id, question},
+                              compressed->context().context_id(), question},
                              {});
     ASSERT_TRUE(gist.WaitForOutput("Found"));
     const auto killed = std::chrono::steady_clock::now();

@@ -45,7 +45,7 @@ class LoadTest : public testing::Test {
     const auto done =
         GistClient(server().Options()).Compress(TextOf(number, words), {});
     EXPECT_THAT(done, IsOk());
-    return done.ok() ? done->context.context_id : "";
+    return done.ok() ? done->context().context_id() : "";
   }
   // A question that the fake repeats: as many tokens of an answer.
   static client::Question Question(const std::string& context_id, int words,
@@ -493,8 +493,9 @@ TEST_F(CancelTest, WhileTheirContextIsStored) {
   EXPECT_THAT(GistClient(server().Options())
                   .ListContexts([&](const client::Context& context) {
                     ++listed;
-                    client::Question question = Question(context.context_id, 1);
-                    question.mode = client::Mode::kFullContext;
+                    client::Question question =
+                        Question(context.context_id(), 1);
+                    question.mode = client::Mode::kFull;
                     return Ask(GistClient(server().Options()), question);
                   }),
               IsOk());

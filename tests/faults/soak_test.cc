@@ -173,7 +173,8 @@ class Soak {
       // Of 26 kB, so that the store's buffers and caches are full early.
       const auto done = client.Compress(
           TextOf(number, 100 + int(random() % 400), /*word_bytes=*/85), {});
-      if (done.ok()) documents.push_back({number, done->context.context_id});
+      if (done.ok())
+        documents.push_back({number, done->context().context_id()});
       return done.status();
     }
     const size_t place = random() % documents.size();

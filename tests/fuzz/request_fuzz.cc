@@ -65,12 +65,10 @@ void Serve(Server& server, uint8_t kind, const std::string& bytes) {
   switch (kind % 6) {
     case 0:
       if (!compress.ParseFromString(bytes)) return;
-      pipeline
-          .Compress({compress.text(), compress.gist_tokens(),
-                     compress.request_id(), FromProto(compress.keep())},
-                    Caller())
-          .status()
-          .IgnoreError();
+      if (auto input = CompressInputOf(compress); input.ok()) {
+        input->text = compress.text();
+        pipeline.Compress(*input, Caller()).status().IgnoreError();
+      }
       return;
     case 1:
       if (!ask.ParseFromString(bytes)) return;
@@ -89,9 +87,9 @@ void Serve(Server& server, uint8_t kind, const std::string& bytes) {
     case 3:
       if (!update.ParseFromString(bytes)) return;
       if (update.context_id() == server.id) return;
-      pipeline.Update(update.context_id(), FromProto(update.keep()))
-          .status()
-          .IgnoreError();
+      if (const auto policy = FromProto(update.retention()); policy.ok()) {
+        pipeline.Update(update.context_id(), *policy).status().IgnoreError();
+      }
       return;
     case 4:
       if (!list.ParseFromString(bytes)) return;

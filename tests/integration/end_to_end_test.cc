@@ -56,35 +56,37 @@ TEST_F(EndToEndTest, AnswersAsTheReferenceOnceComputedAndAfterRestarts) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const Sample sample = Samples(1)[0];
   const auto first = Compress(sample.text);
-  EXPECT_FALSE(first.cached);
-  EXPECT_GT(first.prefill_seconds, 0);
-  const std::string id = first.context.context_id;
+  EXPECT_FALSE(first.cached());
+  EXPECT_GT(first.timings().prefill_seconds(), 0);
+  const std::string id = first.context().context_id();
   const client::Question question{.context_ids = {id}, .text = sample.question};
   const Answered answered = Ask(question);
   EXPECT_EQ(answered.text, sample.answer);
 
-  const client::Accounting& accounting = answered.accounting;
-  EXPECT_EQ(accounting.gist_tokens, 10);
-  EXPECT_EQ(accounting.context_tokens, 0);
-  EXPECT_EQ(accounting.document_tokens, first.context.context_tokens);
-  EXPECT_EQ(accounting.kv_bytes, 230400);  // 10 x 30 x 2 x 3 x 64 x 2
-  EXPECT_EQ(accounting.full_context_kv_bytes,
-            accounting.document_tokens * 23040);
-  EXPECT_EQ(accounting.finish_reason, "stop");
-  EXPECT_GT(accounting.first_token_seconds, 0);
-  EXPECT_LE(accounting.first_token_seconds, accounting.total_seconds);
+  const client::AskResult& result = answered.result;
+  EXPECT_EQ(result.usage().loaded_slots(), 10);
+  EXPECT_EQ(result.usage().prefilled_tokens(), 0);
+  EXPECT_EQ(result.usage().document_tokens(),
+            first.context().document_tokens());
+  EXPECT_EQ(result.usage().kv_bytes(), 230400);  // 10 x 30 x 2 x 3 x 64 x 2
+  EXPECT_EQ(result.usage().full_kv_bytes(),
+            result.usage().document_tokens() * 23040);
+  EXPECT_EQ(result.finish_reason(), v1::FINISH_REASON_STOP);
+  EXPECT_GT(result.timings().first_token_seconds(), 0);
+  EXPECT_LE(result.timings().first_token_seconds(),
+            result.timings().total_seconds());
 
   const auto again = Compress(sample.text);
-  EXPECT_TRUE(again.cached);
-  EXPECT_EQ(again.prefill_seconds, 0);
-  EXPECT_EQ(again.context.context_id, id);
+  EXPECT_TRUE(again.cached());
+  EXPECT_EQ(again.timings().prefill_seconds(), 0);
+  EXPECT_EQ(again.context().context_id(), id);
 
   for (const int signal_number : {SIGTERM, SIGKILL}) {
     server_->Signal(signal_number);
     EXPECT_EQ(server_->Wait(), signal_number == SIGTERM ? 0 : 128 + SIGKILL);
     ASSERT_NO_FATAL_FAILURE(Start());
     EXPECT_EQ(Ask(question).text, sample.answer);
-    EXPECT_TRUE(Compress(sample.text).cached);
+    EXPECT_TRUE(Compress(sample.text).cached());
   }
 }
 
@@ -95,7 +97,7 @@ TEST_F(EndToEndTest, EightClientsAtOnceGetTheirOwnAnswers) {
   std::vector<std::jthread> clients;
   for (size_t i = 0; i < samples.size(); ++i) {
     clients.emplace_back([&, i] {
-      const std::string id = Compress(samples[i].text).context.context_id;
+      const std::string id = Compress(samples[i].text).context().context_id();
       answers[i] = Ask({.context_ids = {id}, .text = samples[i].question}).text;
     });
   }
@@ -111,57 +113,58 @@ TEST_F(EndToEndTest, LongDocumentIsReadInGroupsAndAskedWithAnother) {
   std::string text;
   for (const Sample& sample : samples) text += sample.text;
   const auto longer = Compress(text);  // two groups
-  EXPECT_GT(longer.context.context_tokens, 8192);
-  EXPECT_EQ(longer.context.gist_tokens, 20);
+  EXPECT_GT(longer.context().document_tokens(), 8192);
+  EXPECT_EQ(longer.context().representations(0).kv_slots(), 20);
   const auto other = Compress(samples[0].text);
-  const client::Question question{
-      .context_ids = {longer.context.context_id, other.context.context_id},
-      .text = samples[0].question,
-      .max_tokens = 4};
+  const client::Question question{.context_ids = {longer.context().context_id(),
+                                                  other.context().context_id()},
+                                  .text = samples[0].question,
+                                  .max_tokens = 4};
   const Answered answered = Ask(question);
   EXPECT_THAT(answered.status, IsOk());
-  EXPECT_EQ(answered.accounting.gist_tokens, 30);
+  EXPECT_EQ(answered.result.usage().loaded_slots(), 30);
 
   client::Question full = question;
-  full.mode = client::Mode::kFullContext;
-  full.context_ids = {other.context.context_id};
-  EXPECT_EQ(Ask(full).accounting.context_tokens, other.context.context_tokens);
+  full.mode = client::Mode::kFull;
+  full.context_ids = {other.context().context_id()};
+  EXPECT_EQ(Ask(full).result.usage().prefilled_tokens(),
+            other.context().document_tokens());
 }
 
 TEST_F(EndToEndTest, FindsThePassageThatAQuestionIsAbout) {
   ASSERT_NO_FATAL_FAILURE(Start());
   for (const Sample& sample : Samples(3)) {
     client::Question question{
-        .context_ids = {Compress(sample.text).context.context_id},
+        .context_ids = {Compress(sample.text).context().context_id()},
         .text = "What is the secret passkey?",
         .mode = client::Mode::kRag,
         .max_tokens = 2,
         .retrieval = {.top_k = 2, .ranking = client::Ranking::kDense}};
     const Answered answered = Ask(question);
     ASSERT_THAT(answered.status, IsOk());
-    const auto& chunks = answered.accounting.chunks;
-    ASSERT_EQ(chunks.size(), 2u);
-    EXPECT_GE(chunks[0].similarity, chunks[1].similarity);
-    EXPECT_THAT(chunks[0].text + chunks[1].text, HasSubstr("passkey"));
-    for (const client::RetrievedChunk& chunk : chunks) {
-      EXPECT_EQ(sample.text.substr(size_t(chunk.begin),
-                                   size_t(chunk.end - chunk.begin)),
-                chunk.text);
+    const auto& chunks = answered.result.chunks();
+    ASSERT_EQ(chunks.size(), 2);
+    EXPECT_GE(chunks[0].similarity(), chunks[1].similarity());
+    EXPECT_THAT(chunks[0].text() + chunks[1].text(), HasSubstr("passkey"));
+    for (const v1::RetrievedChunk& chunk : chunks) {
+      EXPECT_EQ(sample.text.substr(size_t(chunk.begin()),
+                                   size_t(chunk.end() - chunk.begin())),
+                chunk.text());
     }
-    EXPECT_GT(answered.accounting.index_seconds, 0);
+    EXPECT_GT(answered.result.timings().index_seconds(), 0);
     question.mode = client::Mode::kHybrid;
     const Answered hybrid = Ask(question);
-    EXPECT_EQ(hybrid.accounting.gist_tokens, 10);
-    EXPECT_EQ(hybrid.accounting.index_seconds, 0) << "it was kept";
-    EXPECT_EQ(hybrid.accounting.context_tokens,
-              answered.accounting.context_tokens);
+    EXPECT_EQ(hybrid.result.usage().loaded_slots(), 10);
+    EXPECT_EQ(hybrid.result.timings().index_seconds(), 0) << "it was kept";
+    EXPECT_EQ(hybrid.result.usage().prefilled_tokens(),
+              answered.result.usage().prefilled_tokens());
   }
 }
 
 TEST_F(EndToEndTest, RefusesWhatExceedsTheModelAndKeepsServing) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const Sample sample = Samples(1)[0];
-  const std::string id = Compress(sample.text).context.context_id;
+  const std::string id = Compress(sample.text).context().context_id();
   std::string question;
   while (question.size() < 60000) question += sample.text;
   EXPECT_THAT(Ask({.context_ids = {id}, .text = question}).status,
@@ -177,7 +180,7 @@ TEST_F(EndToEndTest, RefusesWhatExceedsTheModelAndKeepsServing) {
 TEST_F(EndToEndTest, ExportedContextAnswersTheSameOnAnotherServer) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const Sample sample = Samples(1)[0];
-  const std::string id = Compress(sample.text).context.context_id;
+  const std::string id = Compress(sample.text).context().context_id();
   std::string file;
   ASSERT_THAT(Client().ExportContext(id, false,
                                      [&](std::string_view bytes) {
@@ -200,7 +203,7 @@ TEST_F(EndToEndTest, ExportedContextAnswersTheSameOnAnotherServer) {
               StatusIs(absl::StatusCode::kDataLoss, testing::_));
   const auto imported = import(file);
   ASSERT_THAT(imported, IsOk());
-  EXPECT_TRUE(imported->imported);
+  EXPECT_TRUE(imported->representations(0).imported());
   EXPECT_EQ(Ask({.context_ids = {id}, .text = sample.question}).text,
             sample.answer);
 }

@@ -35,17 +35,17 @@ class GistdTest : public testing::Test {
   }
   struct Answered {
     std::string text;
-    client::Accounting accounting;
+    client::AskResult result;
     absl::Status status;
   };
   Answered Ask(const client::Question& question) const {
     Answered answered;
-    auto accounting = Client().Ask(question, [&](std::string_view piece) {
+    auto result = Client().Ask(question, [&](std::string_view piece) {
       answered.text += piece;
       return absl::OkStatus();
     });
-    answered.status = accounting.status();
-    if (accounting.ok()) answered.accounting = *accounting;
+    answered.status = result.status();
+    if (result.ok()) answered.result = *std::move(result);
     return answered;
   }
 

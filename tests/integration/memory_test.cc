@@ -81,15 +81,15 @@ TEST_F(MemoryTest, PeaksAsPlanned) {
   const auto made = client_->Compress(LongText(4), {});
   ASSERT_THAT(made, IsOk());
   const PlanRequest request{.document_tokens =
-                                int(made->context.context_tokens)};
+                                int(made->context().document_tokens())};
   EXPECT_GT(request.document_tokens, 3900);
   ExpectNear(server->PeakBytes(), PlanCompress(model, request));
   Stop(server.get());
 
   server = Start();
-  Ask(made->context.context_id, client::Mode::kGist);
+  Ask(made->context().context_id(), client::Mode::kGist);
   ExpectNear(server->PeakBytes(), PlanAskGists(model, request));
-  Ask(made->context.context_id, client::Mode::kFullContext);
+  Ask(made->context().context_id(), client::Mode::kFull);
   ExpectNear(server->PeakBytes(), PlanAskFull(model, request));
 }
 
@@ -100,14 +100,14 @@ TEST_F(MemoryTest, PeaksAsPlannedWithQuantizedWeights) {
   auto server = Start("quantized");
   const auto first = client_->Compress("A short text about nothing.", {});
   ASSERT_THAT(first, IsOk());
-  Ask(first->context.context_id, client::Mode::kGist);
+  Ask(first->context().context_id(), client::Mode::kGist);
   ExpectNear(server->PeakBytes(),
              PlanAskGists(model, {.weights = WeightStorage::kQuantized}));
   const auto made = client_->Compress(LongText(2), {});
   ASSERT_THAT(made, IsOk());
   const PlanRequest request{
       .weights = WeightStorage::kQuantized,
-      .document_tokens = int(made->context.context_tokens)};
+      .document_tokens = int(made->context().document_tokens())};
   ExpectNear(server->PeakBytes(), PlanCompress(model, request));
   EXPECT_LT(server->PeakBytes(),
             PlanCompress(model, {}).PeakBytes() - 300'000'000);

@@ -68,24 +68,25 @@ class PromotionTest : public GistdTest {
     std::optional<client::Training> ended;
     ASSERT_THAT(trainings.Train({.preset = "small",
                                  .name = name,
-                                 .dataset_ids = {train->dataset_id},
-                                 .dev_dataset_ids = {dev->dataset_id}},
+                                 .dataset_ids = {train->dataset_id()},
+                                 .dev_dataset_ids = {dev->dataset_id()}},
                                 [&](const TrainingEvent& event) {
-                                  if (event.training) ended = event.training;
+                                  if (event.has_training())
+                                    ended = event.training();
                                   return absl::OkStatus();
                                 }),
                 IsOk());
     ASSERT_TRUE(ended);
-    EXPECT_EQ(ended->state, "SUCCEEDED") << ended->message;
-    EXPECT_EQ(ended->adapter, name + "@1");
-    EXPECT_FALSE(ended->promoted);
+    EXPECT_EQ(ended->state(), v1::TRAINING_STATE_SUCCEEDED) << ended->message();
+    EXPECT_EQ(ended->adapter(), name + "@1");
+    EXPECT_FALSE(ended->promoted());
   }
   client::Context Compress() const {
-    return GistdTest::Compress(kText).context;
+    return GistdTest::Compress(kText).context();
   }
   std::string Ask(const client::Context& context) const {
     const Answered answered = GistdTest::Ask(
-        {.context_ids = {context.context_id}, .text = kQuestion});
+        {.context_ids = {context.context_id()}, .text = kQuestion});
     EXPECT_THAT(answered.status, IsOk());
     return answered.text;
   }
@@ -94,7 +95,7 @@ class PromotionTest : public GistdTest {
     EXPECT_THAT(adapters, IsOk());
     if (!adapters.ok()) return "";
     for (const client::Adapter& adapter : *adapters)
-      if (adapter.in_use) return adapter.adapter;
+      if (adapter.in_use()) return adapter.adapter();
     return "";
   }
 };
@@ -106,14 +107,15 @@ TEST_F(PromotionTest, ContextsKeepTheAdapterThatMadeThem) {
   EXPECT_EQ(answer_before, "TRM418");
   ASSERT_NO_FATAL_FAILURE(Train("mine"));
   EXPECT_EQ(InUse(), "");
-  EXPECT_EQ(Compress().context_id, before.context_id);
+  EXPECT_EQ(Compress().context_id(), before.context_id());
 
   ASSERT_THAT(Trainings().PromoteAdapter("mine"), IsOk());
   EXPECT_EQ(InUse(), "mine@1");
   const client::Context after = Compress();
-  EXPECT_NE(after.context_id, before.context_id);
-  EXPECT_NE(after.adapter_fingerprint, before.adapter_fingerprint);
-  EXPECT_EQ(after.gist_tokens, 4);
+  EXPECT_NE(after.context_id(), before.context_id());
+  EXPECT_NE(client::GistsOf(after).adapter_fingerprint(),
+            client::GistsOf(before).adapter_fingerprint());
+  EXPECT_EQ(client::GistsOf(after).kv_slots(), 4);
   const std::string answer_after = Ask(after);
   EXPECT_EQ(Ask(before), answer_before);
 
@@ -127,7 +129,7 @@ TEST_F(PromotionTest, ContextsKeepTheAdapterThatMadeThem) {
   const auto rolled_back = Trainings().RollbackAdapter();
   ASSERT_THAT(rolled_back, IsOk());
   EXPECT_EQ(*rolled_back, "");
-  EXPECT_EQ(Compress().context_id, before.context_id);
+  EXPECT_EQ(Compress().context_id(), before.context_id());
   EXPECT_EQ(Ask(after), answer_after);
 }
 

@@ -34,13 +34,13 @@ std::vector<Trial> Trials() {
     for (const auto& [mode, gists, reader] :
          {Source{Mode::kGist, 10},
           {Mode::kGist, 25},
-          {Mode::kFullContext, 0, Reader::kTrained},
+          {Mode::kFull, 0, AnswerAdapter::kOn},
           {Mode::kRag, 0},
           {Mode::kHybrid, 10}}) {
       const bool right = rng.Uniform() < 0.6;
       Trial trial = MakeTrial(i, {.mode = mode,
                                   .gists = gists,
-                                  .reader = reader,
+                                  .answer_adapter = reader,
                                   .score = right ? 1.0 : 0.0,
                                   .language = i % 2 == 0 ? "en" : "ko",
                                   .family = families[i % 5],
@@ -56,7 +56,8 @@ std::vector<Trial> Trials() {
     }
   }
   trials.push_back(MakeError(
-      200, {.mode = Mode::kFullContext, .reader = Reader::kTrained}, kHostile));
+      200, {.mode = Mode::kFull, .answer_adapter = AnswerAdapter::kOn},
+      kHostile));
   trials.back().question = kHostile;
   trials.back().wanted = {kHostile};
   return trials;

@@ -57,7 +57,7 @@ class Harness {
   }
   // The whole answer.
   absl::StatusOr<std::string> Ask(const AskInput& input,
-                                  Accounting* accounting = nullptr) {
+                                  AskResult* took = nullptr) {
     std::string answer;
     const auto on_text = [&](const std::string& piece) {
       answer += piece;
@@ -65,7 +65,7 @@ class Harness {
     };
     auto done = pipeline.Ask(input, Caller(), on_text);
     if (!done.ok()) return done.status();
-    if (accounting != nullptr) *accounting = *std::move(done);
+    if (took != nullptr) *took = *std::move(done);
     return answer;
   }
 

@@ -53,8 +53,9 @@ def documented_values():
             names, listed = line.split("|")[1:3]
             for name in re.findall(r"`(\w+)`", names):
                 values[name] = set(re.findall(r"`(\w+)`", listed))
-    proto = (ROOT / "proto/gist/v1/gist.proto").read_text(encoding="utf-8")
-    values["rpc"] = set(re.findall(r"^ *rpc (\w+)", proto, re.M))
+    protos = [path.read_text(encoding="utf-8")
+              for path in (ROOT / "proto/gist/v1").glob("*.proto")]
+    values["rpc"] = set(re.findall(r"^ *rpc (\w+)", "".join(protos), re.M))
     values["code"] = set(
         "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND "
         "ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED "

@@ -34,7 +34,7 @@ class CliTest : public testing::Test {
  protected:
   CliTest() {
     server_.script->compress = FullCompressResponse();
-    server_.script->accounting = FullAccounting();
+    server_.script->result = FullResult();
     server_.script->info = FullServerInfo();
     server_.script->contexts = {FullContext()};
   }
@@ -68,17 +68,17 @@ TEST_F(CliTest, PrintsTheIdOfACompressedFileAndNothingElse) {
   EXPECT_THAT(result.err, StartsWith("1,024 tokens became 10 gist tokens"));
   ASSERT_THAT(server_.received->compress, SizeIs(1));
   EXPECT_EQ(server_.received->compress[0].text(), "text");
-  EXPECT_EQ(server_.received->compress[0].gist_tokens(), 6);
+  EXPECT_EQ(server_.received->compress[0].representation().gist_tokens(), 6);
 }
 
 TEST_F(CliTest, SaysHowLongADocumentIsKept) {
   const auto result =
       Gist({"compress", "--ttl", "1.5h", "--pin", Fill("a", "text")});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(server_.received->compress[0].keep().ttl_seconds(), 5400);
-  EXPECT_TRUE(server_.received->compress[0].keep().pinned());
+  EXPECT_EQ(server_.received->compress[0].retention().ttl_seconds(), 5400);
+  EXPECT_TRUE(server_.received->compress[0].retention().pinned());
   Gist({"compress", Fill("a", "text")});
-  EXPECT_EQ(server_.received->compress[1].keep().ByteSizeLong(), 0u);
+  EXPECT_EQ(server_.received->compress[1].retention().ByteSizeLong(), 0u);
   for (const std::string time : {"5", "h", "-1h", "1w", "nanh", ""}) {
     const auto refused = Gist({"compress", "--ttl", time, Fill("a", "text")});
     EXPECT_EQ(refused.exit_code, 2) << time;
@@ -96,13 +96,13 @@ TEST_F(CliTest, ChangesHowLongAContextIsKept) {
   const auto updates = server_.received->updates;
   ASSERT_THAT(updates, SizeIs(4));
   EXPECT_EQ(updates[0].context_id(), kId);
-  EXPECT_EQ(updates[0].keep().ttl_seconds(), 7 * 86400);
-  EXPECT_FALSE(updates[0].keep().has_pinned());
-  EXPECT_TRUE(updates[1].keep().has_expire_unix_ms());
-  EXPECT_EQ(updates[1].keep().expire_unix_ms(), 0);
-  EXPECT_TRUE(updates[2].keep().pinned());
-  EXPECT_TRUE(updates[3].keep().has_pinned());
-  EXPECT_FALSE(updates[3].keep().pinned());
+  EXPECT_EQ(updates[0].retention().ttl_seconds(), 7 * 86400);
+  EXPECT_FALSE(updates[0].retention().has_pinned());
+  EXPECT_TRUE(updates[1].retention().has_expire_unix_ms());
+  EXPECT_EQ(updates[1].retention().expire_unix_ms(), 0);
+  EXPECT_TRUE(updates[2].retention().pinned());
+  EXPECT_TRUE(updates[3].retention().has_pinned());
+  EXPECT_FALSE(updates[3].retention().pinned());
   EXPECT_EQ(Gist({"contexts", "ttl", kId, "soon"}).exit_code, 2);
 }
 
@@ -131,7 +131,7 @@ TEST_F(CliTest, PrintsAllOfACompressionAsJson) {
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.err, IsEmpty());
   const Json json = Json::parse(result.out);
-  EXPECT_THAT(json, HasAllFieldsOf(FullContext()));
+  EXPECT_EQ(json["context_id"], kId);
   EXPECT_THAT(json, HasAllFieldsOf(FullCompressResponse()));
 }
 
@@ -159,7 +159,7 @@ TEST_F(CliTest, PrintsAnAnswerThenWhatItTook) {
   EXPECT_EQ(result.out, "The code is 4711.\n");
   EXPECT_EQ(result.err,
             "10 gist tokens stand for 1,024 (102x), 230 kB instead of 23.6 MB; "
-            "first token 0.21 s, total 0.48 s; trained reader\n");
+            "first token 0.21 s, total 0.48 s; answer adapter\n");
   ASSERT_THAT(server_.received->ask, SizeIs(1));
   EXPECT_THAT(server_.received->ask[0].context_ids(),
               ElementsAre(kId, "ctx_2"));
@@ -185,7 +185,7 @@ TEST_F(CliTest, PassesTheSamplingOn) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   ASSERT_THAT(server_.received->ask, SizeIs(1));
   const v1::AskRequest& sent = server_.received->ask[0];
-  EXPECT_EQ(sent.mode(), v1::MODE_FULL_CONTEXT);
+  EXPECT_EQ(sent.mode(), v1::MODE_FULL);
   EXPECT_EQ(sent.max_tokens(), 9);
   EXPECT_EQ(sent.temperature(), 0.5f);
   EXPECT_EQ(sent.top_k(), 3);
@@ -223,7 +223,43 @@ TEST_F(CliTest, PrintsAnAnswerAsOneJsonObject) {
   const Json json = Json::parse(result.out);
   EXPECT_EQ(json["answer"], "say \"hi\"\n\xea\xb8\xb0");
   EXPECT_EQ(json["context_ids"], Json::array({kId}));
-  EXPECT_THAT(json, HasAllFieldsOf(FullAccounting()));
+  EXPECT_EQ(json["refused"], true);
+  EXPECT_EQ(json["mode_used"], "gist");
+  EXPECT_THAT(json["usage"], HasAllFieldsOf(FullResult().usage()));
+  EXPECT_THAT(json["timings"], HasAllFieldsOf(FullResult().timings()));
+}
+
+TEST_F(CliTest, AsksWithTheAnswerAdapterByBothOfItsNames) {
+  Gist({"ask", "--answer-adapter", "on", kId, "Who?"});
+  Gist({"ask", "--reader", "trained", kId, "Who?"});
+  Gist({"ask", "--reader", "frozen", kId, "Who?"});
+  Gist({"ask", kId, "Who?"});
+  std::vector<v1::AnswerAdapter> asked;
+  for (const auto& request : server_.received->ask) {
+    asked.push_back(request.answer_adapter());
+  }
+  EXPECT_THAT(asked,
+              ElementsAre(v1::ANSWER_ADAPTER_ON, v1::ANSWER_ADAPTER_ON,
+                          v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_OFF));
+  EXPECT_THAT(
+      Gist({"ask", "--help"}).out,
+      AllOf(HasSubstr("--answer-adapter on|off"), Not(HasSubstr("--reader"))));
+}
+
+TEST_F(CliTest, ComparesModesAndShowsOnATerminalWhichIsAsked) {
+  server_.script->on_compare = [](const v1::CompareRequest&) {
+    return FullCompareResponses();
+  };
+  const auto plain = Gist({"compare", kId, "Who?"});
+  EXPECT_EQ(plain.exit_code, 0) << plain.err;
+  EXPECT_THAT(plain.out, HasSubstr("gist/rag contains, F1 0.25"));
+  EXPECT_THAT(plain.err, IsEmpty());
+  GistProcess::Options terminal = AtServer();
+  terminal.environment.push_back("TERM=xterm");
+  terminal.terminal_for_errors = true;
+  const auto shown = RunGist({"compare", kId, "Who?"}, terminal);
+  EXPECT_THAT(shown.err, HasSubstr("asking in mode gist, 1 of 3 ... 0 s"));
+  EXPECT_EQ(shown.out, plain.out);
 }
 
 TEST_F(CliTest, ShowsTheAnswerWhileItComes) {

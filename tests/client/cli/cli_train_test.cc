@@ -147,7 +147,7 @@ TEST_F(CliTrainTest, PrintsALineOfJsonForEachEvent) {
   EXPECT_THAT(result.err, IsEmpty());
   const auto lines = Lines(result.out);
   ASSERT_THAT(lines, SizeIs(5));
-  EXPECT_EQ(lines[0]["kind"], "SNAPSHOT");
+  EXPECT_EQ(lines[0]["kind"], "snapshot");
   EXPECT_EQ(lines[1]["loss"], 4.5);
   EXPECT_EQ(lines[1]["gradient_norm"], 1.25);
   EXPECT_EQ(lines[3]["dev_accuracy"], 0.75);
@@ -173,7 +173,7 @@ TEST_F(CliTrainTest, CtrlCDetachesAndSaysHowToWatchAgain) {
   script()->hang_after_events = true;
   script()->events.resize(2);
   GistProcess gist(Train({"--json"}), AtServer());
-  ASSERT_TRUE(gist.WaitForOutput("STEP"));
+  ASSERT_TRUE(gist.WaitForOutput("\"kind\":\"step\""));
   gist.Signal(SIGINT);
   const GistResult result = gist.Finish();
   EXPECT_EQ(result.exit_code, 130);
@@ -185,7 +185,7 @@ TEST_F(CliTrainTest, ASecondCtrlCCancels) {
   script()->hang_after_events = true;
   script()->events.resize(2);
   GistProcess gist({"trainings", "watch", kJob, "--json"}, AtServer());
-  ASSERT_TRUE(gist.WaitForOutput("STEP"));
+  ASSERT_TRUE(gist.WaitForOutput("\"kind\":\"step\""));
   gist.Signal(SIGINT);
   usleep(300'000);
   gist.Signal(SIGINT);

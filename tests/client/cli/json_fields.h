@@ -1,6 +1,7 @@
 // Does a JSON object say everything that a message does?
 #pragma once
 
+#include <cctype>
 #include <string>
 
 #include "client/cli/output.h"
@@ -9,60 +10,71 @@
 
 namespace gist::client {
 
-// Where `field` stands in the command line's JSON: call times are grouped.
-inline const Json* FindField(const Json& json,
-                             const google::protobuf::FieldDescriptor& field) {
-  std::string name = field.name();
-  const auto found = json.find(name);
-  if (found != json.end()) return &*found;
-  if (!name.ends_with("_seconds") || !json.contains("seconds")) return nullptr;
-  const auto phase = json["seconds"].find(name.substr(0, name.rfind('_')));
-  return phase == json["seconds"].end() ? nullptr : &*phase;
-}
-
-inline Json ValueOf(const google::protobuf::Message& message,
-                    const google::protobuf::FieldDescriptor& field) {
+// Fields of `message` without a value, or with another one in `json`; messages
+// within are walked too. Empty: each field is set, and stands in the JSON.
+// Short names of enum values end the long ones.
+inline std::string FieldsAmiss(const google::protobuf::Message& message,
+                               const Json& json) {
   using Field = google::protobuf::FieldDescriptor;
   const google::protobuf::Reflection& get = *message.GetReflection();
-  if (field.is_repeated()) return {get.GetRepeatedString(message, &field, 0)};
-  switch (field.cpp_type()) {
-    case Field::CPPTYPE_STRING:
-      return get.GetString(message, &field);
-    case Field::CPPTYPE_INT32:
-      return get.GetInt32(message, &field);
-    case Field::CPPTYPE_INT64:
-      return get.GetInt64(message, &field);
-    case Field::CPPTYPE_DOUBLE:
-      return get.GetDouble(message, &field);
-    case Field::CPPTYPE_BOOL:
-      return get.GetBool(message, &field);
-    default:
-      return "a type that the test knows nothing of";
+  std::string amiss;
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const Field* const field = message.GetDescriptor()->field(i);
+    const bool is_alternative = field->real_containing_oneof() != nullptr &&
+                                !get.HasField(message, field);
+    if (is_alternative) continue;
+    const bool is_list = field->is_repeated();
+    const Json* got =
+        json.contains(field->name()) ? &json[field->name()] : nullptr;
+    if (got != nullptr && is_list) got = got->empty() ? nullptr : &got->at(0);
+    const bool is_set = is_list ? get.FieldSize(message, field) > 0
+                                : get.HasField(message, field);
+    if (got == nullptr || !is_set) {
+      amiss += " " + field->name();
+      continue;
+    }
+    bool equal = false;
+    switch (field->cpp_type()) {
+      case Field::CPPTYPE_MESSAGE:
+        amiss += FieldsAmiss(is_list ? get.GetRepeatedMessage(message, field, 0)
+                                     : get.GetMessage(message, field),
+                             *got);
+        continue;
+      case Field::CPPTYPE_STRING:
+        equal = *got == (is_list ? get.GetRepeatedString(message, field, 0)
+                                 : get.GetString(message, field));
+        break;
+      case Field::CPPTYPE_INT32:
+        equal = *got == get.GetInt32(message, field);
+        break;
+      case Field::CPPTYPE_INT64:
+        equal =
+            got->is_number_integer() && *got == get.GetInt64(message, field);
+        break;
+      case Field::CPPTYPE_DOUBLE:
+        equal = *got == get.GetDouble(message, field);
+        break;
+      case Field::CPPTYPE_BOOL:
+        equal = *got == get.GetBool(message, field);
+        break;
+      case Field::CPPTYPE_ENUM: {
+        std::string name = *got;
+        for (char& c : name) c = char(std::toupper(c));
+        equal = get.GetEnum(message, field)->name().ends_with("_" + name);
+        break;
+      }
+      default:
+        break;
+    }
+    if (!equal) amiss += " " + field->name() + ": " + got->dump();
   }
+  return amiss;
 }
 
-// Each field of the message, but for `Mode` and nested messages, is set and
-// stands in the JSON with the same value.
 MATCHER_P(HasAllFieldsOf, message, "") {
-  using Field = google::protobuf::FieldDescriptor;
-  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
-    const Field& field = *message.GetDescriptor()->field(i);
-    if (field.cpp_type() == Field::CPPTYPE_MESSAGE ||
-        field.cpp_type() == Field::CPPTYPE_ENUM) {
-      continue;
-    }
-    const Json want = ValueOf(message, field);
-    const Json* got = FindField(arg, field);
-    if (got != nullptr && *got == want && want != Json(0) && want != Json("") &&
-        want != Json(false)) {
-      continue;
-    }
-    *result_listener << "\n"
-                     << field.name() << ": want " << want << " (not 0)"
-                     << ", got " << (got == nullptr ? "nothing" : got->dump());
-    return false;
-  }
-  return true;
+  const std::string amiss = FieldsAmiss(message, arg);
+  *result_listener << "\nmissing, unset or other:" << amiss;
+  return amiss.empty();
 }
 
 }  // namespace gist::client

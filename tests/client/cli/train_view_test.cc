@@ -41,13 +41,13 @@ TEST(SparklineTest, DrawsWhatIsFlatOrNoNumberLow) {
 
 TrainingEvent Step() {
   TrainingEvent step;
-  step.kind = "STEP";
-  step.stage = "short";
-  step.step = 1500;
-  step.steps = 6000;
-  step.loss = 1.2345;
-  step.tokens_per_second = 8400.4;
-  step.seconds_left = 7380;
+  step.set_kind(TrainingEvent::KIND_STEP);
+  step.set_stage("short");
+  step.set_step(1500);
+  step.set_steps(6000);
+  step.set_loss(1.2345);
+  step.set_tokens_per_second(8400.4);
+  step.set_seconds_left(7380);
   return step;
 }
 

@@ -62,28 +62,31 @@ class EvalCliTest : public testing::Test {
       v1::CompressResponse response;
       *response.mutable_context() = FullContext();
       response.mutable_context()->set_context_id(ContextIdOf(request.text()));
-      response.mutable_context()->set_gist_tokens(request.gist_tokens());
+      response.mutable_context()->mutable_representations(0)->set_kv_slots(
+          request.representation().gist_tokens());
       return response;
     };
     server.script->on_compare = Compare;
   }
 
-  static v1::CompareResponse Compare(const v1::CompareRequest& request) {
-    v1::CompareResponse response;
-    v1::ModeAnswer& answer = *response.add_answers();
+  static std::vector<v1::CompareResponse> Compare(
+      const v1::CompareRequest& request) {
+    std::vector<v1::CompareResponse> messages(2);
+    v1::ModeAnswer& answer = *messages[0].mutable_answer();
+    messages[1].mutable_summary()->set_uncontended(true);
     answer.set_mode(request.modes(0));
     const std::string& id = request.context_ids(0);
-    if (request.modes(0) == v1::MODE_FULL_CONTEXT) {
-      answer.set_error_code(int(grpc::StatusCode::OUT_OF_RANGE));
-      answer.set_error_message("8,193 tokens, the model takes 8,192");
-      return response;
+    if (request.modes(0) == v1::MODE_FULL) {
+      answer.mutable_error()->set_code(int(grpc::StatusCode::OUT_OF_RANGE));
+      answer.mutable_error()->set_message(
+          "8,193 tokens, the model takes 8,192");
+      return messages;
     }
     answer.set_answer(id.substr(id.size() - 8));
-    *answer.mutable_accounting() = FullAccounting();
-    answer.mutable_accounting()->set_mode(request.modes(0));
+    *answer.mutable_result() = FullResult();
+    answer.mutable_result()->set_mode_used(request.modes(0));
     answer.set_peak_memory_bytes(5'000'000);
-    response.set_alone(true);
-    return response;
+    return messages;
   }
 
   std::vector<std::string> Command(std::vector<std::string> more = {}) const {
@@ -142,9 +145,9 @@ TEST_F(EvalCliTest, AsksEverySampleInEveryModeAndWritesBothFiles) {
   EXPECT_EQ(gist.costs->kv_tokens, 17);
   EXPECT_EQ(gist.costs->first_token_seconds, 0.21);
   EXPECT_EQ(gist.peak_memory_bytes, 5'000'000);
-  EXPECT_EQ(gist.alone, true);
+  EXPECT_EQ(gist.uncontended, true);
   const Trial& full = results->trials[1];
-  EXPECT_EQ(full.mode, Mode::kFullContext);
+  EXPECT_EQ(full.mode, Mode::kFull);
   ASSERT_TRUE(full.error);
   EXPECT_THAT(*full.error, StatusIs(absl::StatusCode::kOutOfRange,
                                     HasSubstr("8,193 tokens")));
@@ -158,9 +161,9 @@ TEST_F(EvalCliTest, AsksEverySampleInEveryModeAndWritesBothFiles) {
   EXPECT_THAT(server_.received->deleted, IsEmpty());
 }
 
-TEST_F(EvalCliTest, AsksEachReader) {
+TEST_F(EvalCliTest, AsksWithAndWithoutTheAnswerAdapter) {
   const GistResult result =
-      Eval({"--modes", "gist", "--readers", "trained,frozen", "--limit", "1"});
+      Eval({"--modes", "gist", "--answer-adapters", "on,off", "--limit", "1"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto results = ReadResults(out_);
   ASSERT_THAT(results, IsOk());
@@ -168,15 +171,16 @@ TEST_F(EvalCliTest, AsksEachReader) {
   for (const Trial& trial : results->trials) titles.push_back(Title(trial));
   EXPECT_THAT(titles, ElementsAre("gist 10", "gist 10, trained", "full",
                                   "full, trained"));
-  std::vector<v1::Reader> asked;
+  std::vector<v1::AnswerAdapter> asked;
   for (const auto& request : server_.received->compare) {
-    asked.push_back(request.reader());
+    asked.push_back(request.answer_adapter());
   }
-  EXPECT_THAT(asked, ElementsAre(v1::READER_FROZEN, v1::READER_TRAINED,
-                                 v1::READER_FROZEN, v1::READER_TRAINED));
+  EXPECT_THAT(asked,
+              ElementsAre(v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_ON,
+                          v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_ON));
   EXPECT_THAT(server_.received->compress, SizeIs(1));
   EXPECT_THAT(Text(html_), HasSubstr("gist 10, trained"));
-  // What is there is not asked again, and other readers are another run.
+  // What is there is not asked again, by the old name of the option.
   EXPECT_EQ(
       Eval({"--modes", "gist", "--readers", "trained,frozen", "--limit", "1"})
           .exit_code,
@@ -292,7 +296,7 @@ TEST_F(EvalCliTest, ReplacesNoResultsOfAnotherRun) {
 }
 
 TEST_F(EvalCliTest, AsksSeveralAtOnceThroughAskWithoutMeasuringMemory) {
-  server_.script->accounting = FullAccounting();
+  server_.script->result = FullResult();
   server_.script->answer = {"KEY0", "0001"};
   const GistResult result = Eval({"--concurrency", "3"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -302,7 +306,7 @@ TEST_F(EvalCliTest, AsksSeveralAtOnceThroughAskWithoutMeasuringMemory) {
   ASSERT_THAT(results, IsOk());
   for (const Trial& trial : results->trials) {
     EXPECT_FALSE(trial.peak_memory_bytes);
-    EXPECT_FALSE(trial.alone);
+    EXPECT_FALSE(trial.uncontended);
     EXPECT_EQ(trial.answer, "KEY00001");
   }
   EXPECT_EQ(results->trials[0].answer_kind, "other_document");
@@ -384,10 +388,11 @@ TEST_F(EvalCliTest, WaitsForABusyServer) {
   auto times = std::make_shared<std::atomic<int>>(0);
   server_.script->on_compare = [times](const v1::CompareRequest& request) {
     if (++*times > 2) return Compare(request);
-    v1::CompareResponse busy;
-    v1::ModeAnswer& answer = *busy.add_answers();
-    answer.set_error_code(int(grpc::StatusCode::RESOURCE_EXHAUSTED));
-    answer.set_error_message("the queue is full");
+    std::vector<v1::CompareResponse> busy(2);
+    v1::ModeError& error = *busy[0].mutable_answer()->mutable_error();
+    error.set_code(int(grpc::StatusCode::RESOURCE_EXHAUSTED));
+    error.set_message("the queue is full");
+    busy[1].mutable_summary();
     return busy;
   };
   const GistResult result = Eval({"--limit", "1"});

@@ -35,9 +35,9 @@ class JournalTest : public testing::Test {
     auto journal = Open();
     ASSERT_THAT(journal, IsOk());
     ASSERT_THAT(journal->Append(MakeTrial(1, {})), IsOk());
-    ASSERT_THAT(journal->Append(MakeError(2, {.mode = Mode::kFullContext},
-                                          "too \"long\"\n")),
-                IsOk());
+    ASSERT_THAT(
+        journal->Append(MakeError(2, {.mode = Mode::kFull}, "too \"long\"\n")),
+        IsOk());
   }
 
   TempDir folder_;
@@ -133,7 +133,7 @@ TEST_F(JournalTest, SaysWhereItCannotBe) {
 TEST(TrialTest, IsTheSameAfterJson) {
   Trial trial = MakeTrial(5, {.mode = Mode::kHybrid, .gists = 25});
   trial.passages = 4;
-  trial.alone = false;
+  trial.uncontended = false;
   trial.choice = "order";
   const auto back = TrialFromJson(Json::parse(ToJson(trial).dump()));
   ASSERT_THAT(back, IsOk());

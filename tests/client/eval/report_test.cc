@@ -161,7 +161,7 @@ TEST(ReportTest, DrawsCostsOfZero) {
 
 TEST(ReportTest, WarnsOfWhatSpoilsTheTimes) {
   Trial trial = MakeTrial(1, {});
-  trial.alone = false;
+  trial.uncontended = false;
   Results results = MakeResults({trial});
   results.settings["concurrency"] = 4;
   const std::string html = Report(results);

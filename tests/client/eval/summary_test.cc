@@ -39,7 +39,7 @@ TEST(SummaryTest, CountsByModeLanguageFamilyLengthAndDepth) {
       MakeTrial(1, {.score = 0, .depth = 0.1, .kind = "other"}),
       MakeTrial(2, {.tokens = 3000, .depth = 0.9}),
       MakeTrial(3, {.language = "ko", .depth = 0.9}),
-      MakeTrial(4, {.mode = Mode::kFullContext, .score = 0, .kind = "other"})};
+      MakeTrial(4, {.mode = Mode::kFull, .score = 0, .kind = "other"})};
   const EvalSummary summary = Summarize(trials, 1);
   const Group* all = Find(summary, Mode::kGist);
   ASSERT_NE(all, nullptr);
@@ -53,16 +53,16 @@ TEST(SummaryTest, CountsByModeLanguageFamilyLengthAndDepth) {
       Find(summary, Mode::kGist, "en", "passkey", 1024, 0)->accuracy.value,
       0.5);
   EXPECT_EQ(Find(summary, Mode::kGist, "en", "passkey", 3072, 4)->asked, 1);
-  EXPECT_EQ(Find(summary, Mode::kFullContext)->accuracy.value, 0);
+  EXPECT_EQ(Find(summary, Mode::kFull)->accuracy.value, 0);
 }
 
 TEST(SummaryTest, AnErrorIsAWrongAnswerAndCostsNothing) {
   const std::vector<Trial> trials = {
-      MakeTrial(0, {.mode = Mode::kFullContext}),
-      MakeError(1, {.mode = Mode::kFullContext}, "too long"),
+      MakeTrial(0, {.mode = Mode::kFull}),
+      MakeError(1, {.mode = Mode::kFull}, "too long"),
       MakeError(2, {.mode = Mode::kRag}, "no embedder")};
   const EvalSummary summary = Summarize(trials, 1);
-  const Group* full = Find(summary, Mode::kFullContext);
+  const Group* full = Find(summary, Mode::kFull);
   EXPECT_EQ(full->asked, 2);
   EXPECT_EQ(full->errors, 1);
   EXPECT_EQ(full->accuracy.value, 0.5);

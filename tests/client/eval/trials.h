@@ -14,7 +14,7 @@ namespace gist::client {
 struct TrialSpec {
   Mode mode = Mode::kGist;
   int gists = 10;
-  Reader reader = Reader::kFrozen;
+  AnswerAdapter answer_adapter = AnswerAdapter::kOff;
   double score = 1;
   std::string language = "en";
   std::string family = "passkey";
@@ -41,7 +41,7 @@ inline Trial MakeTrial(int sample, const TrialSpec& spec) {
   if (spec.family == "passkey") trial.depth = spec.depth;
   trial.mode = spec.mode;
   trial.gists = UsesGists(spec.mode) ? spec.gists : 0;
-  trial.reader = spec.reader;
+  trial.answer_adapter = spec.answer_adapter;
   trial.answer = spec.answer;
   trial.answer_kind = spec.kind;
   trial.scores = {.exact = spec.score == 1 ? 1.0 : 0.0,
@@ -49,7 +49,7 @@ inline Trial MakeTrial(int sample, const TrialSpec& spec) {
                   .f1 = spec.score,
                   .rouge_l = spec.score,
                   .score = spec.score};
-  const bool full = spec.mode == Mode::kFullContext;
+  const bool full = spec.mode == Mode::kFull;
   const int64_t standing = full ? spec.tokens : 10;
   trial.costs = Costs{.document_tokens = spec.tokens,
                       .kv_tokens = standing,
@@ -64,7 +64,7 @@ inline Trial MakeTrial(int sample, const TrialSpec& spec) {
                       .total_seconds = full ? 2.9 : 0.5,
                       .finish_reason = "stop"};
   trial.peak_memory_bytes = full ? 200'000'000 : 12'000'000;
-  trial.alone = true;
+  trial.uncontended = true;
   trial.context_id = "ctx_0123456789abcdef0123456789abcdef";
   trial.adapter_fingerprint = std::string(64, 'b');
   trial.compress_seconds = 1.5;
@@ -80,7 +80,7 @@ inline Trial MakeError(int sample, const TrialSpec& spec,
   trial.scores = {};
   trial.costs.reset();
   trial.peak_memory_bytes.reset();
-  trial.alone.reset();
+  trial.uncontended.reset();
   return trial;
 }
 

@@ -82,7 +82,7 @@ class ReaderTrainerTest : public testing::Test {
       const std::string& reader) const {
     return MakeTorchEngine({.model_path = kTinyModel,
                             .adapter_path = kAdapter,
-                            .reader_path = reader});
+                            .answer_adapter_path = reader});
   }
 
   const BaseModel base_ = LoadTinyModel();
@@ -101,7 +101,7 @@ std::vector<int32_t> Answers(Engine& engine, const std::vector<bool>& trained) {
         engine.Prefill(*prompts.back(), *engine.Tokenize(record.context)),
         IsOk());
     if (trained[i]) {
-      EXPECT_THAT(engine.UseReader(*prompts.back()), IsOk());
+      EXPECT_THAT(engine.UseAnswerAdapter(*prompts.back()), IsOk());
     }
     EXPECT_THAT(engine.Prefill(*prompts.back(),
                                *engine.TokenizeQuestion(record.question)),
@@ -135,8 +135,8 @@ TEST_F(ReaderTrainerTest, LearnsAndTheEngineAnswersAsItWasScored) {
 
   const auto engine = EngineWith(reader);
   ASSERT_THAT(engine, IsOk());
-  EXPECT_EQ((*engine)->reader().name, "adapter");
-  EXPECT_EQ((*engine)->reader().fingerprint.size(), 64u);
+  EXPECT_EQ((*engine)->answer_adapter().name, "adapter");
+  EXPECT_EQ((*engine)->answer_adapter().fingerprint.size(), 64u);
   // A batch of both readers answers as each alone.
   const auto all = Answers(**engine, {true, true, false, true, false, false});
   const auto trained = Answers(**engine, std::vector<bool>(4, true));
@@ -172,7 +172,7 @@ TEST_F(ReaderTrainerTest, ARewoundPromptIsTheFrozenModelsAgain) {
   const int held = prompt->tokens();
   const int32_t frozen = first_token(*prompt);
   ASSERT_THAT((*engine)->Rewind(*prompt, held, {}), IsOk());
-  ASSERT_THAT((*engine)->UseReader(*prompt), IsOk());
+  ASSERT_THAT((*engine)->UseAnswerAdapter(*prompt), IsOk());
   first_token(*prompt);
   ASSERT_THAT((*engine)->Rewind(*prompt, held, {}), IsOk());
   EXPECT_EQ(first_token(*prompt), frozen);
@@ -209,8 +209,8 @@ TEST_F(ReaderTrainerTest, RefusesWhatIsNoReader) {
                        HasSubstr("no \"reader\" object")));
   const auto engine = EngineWith("");
   ASSERT_THAT(engine, IsOk());
-  EXPECT_EQ((*engine)->reader().fingerprint, "");
-  EXPECT_THAT((*engine)->UseReader(**(*engine)->StartPrompt({})),
+  EXPECT_EQ((*engine)->answer_adapter().fingerprint, "");
+  EXPECT_THAT((*engine)->UseAnswerAdapter(**(*engine)->StartPrompt({})),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("")));
   TrainSpec empty = Spec();
   empty.records.clear();

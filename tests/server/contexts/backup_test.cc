@@ -80,7 +80,7 @@ TEST_F(BackupTest, MadeUnderLoadItHoldsAllThatWasAcknowledgedBefore) {
     EXPECT_GE(*restored, int64_t(before.size()));
     Harness elsewhere(to, {});
     for (const auto& [id, key] : before) {
-      for (AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+      for (AskMode mode : {AskMode::kGist, AskMode::kFull}) {
         EXPECT_EQ(
             elsewhere.Ask({.context_ids = {id}, .question = "Q", .mode = mode})
                 .value(),

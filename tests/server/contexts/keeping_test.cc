@@ -29,7 +29,7 @@ class KeepingTest : public PipelineTest {
   FakeClock& clock() { return server().clock; }
   Pipeline& pipeline() { return server().pipeline; }
 
-  std::string Keep(const std::string& text, const RetentionWish& wish) {
+  std::string Keep(const std::string& text, const RetentionPolicy& wish) {
     const auto result =
         pipeline().Compress({.text = text, .retention = wish}, Caller());
     EXPECT_THAT(result, IsOk());
@@ -70,7 +70,7 @@ TEST_F(KeepingTest, AnExpiredContextIsNotFoundAtOnce) {
   clock().Advance(1);
   const auto gone = StatusIs(StatusCode::kNotFound, HasSubstr(id));
   EXPECT_THAT(AskOf(id), gone);
-  EXPECT_THAT(AskOf(id, AskMode::kFullContext), gone);
+  EXPECT_THAT(AskOf(id, AskMode::kFull), gone);
   EXPECT_THAT(AskOf(id, AskMode::kRag), gone);
   EXPECT_THAT(pipeline().Get(id), gone);
   EXPECT_THAT(pipeline().Export(id, false), gone);
@@ -146,13 +146,13 @@ TEST_F(KeepingTest, UpdateChangesTimeAndPin) {
 
 TEST_F(KeepingTest, TimesThatMakeNoSenseAreRefusedBeforeAnythingIsComputed) {
   const int64_t now = clock().UnixMillis();
-  for (const RetentionWish& wish :
-       {RetentionWish{.ttl_seconds = 0}, RetentionWish{.ttl_seconds = -1},
-        RetentionWish{.ttl_seconds = 1e12},
-        RetentionWish{.ttl_seconds = std::nan("")},
-        RetentionWish{.expire_unix_ms = now},
-        RetentionWish{.expire_unix_ms = -5},
-        RetentionWish{.expire_unix_ms = INT64_MAX}}) {
+  for (const RetentionPolicy& wish :
+       {RetentionPolicy{.ttl_seconds = 0}, RetentionPolicy{.ttl_seconds = -1},
+        RetentionPolicy{.ttl_seconds = 1e12},
+        RetentionPolicy{.ttl_seconds = std::nan("")},
+        RetentionPolicy{.expire_unix_ms = now},
+        RetentionPolicy{.expire_unix_ms = -5},
+        RetentionPolicy{.expire_unix_ms = INT64_MAX}}) {
     EXPECT_THAT(
         pipeline().Compress({.text = "one", .retention = wish}, Caller()),
         StatusIs(StatusCode::kInvalidArgument, HasSubstr("want")));
@@ -272,7 +272,7 @@ TEST_F(KeepingTest, NoCopyInMemoryOutlivesTheDocument) {
   Start(std::move(options));
   const std::string text = DocumentWith("ABC123");
   const std::string id = Keep(text, {.ttl_seconds = 60});
-  EXPECT_THAT(AskOf(id, AskMode::kFullContext), IsOk());
+  EXPECT_THAT(AskOf(id, AskMode::kFull), IsOk());
   EXPECT_GT(counts().live_sequences, 0) << "kept for the next question";
   clock().Advance(kMinute);
   ASSERT_THAT(server().store->Sweep(), IsOk());
@@ -291,7 +291,7 @@ TEST_F(KeepingTest, AnAnswerInFlightPutsNoDeletedDocumentBack) {
   };
   Start(std::move(options));
   id = Keep(DocumentWith("ABC123"), {});
-  EXPECT_THAT(AskOf(id, AskMode::kFullContext), IsOk());
+  EXPECT_THAT(AskOf(id, AskMode::kFull), IsOk());
   EXPECT_TRUE(deleted);
   EXPECT_EQ(counts().live_sequences, 0);
 }

@@ -5,6 +5,7 @@
 
 #include "gist/v1/auth.pb.h"
 #include "gist/v1/gist.pb.h"
+#include "gist/v1/training.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "tests/server/grpc/auth_harness.h"
 #include "tests/server/grpc/http2_call.h"
@@ -27,7 +28,8 @@ std::string PathOf(const MethodDescriptor& method) {
 std::vector<const MethodDescriptor*> AllMethods() {
   std::vector<const MethodDescriptor*> methods;
   for (const auto* file :
-       {v1::AskRequest::descriptor()->file(),
+       {v1::ServerInfo::descriptor()->file(),
+        v1::Training::descriptor()->file(),
         grpc::health::v1::HealthCheckRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service_count(); ++i) {
       const ServiceDescriptor* const service = file->service(i);

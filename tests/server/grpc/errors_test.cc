@@ -82,7 +82,7 @@ TEST_F(GrpcErrorsTest, AFieldThatIsWrongIsNamed) {
   const auto made = Client().Compress("text", {});
   ASSERT_THAT(made, IsOk());
   client::Question good;
-  good.context_ids = {made->context.context_id};
+  good.context_ids = {made->context().context_id()};
   good.text = "Q";
   const auto field_of = [&](const std::function<void(client::Question&)>& f) {
     client::Question question = good;
@@ -106,14 +106,14 @@ TEST_F(GrpcErrorsTest, AFieldThatIsWrongIsNamed) {
   const auto compressed = Client().Compress("text", {.gist_tokens = -3});
   const ErrorInfo info = ErrorInfoOf(compressed.status());
   ASSERT_EQ(info.fields.size(), 1u);
-  EXPECT_EQ(info.fields[0].field, "gist_tokens");
+  EXPECT_EQ(info.fields[0].field, "representation.gist_tokens");
 }
 
 TEST_F(GrpcErrorsTest, OtherErrorsHaveAReasonToo) {
   HarnessOptions options;
   options.limits.max_document_bytes = 1000;
   options.has_embedder = false;
-  options.engine.has_reader = false;
+  options.engine.has_answer_adapter = false;
   Serve(options);
   const auto made = Client().Compress("text", {});
   ASSERT_THAT(made, IsOk());
@@ -121,13 +121,13 @@ TEST_F(GrpcErrorsTest, OtherErrorsHaveAReasonToo) {
   question.context_ids = {"ctx_none"};
   question.text = "Q";
   EXPECT_EQ(AskError(question).reason, "CONTEXT_NOT_FOUND");
-  question.context_ids = {made->context.context_id};
+  question.context_ids = {made->context().context_id()};
   question.mode = client::Mode::kRag;
   EXPECT_EQ(AskError(question).reason, "NO_EMBEDDER");
   question.mode = client::Mode::kGist;
-  question.reader = client::Reader::kTrained;
-  EXPECT_EQ(AskError(question).reason, "NO_READER");
-  question.reader = client::Reader::kFrozen;
+  question.answer_adapter = client::AnswerAdapter::kOn;
+  EXPECT_EQ(AskError(question).reason, "NO_ANSWER_ADAPTER");
+  question.answer_adapter = client::AnswerAdapter::kOff;
   question.max_tokens = 9000;
   EXPECT_EQ(AskError(question).reason, "CONTEXT_WINDOW_EXCEEDED");
   const auto large = Client().Compress(std::string(2000, 'a'), {});

@@ -6,6 +6,7 @@
 #include "client/error_info.h"
 #include "client/gist_client.h"
 #include "gist/v1/gist.grpc.pb.h"
+#include "gist/v1/training.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "server/grpc/service.h"

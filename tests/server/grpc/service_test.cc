@@ -92,15 +92,15 @@ class GrpcServiceTest : public PipelineTest {
   struct Answer {
     grpc::Status status;
     std::string text;
-    v1::Accounting accounting;
+    v1::AskResult result;
   };
   Answer Ask(const v1::AskRequest& request) {
     Answer out;
     grpc::ClientContext context;
     const auto reader = stub_->Ask(&context, request);
     for (v1::AskResponse event; reader->Read(&event);) {
-      EXPECT_EQ(out.accounting.finish_reason(), "");  // it is the last message
-      if (event.has_accounting()) out.accounting = event.accounting();
+      EXPECT_FALSE(out.result.has_usage());  // it is the last message
+      if (event.has_result()) out.result = event.result();
       out.text += event.text();
     }
     out.status = reader->Finish();
@@ -142,19 +142,25 @@ TEST_F(GrpcServiceTest, AQuestionIsAnsweredFromADocumentsGists) {
   const Answer answer = Ask(Question(id, "What is it?"));
   ASSERT_THAT(answer.status, GrpcIs(StatusCode::OK, _));
   EXPECT_EQ(answer.text, AnswerTo("ABC123", "What is it?"));
-  EXPECT_EQ(answer.accounting.mode(), v1::MODE_GIST);
-  EXPECT_EQ(answer.accounting.gist_tokens(), 4);
-  EXPECT_EQ(answer.accounting.document_tokens(), 46);
-  EXPECT_EQ(answer.accounting.finish_reason(), "stop");
+  EXPECT_EQ(answer.result.mode_used(), v1::MODE_GIST);
+  EXPECT_EQ(answer.result.usage().loaded_slots(), 4);
+  EXPECT_EQ(answer.result.usage().document_tokens(), 46);
+  EXPECT_EQ(answer.result.finish_reason(), v1::FINISH_REASON_STOP);
+  EXPECT_EQ(answer.result.rung_used(), v1::Representation::RUNG_GIST);
+  EXPECT_FALSE(answer.result.verdict().refused());
+  EXPECT_FALSE(answer.result.verdict().has_confidence());
+  EXPECT_EQ(answer.result.verdict().grounded(),
+            v1::Verdict::GROUNDED_NOT_CHECKED);
 }
 
 TEST_F(GrpcServiceTest, TheFullContextAnswersToo) {
   v1::AskRequest request = Question(IdOf(DocumentWith("ABC123")), "Q");
-  request.set_mode(v1::MODE_FULL_CONTEXT);
+  request.set_mode(v1::MODE_FULL);
   const Answer answer = Ask(request);
   EXPECT_EQ(answer.text, AnswerTo("ABC123", "Q"));
-  EXPECT_EQ(answer.accounting.mode(), v1::MODE_FULL_CONTEXT);
-  EXPECT_EQ(answer.accounting.context_tokens(), 46);
+  EXPECT_EQ(answer.result.mode_used(), v1::MODE_FULL);
+  EXPECT_EQ(answer.result.usage().prefilled_tokens(), 46);
+  EXPECT_EQ(answer.result.rung_used(), v1::Representation::RUNG_TEXT);
 }
 
 TEST_F(GrpcServiceTest, ResponsesCarryEveryField) {
@@ -163,20 +169,23 @@ TEST_F(GrpcServiceTest, ResponsesCarryEveryField) {
               GrpcIs(StatusCode::OK, _));
   const v1::Context& context = response.context();
   EXPECT_EQ(context.document_bytes(), int64_t(DocumentWith("ABC123").size()));
-  EXPECT_EQ(context.context_tokens(), 46);
-  EXPECT_EQ(context.gist_tokens(), 4);
-  EXPECT_DOUBLE_EQ(context.compression_ratio(), 11.5);
-  EXPECT_EQ(context.kv_bytes(), server().engine.model().KvBytes(4));
-  EXPECT_EQ(context.full_context_kv_bytes(),
-            server().engine.model().KvBytes(46));
+  EXPECT_EQ(context.document_tokens(), 46);
+  EXPECT_EQ(context.full_kv_bytes(), server().engine.model().KvBytes(46));
   EXPECT_EQ(context.model_fingerprint().size(), 64u);
-  EXPECT_EQ(context.adapter_fingerprint().size(), 64u);
   EXPECT_GT(context.created_unix_ms(), 0);
-  EXPECT_GT(context.compress_seconds(), 0);
-  EXPECT_FALSE(context.imported());
   EXPECT_TRUE(context.has_text());
-  EXPECT_GT(response.prefill_seconds(), 0);
-  EXPECT_GT(response.total_seconds(), 0);
+  ASSERT_EQ(context.representations_size(), 1);
+  const v1::Representation& gists = context.representations(0);
+  EXPECT_EQ(gists.rung(), v1::Representation::RUNG_GIST);
+  EXPECT_EQ(gists.kv_slots(), 4);
+  EXPECT_DOUBLE_EQ(gists.ratio(), 11.5);
+  EXPECT_EQ(gists.kv_bytes(), server().engine.model().KvBytes(4));
+  EXPECT_EQ(gists.adapter_fingerprint().size(), 64u);
+  EXPECT_EQ(gists.created_unix_ms(), context.created_unix_ms());
+  EXPECT_GT(gists.build_seconds(), 0);
+  EXPECT_FALSE(gists.imported());
+  EXPECT_GT(response.timings().prefill_seconds(), 0);
+  EXPECT_GT(response.timings().total_seconds(), 0);
 }
 
 TEST_F(GrpcServiceTest, ServerInfoNamesLimitsModelAndAdapter) {
@@ -219,7 +228,7 @@ TEST_F(GrpcServiceTest, ALongDocumentShowsProgressAboutTenTimesASecond) {
   ASSERT_THAT(streamed.status, GrpcIs(StatusCode::OK, _));
   EXPECT_GE(streamed.progress.size(), 2u);
   EXPECT_LE(streamed.progress.size(),
-            2 + size_t(streamed.result.total_seconds() * 10));
+            2 + size_t(streamed.result.timings().total_seconds() * 10));
   int64_t last = 0;
   for (const v1::CompressProgress& step : streamed.progress) {
     EXPECT_GT(step.done_tokens(), last);
@@ -233,17 +242,17 @@ TEST_F(GrpcServiceTest, TheStreamedNumberOfGistsIsTheFirstMessages) {
   grpc::ClientContext context;
   const auto stream = stub_->CompressStream(&context);
   v1::CompressStreamRequest request;
-  request.set_gist_tokens(8);
+  request.mutable_representation()->set_gist_tokens(8);
   request.set_chunk("some ");
   ASSERT_TRUE(stream->Write(request));
-  request.set_gist_tokens(2);
+  request.mutable_representation()->set_gist_tokens(2);
   request.set_chunk("text");
   ASSERT_TRUE(stream->Write(request));
   stream->WritesDone();
   v1::CompressStreamResponse event;
   while (stream->Read(&event) && !event.has_result()) {
   }
-  EXPECT_EQ(event.result().context().gist_tokens(), 8);
+  EXPECT_EQ(event.result().context().representations(0).kv_slots(), 8);
   EXPECT_THAT(stream->Finish(), GrpcIs(StatusCode::OK, _));
 }
 
@@ -292,6 +301,94 @@ TEST_F(GrpcServiceTest, ErrorsKeepTheirCodeAndMessage) {
   request.mutable_retrieval()->set_ranking(v1::Ranking(17));
   EXPECT_THAT(Ask(request).status,
               GrpcIs(StatusCode::INVALID_ARGUMENT, HasSubstr("ranking is 17")));
+}
+
+TEST_F(GrpcServiceTest, ReservedNamesAreUnimplementedAndNameThoseThatWork) {
+  for (const v1::Mode mode : {v1::MODE_AUTO, v1::MODE_EXTRACT,
+                              v1::MODE_SELECTED, v1::MODE_RESTORED}) {
+    v1::AskRequest request = Question("ctx_none", "Q");
+    request.set_mode(mode);
+    EXPECT_THAT(Ask(request).status,
+                GrpcIs(StatusCode::UNIMPLEMENTED,
+                       AllOf(HasSubstr(v1::Mode_Name(mode)),
+                             HasSubstr("MODE_GIST, MODE_FULL, MODE_RAG or "
+                                       "MODE_HYBRID"))));
+  }
+  const auto code_of = [this](const auto& change) {
+    v1::CompressRequest request;
+    request.set_text("text");
+    change(request);
+    grpc::ClientContext context;
+    v1::CompressResponse response;
+    return stub_->Compress(&context, request, &response).error_code();
+  };
+  using v1::Representation;
+  for (const auto rung :
+       {Representation::RUNG_RESTORED, Representation::RUNG_SELECTED,
+        Representation::RUNG_AUTO}) {
+    EXPECT_EQ(code_of([rung](auto& request) {
+                request.mutable_representation()->set_rung(rung);
+              }),
+              StatusCode::UNIMPLEMENTED)
+        << Representation::Rung_Name(rung);
+  }
+  EXPECT_EQ(
+      code_of([](auto& request) {
+        request.mutable_representation()->set_rung(Representation::RUNG_GIST);
+      }),
+      StatusCode::OK);
+  EXPECT_EQ(
+      code_of([](auto& request) {
+        request.mutable_representation()->set_rung(Representation::Rung(99));
+      }),
+      StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(code_of([](auto& request) {
+              request.mutable_representation()->set_ratio(10);
+            }),
+            StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(code_of([](auto& request) {
+              request.mutable_retention()->set_max_ratio(10);
+            }),
+            StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(code_of([](auto& request) {
+              request.mutable_retention()->set_max_ratio(0);
+            }),
+            StatusCode::OK);
+}
+
+TEST_F(GrpcServiceTest, AComparisonStreamsItsProgressAndAnswers) {
+  v1::CompareRequest request;
+  request.add_context_ids(IdOf(DocumentWith("ABC123")));
+  request.set_question("Q");
+  request.add_modes(v1::MODE_FULL);
+  request.add_modes(v1::MODE_GIST);
+  grpc::ClientContext context;
+  const auto reader = stub_->Compare(&context, request);
+  std::vector<std::string> seen;
+  v1::CompareSummary summary;
+  for (v1::CompareResponse event; reader->Read(&event);) {
+    if (event.has_progress()) {
+      const auto& progress = event.progress();
+      seen.push_back(v1::Mode_Name(progress.mode()) + " begins");
+      EXPECT_EQ(progress.done_modes(), int(seen.size()) / 2);
+      EXPECT_EQ(progress.total_modes(), 2);
+    } else if (event.has_answer()) {
+      seen.push_back(v1::Mode_Name(event.answer().mode()));
+      EXPECT_FALSE(event.answer().has_error());
+      EXPECT_EQ(event.answer().result().mode_used(), event.answer().mode());
+    } else {
+      seen.push_back("summary");
+      summary = event.summary();
+    }
+  }
+  ASSERT_THAT(reader->Finish(), GrpcIs(StatusCode::OK, _));
+  EXPECT_THAT(seen,
+              testing::ElementsAre("MODE_FULL begins", "MODE_FULL",
+                                   "MODE_GIST begins", "MODE_GIST", "summary"));
+  ASSERT_EQ(summary.agreements_size(), 1);
+  EXPECT_TRUE(summary.agreements(0).equal());
+  EXPECT_TRUE(summary.agreements(0).contains());
+  EXPECT_TRUE(summary.uncontended());
 }
 
 TEST_F(GrpcServiceTest, BytesThatAreNotUtf8AreAnInvalidArgument) {
@@ -368,7 +465,7 @@ TEST_F(GrpcServiceTest, AnExportedFileImportsElsewhere) {
   writer->WritesDone();
   ASSERT_THAT(writer->Finish(), GrpcIs(StatusCode::OK, _));
   EXPECT_EQ(imported.context_id(), id);
-  EXPECT_TRUE(imported.imported());
+  EXPECT_TRUE(imported.representations(0).imported());
   EXPECT_THAT(Ask(Question(id, "Q")).text, HasSubstr("ABC123"));
 }
 
@@ -520,7 +617,7 @@ TEST_F(GrpcServiceTest, MetricsCountWhatHappened) {
 TEST_F(GrpcServiceTest, AContextIsKeptAsTheCallersSay) {
   v1::CompressRequest request;
   request.set_text("The secret passkey is ABC123 .");
-  request.mutable_keep()->set_ttl_seconds(60);
+  request.mutable_retention()->set_ttl_seconds(60);
   v1::CompressResponse compressed;
   {
     grpc::ClientContext context;
@@ -528,23 +625,23 @@ TEST_F(GrpcServiceTest, AContextIsKeptAsTheCallersSay) {
                 GrpcIs(StatusCode::OK, _));
   }
   const int64_t now = server().clock.UnixMillis();
-  EXPECT_EQ(compressed.context().expire_unix_ms(), now + 60'000);
-  EXPECT_FALSE(compressed.context().pinned());
+  EXPECT_EQ(compressed.context().retention().expire_unix_ms(), now + 60'000);
+  EXPECT_FALSE(compressed.context().retention().pinned());
   EXPECT_EQ(compressed.context().used_unix_ms(), now);
 
   v1::UpdateContextRequest update;
   update.set_context_id(compressed.context().context_id());
-  update.mutable_keep()->set_expire_unix_ms(0);
-  update.mutable_keep()->set_pinned(true);
+  update.mutable_retention()->set_expire_unix_ms(0);
+  update.mutable_retention()->set_pinned(true);
   v1::Context updated;
   {
     grpc::ClientContext context;
     ASSERT_THAT(stub_->UpdateContext(&context, update, &updated),
                 GrpcIs(StatusCode::OK, _));
   }
-  EXPECT_EQ(updated.expire_unix_ms(), 0);
-  EXPECT_TRUE(updated.pinned());
-  update.mutable_keep()->set_ttl_seconds(-1);
+  EXPECT_EQ(updated.retention().expire_unix_ms(), 0);
+  EXPECT_TRUE(updated.retention().pinned());
+  update.mutable_retention()->set_ttl_seconds(-1);
   {
     grpc::ClientContext context;
     EXPECT_THAT(

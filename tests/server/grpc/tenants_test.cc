@@ -35,14 +35,14 @@ class TenantsTest : public AuthTest {
   std::string IdOf(const TestToken& who, const std::string& text) {
     const auto result = GistClient(As(who.token)).Compress(text, {});
     EXPECT_THAT(result, IsOk());
-    return result.ok() ? result->context.context_id : "";
+    return result.ok() ? result->context().context_id() : "";
   }
   std::vector<std::string> ListOf(const TestToken& who, int page_size = 0) {
     std::vector<std::string> ids;
     EXPECT_THAT(GistClient(As(who.token))
                     .ListContexts(
                         [&](const client::Context& context) {
-                          ids.push_back(context.context_id);
+                          ids.push_back(context.context_id());
                           return absl::OkStatus();
                         },
                         page_size),
@@ -118,7 +118,8 @@ TEST_F(TenantsTest, AnothersContextIsNotFoundByAnyCall) {
   const auto compared = globex.Compare(question, {});
   ASSERT_THAT(compared, IsOk());
   for (const auto& answer : compared->answers) {
-    EXPECT_EQ(ErrorInfoOf(answer.status).reason, "CONTEXT_NOT_FOUND");
+    EXPECT_EQ(ErrorInfoOf(client::StatusOf(answer)).reason,
+              "CONTEXT_NOT_FOUND");
   }
   // Word for word what an id says that nobody has.
   const std::string nobodys = "ctx_00000000000000000000000000000000";
@@ -140,8 +141,8 @@ TEST_F(TenantsTest, AQuestionOverAllDocumentsIsOverOnesOwn) {
     const auto asked = GistClient(As(who.token)).Ask(question, ignore);
     EXPECT_THAT(asked, IsOk());
     if (!asked.ok()) return ids;
-    EXPECT_EQ(asked->documents, 1);
-    for (const auto& chunk : asked->chunks) ids.push_back(chunk.context_id);
+    EXPECT_EQ(asked->usage().documents(), 1);
+    for (const auto& chunk : asked->chunks()) ids.push_back(chunk.context_id());
     return ids;
   };
   EXPECT_THAT(contexts(acme_), ElementsAre(a));
@@ -157,7 +158,7 @@ TEST_F(TenantsTest, AQuestionOverAllDocumentsIsOverOnesOwn) {
   const auto compared = GistClient(As(acme_.token)).Compare(question, {});
   ASSERT_THAT(compared, IsOk());
   for (const auto& answer : compared->answers) {
-    EXPECT_TRUE(absl::IsInvalidArgument(answer.status)) << answer.status;
+    EXPECT_TRUE(absl::IsInvalidArgument(client::StatusOf(answer)));
   }
 }
 
@@ -170,23 +171,23 @@ TEST_F(TenantsTest, NothingInMemoryTellsWhatAnotherRead) {
     return GistClient(As(who.token)).Compress(text_, wanted).value();
   };
   const auto first = compress(acme_, 4);
-  EXPECT_FALSE(first.cached);
-  EXPECT_GT(compress(acme_, 2).cached_tokens, 0);  // its own is there
+  EXPECT_FALSE(first.cached());
+  EXPECT_GT(compress(acme_, 2).usage().cached_tokens(), 0);  // its own is there
   const auto other = compress(globex_, 4);
-  EXPECT_FALSE(other.cached);
-  EXPECT_EQ(other.cached_tokens, 0);
+  EXPECT_FALSE(other.cached());
+  EXPECT_EQ(other.usage().cached_tokens(), 0);
   // The prompts of full-context questions, likewise.
   const auto cached_tokens = [&](const TestToken& who) {
     client::Question question;
-    question.context_ids = {compress(who, 4).context.context_id};
+    question.context_ids = {compress(who, 4).context().context_id()};
     question.text = "Q";
-    question.mode = client::Mode::kFullContext;
+    question.mode = client::Mode::kFull;
     const auto asked =
         GistClient(As(who.token)).Ask(question, [](std::string_view) {
           return absl::OkStatus();
         });
     EXPECT_THAT(asked, IsOk());
-    return asked->cached_tokens;
+    return asked->usage().cached_tokens();
   };
   EXPECT_EQ(cached_tokens(acme_), 0);
   EXPECT_GT(cached_tokens(acme_), 0);
@@ -199,14 +200,14 @@ TEST_F(TenantsTest, AnExportedFileBecomesItsImporters) {
   const GistClient globex(As(globex_.token));
   const auto imported = globex.ImportContext(Bytes(file));
   ASSERT_THAT(imported, IsOk());
-  EXPECT_NE(imported->context_id, a);
-  EXPECT_TRUE(imported->has_text);
-  EXPECT_THAT(ListOf(globex_), ElementsAre(imported->context_id));
+  EXPECT_NE(imported->context_id(), a);
+  EXPECT_TRUE(imported->has_text());
+  EXPECT_THAT(ListOf(globex_), ElementsAre(imported->context_id()));
   // The same name that compressing the text gives.
-  EXPECT_EQ(IdOf(globex_, text_), imported->context_id);
+  EXPECT_EQ(IdOf(globex_, text_), imported->context_id());
   // Its own file leads back to what is there.
-  EXPECT_EQ(GistClient(As(acme_.token)).ImportContext(Bytes(file))->context_id,
-            a);
+  EXPECT_EQ(
+      GistClient(As(acme_.token)).ImportContext(Bytes(file))->context_id(), a);
 }
 
 // A file without its text could name any document, another tenant's too.
@@ -222,8 +223,8 @@ TEST_F(TenantsTest, AFileWithoutItsTextReachesNoForeignText) {
       const GistClient client(As(who->token));
       const auto imported = client.ImportContext(Bytes(*bytes));
       ASSERT_THAT(imported, IsOk());
-      EXPECT_FALSE(imported->has_text) << tenant;
-      EXPECT_NE(imported->document_id, forged->record.document_id);
+      EXPECT_FALSE(imported->has_text()) << tenant;
+      EXPECT_NE(imported->document_id(), forged->record.document_id);
     }
   }
 }
@@ -239,16 +240,16 @@ TEST_F(TenantsTest, DatasetsAndTrainingsAreOnesOwn) {
   ASSERT_THAT(dataset, IsOk());
   EXPECT_EQ(acme.ListDatasets()->size(), 1u);
   EXPECT_THAT(*globex.ListDatasets(), IsEmpty());
-  EXPECT_EQ(ErrorInfoOf(globex.DeleteDataset(dataset->dataset_id)).reason,
+  EXPECT_EQ(ErrorInfoOf(globex.DeleteDataset(dataset->dataset_id())).reason,
             "DATASET_NOT_FOUND");
   client::TrainingRequest request;
   request.request_id = "mine";
   request.preset = "long";
   request.name = "mine";
-  request.dataset_ids = {dataset->dataset_id};
+  request.dataset_ids = {dataset->dataset_id()};
   std::string job;
   const auto until_known = [&](const client::TrainingEvent& event) {
-    job = event.training->job_id;
+    job = event.training().job_id();
     return absl::AbortedError("seen");
   };
   EXPECT_EQ(ErrorInfoOf(globex.Train(request, until_known)).reason,

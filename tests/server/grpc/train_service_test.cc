@@ -72,7 +72,7 @@ class TrainServiceTest : public TrainTest {
     std::string id;
     EXPECT_THAT(client_->Train(request,
                                [&](const TrainingEvent& event) {
-                                 id = event.training->job_id;
+                                 id = event.training().job_id();
                                  return absl::AbortedError("left");
                                }),
                 StatusIs(StatusCode::kAborted, _));
@@ -87,23 +87,24 @@ TEST_F(TrainServiceTest, ATrainingStreamsItsEventsToTheEnd) {
   Serve(Slowly());
   const auto events = Train(Niah());
   ASSERT_GE(events.size(), 3u);
-  EXPECT_EQ(events.front().kind, "SNAPSHOT");
-  const client::Training& last = events.back().training.value();
-  EXPECT_EQ(events.back().kind, "STATE");
-  EXPECT_EQ(last.state, "SUCCEEDED");
-  EXPECT_EQ(last.adapter, "niah@1");
-  EXPECT_EQ(last.dev_accuracy, 0.75);
-  EXPECT_EQ(last.baseline_accuracy, 0.5);
+  EXPECT_EQ(events.front().kind(), TrainingEvent::KIND_SNAPSHOT);
+  const client::Training& last = events.back().training();
+  EXPECT_EQ(events.back().kind(), TrainingEvent::KIND_STATE);
+  EXPECT_EQ(last.state(), v1::TRAINING_STATE_SUCCEEDED);
+  EXPECT_EQ(last.adapter(), "niah@1");
+  EXPECT_EQ(last.dev_accuracy(), 0.75);
+  EXPECT_EQ(last.baseline_accuracy(), 0.5);
   bool evaluated = false;
   for (const TrainingEvent& event : events) {
-    if (event.kind == "STEP") {
-      EXPECT_GT(event.loss, 0);
-      EXPECT_EQ(event.gradient_norm, 1.5);
-      EXPECT_EQ(event.tokens_per_second, 1000);
-      EXPECT_EQ(event.steps, 20);
-      EXPECT_FALSE(event.dev_accuracy.has_value());
+    if (event.kind() == TrainingEvent::KIND_STEP) {
+      EXPECT_GT(event.loss(), 0);
+      EXPECT_EQ(event.gradient_norm(), 1.5);
+      EXPECT_EQ(event.tokens_per_second(), 1000);
+      EXPECT_EQ(event.steps(), 20);
+      EXPECT_FALSE(event.has_dev_accuracy());
     }
-    evaluated = evaluated || (event.kind == "EVALUATED" && event.dev_accuracy);
+    evaluated = evaluated || (event.kind() == TrainingEvent::KIND_EVALUATED &&
+                              event.has_dev_accuracy());
   }
   EXPECT_TRUE(evaluated);
 }
@@ -121,21 +122,21 @@ TEST_F(TrainServiceTest, ATrainingLivesOnAndIsWatchedAgain) {
                                return absl::OkStatus();
                              }),
               IsOk());
-  EXPECT_EQ(events.back().training->state, "SUCCEEDED");
+  EXPECT_EQ(events.back().training().state(), v1::TRAINING_STATE_SUCCEEDED);
   const auto again = Train(request);
   ASSERT_EQ(again.size(), 1u);
-  EXPECT_EQ(again.front().losses.size(), 20u);
+  EXPECT_EQ(again.front().losses_size(), 20);
 }
 
 TEST_F(TrainServiceTest, TrainingsAreListedShownAndCancelled) {
   Serve(Slowly());
   const std::string id = Leave(Niah("long"));
-  EXPECT_EQ(client_->Get(id)->name, "niah");
-  EXPECT_EQ(client_->Get(id)->preset, "long");
+  EXPECT_EQ(client_->Get(id)->name(), "niah");
+  EXPECT_EQ(client_->Get(id)->preset(), "long");
   ASSERT_EQ(client_->List()->size(), 1u);
   ASSERT_THAT(client_->Cancel(id), IsOk());
   server().WaitUntilOver(id);
-  EXPECT_EQ(client_->Get(id)->state, "CANCELLED");
+  EXPECT_EQ(client_->Get(id)->state(), v1::TRAINING_STATE_CANCELLED);
   for (const char* none : {"", "job_none", "../x"}) {
     EXPECT_THAT(client_->Get(none), StatusIs(StatusCode::kNotFound, _));
     EXPECT_THAT(client_->Cancel(none), StatusIs(StatusCode::kNotFound, _));
@@ -174,16 +175,17 @@ TEST_F(TrainServiceTest, DatasetsAreUploadedListedUsedAndDeleted) {
   }
   const auto dataset = client_->UploadDataset(Bytes(lines));
   ASSERT_THAT(dataset, IsOk());
-  EXPECT_EQ(dataset->records, 20000);
-  EXPECT_EQ(dataset->dataset_bytes, int64_t(lines.size()));
-  EXPECT_GT(dataset->created_unix_ms, 0);
+  EXPECT_EQ(dataset->records(), 20000);
+  EXPECT_EQ(dataset->dataset_bytes(), int64_t(lines.size()));
+  EXPECT_GT(dataset->created_unix_ms(), 0);
   ASSERT_EQ(client_->ListDatasets()->size(), 1u);
   TrainingRequest request = Niah();
   request.generator.reset();
-  request.dataset_ids = {dataset->dataset_id};
-  EXPECT_EQ(Train(request).back().training->state, "SUCCEEDED");
-  EXPECT_THAT(client_->DeleteDataset(dataset->dataset_id), IsOk());
-  EXPECT_THAT(client_->DeleteDataset(dataset->dataset_id),
+  request.dataset_ids = {dataset->dataset_id()};
+  EXPECT_EQ(Train(request).back().training().state(),
+            v1::TRAINING_STATE_SUCCEEDED);
+  EXPECT_THAT(client_->DeleteDataset(dataset->dataset_id()), IsOk());
+  EXPECT_THAT(client_->DeleteDataset(dataset->dataset_id()),
               StatusIs(StatusCode::kNotFound, _));
 }
 
@@ -201,19 +203,19 @@ TEST_F(TrainServiceTest, ABadUploadLeavesNothing) {
 }
 
 TEST_F(TrainServiceTest, AdaptersArePromotedByNameOrTrainingAndRolledBack) {
-  const std::string id = Train(Niah()).back().training->job_id;
+  const std::string id = Train(Niah()).back().training().job_id();
   Train(Niah());
-  EXPECT_EQ(client_->PromoteAdapter(id)->adapter, "niah@1");
+  EXPECT_EQ(client_->PromoteAdapter(id)->adapter(), "niah@1");
   EXPECT_EQ(server().harness.engine.adapter().name, "niah@1");
-  EXPECT_EQ(client_->PromoteAdapter("niah")->adapter, "niah@2");
+  EXPECT_EQ(client_->PromoteAdapter("niah")->adapter(), "niah@2");
   const auto adapters = client_->ListAdapters();
   ASSERT_THAT(adapters, IsOk());
   ASSERT_EQ(adapters->size(), 2u);
-  EXPECT_EQ(adapters->at(0).job_id, id);
-  EXPECT_EQ(adapters->at(0).dev_accuracy, 0.75);
-  EXPECT_EQ(adapters->at(0).recipe, "gist_10");
-  EXPECT_FALSE(adapters->at(0).in_use);
-  EXPECT_TRUE(adapters->at(1).in_use);
+  EXPECT_EQ(adapters->at(0).job_id(), id);
+  EXPECT_EQ(adapters->at(0).dev_accuracy(), 0.75);
+  EXPECT_EQ(adapters->at(0).recipe(), "gist_10");
+  EXPECT_FALSE(adapters->at(0).in_use());
+  EXPECT_TRUE(adapters->at(1).in_use());
   EXPECT_EQ(client_->RollbackAdapter().value(), "niah@1");
   EXPECT_EQ(client_->RollbackAdapter().value(), "");
   EXPECT_THAT(client_->RollbackAdapter(),

@@ -48,7 +48,7 @@ std::string TextAbout(const std::string& subject,
 class AllDocumentsTest : public PipelineTest {
  protected:
   std::string Add(const std::string& text, const std::string& tenant = {},
-                  const RetentionWish& wish = {}) {
+                  const RetentionPolicy& wish = {}) {
     const auto result = server().pipeline.Compress(
         {.text = text, .retention = wish}, Of(tenant));
     EXPECT_THAT(result, IsOk());
@@ -61,7 +61,7 @@ class AllDocumentsTest : public PipelineTest {
                    .mode = AskMode::kRag};
     return input;
   }
-  absl::StatusOr<Accounting> Try(const AskInput& input, const Caller& caller) {
+  absl::StatusOr<AskResult> Try(const AskInput& input, const Caller& caller) {
     return server().pipeline.Ask(input, caller,
                                  [](const std::string&) { return true; });
   }
@@ -123,9 +123,10 @@ TEST_F(AllDocumentsTest, FindsTheRightOneOfTwoHundredAndNeverAnothers) {
       ASSERT_THAT(asked, IsOk());
       ASSERT_EQ(asked->chunks.size(), 4u);
       EXPECT_EQ(asked->chunks[0].context_id, ids[t][size_t(i)]) << i;
-      EXPECT_EQ(asked->documents, kDocuments);
-      EXPECT_EQ(asked->document_tokens, 30 * kDocuments);
-      EXPECT_EQ(asked->context_tokens, 4 * 30 + 3) << "blank lines between";
+      EXPECT_EQ(asked->usage.documents, kDocuments);
+      EXPECT_EQ(asked->usage.document_tokens, 30 * kDocuments);
+      EXPECT_EQ(asked->usage.prefilled_tokens, 4 * 30 + 3)
+          << "blank lines between";
       for (const RetrievedChunk& chunk : asked->chunks) {
         EXPECT_THAT(ids[t], Contains(chunk.context_id));
         EXPECT_THAT(chunk.text, HasSubstr(tenants[t]));
@@ -155,7 +156,7 @@ TEST_F(AllDocumentsTest, AWarmIndexCostsAQuestionLittle) {
     for (int i = 0; i < kQuestions; ++i) {
       const auto asked = Try(input, Of(""));
       EXPECT_THAT(asked, IsOk());
-      if (asked.ok()) seconds.push_back(asked->total_seconds);
+      if (asked.ok()) seconds.push_back(asked->timings.total_seconds);
     }
     EXPECT_EQ(server().embedder.embedded(), before + kQuestions);
     std::ranges::sort(seconds);
@@ -173,11 +174,11 @@ TEST_F(AllDocumentsTest, AnswersFromTheBestPassages) {
   Add("The secret passkey is ABC123 . bridge bridge bridge");
   AskInput input = Question("bridge passkey");
   input.retrieval.top_k = 1;
-  Accounting accounting;
-  const auto answer = server().Ask(input, &accounting);
+  AskResult took;
+  const auto answer = server().Ask(input, &took);
   ASSERT_THAT(answer, IsOk());
   EXPECT_THAT(*answer, HasSubstr("ABC123"));
-  EXPECT_EQ(accounting.documents, 2);
+  EXPECT_EQ(took.usage.documents, 2);
 }
 
 TEST_F(AllDocumentsTest, FindsByWordsWhatTheEmbedderDoesNot) {
@@ -186,11 +187,11 @@ TEST_F(AllDocumentsTest, FindsByWordsWhatTheEmbedderDoesNot) {
   const std::string secret = Add(TextAbout("SECRET:"));
   AskInput input = Question("secret?");
   input.retrieval.ranking = Ranking::kLexical;
-  Accounting accounting;
-  ASSERT_THAT(server().Ask(input, &accounting), IsOk());
-  ASSERT_EQ(accounting.chunks.size(), 1u);
-  EXPECT_EQ(accounting.chunks[0].context_id, secret);
-  EXPECT_GT(accounting.chunks[0].bm25, 0);
+  AskResult took;
+  ASSERT_THAT(server().Ask(input, &took), IsOk());
+  ASSERT_EQ(took.chunks.size(), 1u);
+  EXPECT_EQ(took.chunks[0].context_id, secret);
+  EXPECT_GT(took.chunks[0].bm25, 0);
 }
 
 TEST_F(AllDocumentsTest, FindsByWordsWhatIsBehindAllThatAreNear) {
@@ -201,9 +202,9 @@ TEST_F(AllDocumentsTest, FindsByWordsWhatIsBehindAllThatAreNear) {
   AskInput input = Question("secret? harbour harbour harbour");
   const auto best = [&](Ranking ranking) {
     input.retrieval.ranking = ranking;
-    Accounting accounting;
-    EXPECT_THAT(server().Ask(input, &accounting), IsOk());
-    return accounting.chunks.empty() ? "" : accounting.chunks[0].context_id;
+    AskResult took;
+    EXPECT_THAT(server().Ask(input, &took), IsOk());
+    return took.chunks.empty() ? "" : took.chunks[0].context_id;
   };
   EXPECT_NE(best(Ranking::kDense), secret);
   EXPECT_EQ(best(Ranking::kLexical), secret);
@@ -477,7 +478,7 @@ TEST_F(AllDocumentsTest, SaysWhatItDoesNotTake) {
   Start();
   Add(TextAbout("harbour"));
   for (const AskMode mode :
-       {AskMode::kGist, AskMode::kFullContext, AskMode::kHybrid}) {
+       {AskMode::kGist, AskMode::kFull, AskMode::kHybrid}) {
     AskInput input = Question("Q");
     input.mode = mode;
     EXPECT_THAT(Try(input, Of("")), StatusIs(StatusCode::kInvalidArgument,

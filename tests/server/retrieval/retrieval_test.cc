@@ -45,24 +45,23 @@ TEST_F(RetrievalTest, AnswersFromThePassageThatTheQuestionIsAbout) {
                            "secret passkey is ABC123 " +  // in words 18 to 21
                            Passage("orchard", 12);
   const std::string id = server().IdOf(text);
-  Accounting accounting;
-  const auto answer = server().Ask(Input(id, "bridge secret?"), &accounting);
+  AskResult took;
+  const auto answer = server().Ask(Input(id, "bridge secret?"), &took);
   ASSERT_THAT(answer, IsOk());
-  ASSERT_EQ(accounting.chunks.size(), 1u);
-  const RetrievedChunk& chunk = accounting.chunks[0];
+  ASSERT_EQ(took.chunks.size(), 1u);
+  const RetrievedChunk& chunk = took.chunks[0];
   EXPECT_EQ(chunk.context_id, id);
   EXPECT_EQ(chunk.text,
             text.substr(size_t(chunk.begin), size_t(chunk.end - chunk.begin)));
   EXPECT_THAT(chunk.text, HasSubstr("bridge"));
   EXPECT_THAT(chunk.text, Not(HasSubstr("harbour")));
   EXPECT_GT(chunk.similarity, 0.3f);
-  EXPECT_EQ(accounting.context_tokens, 10);
-  EXPECT_EQ(accounting.gist_tokens, 0);
-  EXPECT_EQ(accounting.mode, AskMode::kRag);
-  EXPECT_EQ(accounting.embedder_fingerprint,
-            server().embedder.info().fingerprint);
-  EXPECT_EQ(accounting.document_tokens, 33);
-  EXPECT_NEAR(accounting.compression_ratio, 3.3, 1e-9);
+  EXPECT_EQ(took.usage.prefilled_tokens, 10);
+  EXPECT_EQ(took.usage.loaded_slots, 0);
+  EXPECT_EQ(took.mode_used, AskMode::kRag);
+  EXPECT_EQ(took.embedder_fingerprint, server().embedder.info().fingerprint);
+  EXPECT_EQ(took.usage.document_tokens, 33);
+  EXPECT_NEAR(took.usage.compression_ratio, 3.3, 1e-9);
 }
 
 TEST_F(RetrievalTest, HybridHasTheGistsAndThePassages) {
@@ -70,15 +69,15 @@ TEST_F(RetrievalTest, HybridHasTheGistsAndThePassages) {
   const std::string id =
       server().IdOf(Passage("harbour", 10) + "The secret passkey is ABC123 . " +
                     Passage("bridge", 30));
-  Accounting accounting;
+  AskResult took;
   const auto answer =
-      server().Ask(Input(id, "harbour", AskMode::kHybrid), &accounting);
+      server().Ask(Input(id, "harbour", AskMode::kHybrid), &took);
   ASSERT_THAT(answer, IsOk());
   EXPECT_THAT(*answer, HasSubstr("ABC123"));  // the gists know it
-  EXPECT_GT(accounting.gist_tokens, 0);
-  EXPECT_EQ(accounting.context_tokens, 10);
-  EXPECT_EQ(accounting.kv_bytes,
-            server().engine.model().KvBytes(10 + accounting.gist_tokens));
+  EXPECT_GT(took.usage.loaded_slots, 0);
+  EXPECT_EQ(took.usage.prefilled_tokens, 10);
+  EXPECT_EQ(took.usage.kv_bytes,
+            server().engine.model().KvBytes(10 + took.usage.loaded_slots));
 }
 
 TEST_F(RetrievalTest, PassagesStandInTheTextsOrderAndOverlapsAreOne) {
@@ -89,12 +88,12 @@ TEST_F(RetrievalTest, PassagesStandInTheTextsOrderAndOverlapsAreOne) {
   AskInput input = Input(id, "w20 w21 w22 w23 w12 w13");
   input.retrieval.overlap_tokens = 5;
   input.retrieval.top_k = 3;
-  Accounting accounting;
-  const auto answer = server().Ask(input, &accounting);
+  AskResult took;
+  const auto answer = server().Ask(input, &took);
   ASSERT_THAT(answer, IsOk());
-  ASSERT_EQ(accounting.chunks.size(), 3u);
+  ASSERT_EQ(took.chunks.size(), 3u);
   std::set<std::pair<int64_t, int64_t>> ranges;
-  for (const RetrievedChunk& chunk : accounting.chunks) {
+  for (const RetrievedChunk& chunk : took.chunks) {
     ranges.emplace(chunk.begin, chunk.end);
   }
   int64_t bytes = 0, end = 0;
@@ -103,20 +102,20 @@ TEST_F(RetrievalTest, PassagesStandInTheTextsOrderAndOverlapsAreOne) {
     end = std::max(end, to);
   }
   // Words of four bytes at most: fewer tokens than three chunks of ten.
-  EXPECT_LT(accounting.context_tokens, 30);
-  EXPECT_LE(accounting.context_tokens, bytes / 3);
+  EXPECT_LT(took.usage.prefilled_tokens, 30);
+  EXPECT_LE(took.usage.prefilled_tokens, bytes / 3);
 }
 
 TEST_F(RetrievalTest, TheIndexIsMadeOnceAndKept) {
   Start();
   const std::string id = server().IdOf(Passage("harbour", 40));
-  Accounting first, second;
+  AskResult first, second;
   ASSERT_THAT(server().Ask(Input(id, "Q"), &first), IsOk());
   EXPECT_EQ(server().embedder.embedded(), 4 + 1);
   ASSERT_THAT(server().Ask(Input(id, "Q"), &second), IsOk());
   EXPECT_EQ(server().embedder.embedded(), 4 + 2);
-  EXPECT_GT(first.index_seconds, 0);
-  EXPECT_EQ(second.index_seconds, 0);
+  EXPECT_GT(first.timings.index_seconds, 0);
+  EXPECT_EQ(second.timings.index_seconds, 0);
   Stop();
   Start();  // another process
   ASSERT_THAT(server().Ask(Input(id, "Q")), IsOk());
@@ -160,10 +159,10 @@ TEST_F(RetrievalTest, TheBestPassagesOfAllDocumentsAreTaken) {
   AskInput input = Input(harbour, "bridge");
   input.context_ids.push_back(bridge);
   input.retrieval.top_k = 2;
-  Accounting accounting;
-  ASSERT_THAT(server().Ask(input, &accounting), IsOk());
-  ASSERT_EQ(accounting.chunks.size(), 2u);
-  for (const RetrievedChunk& chunk : accounting.chunks) {
+  AskResult took;
+  ASSERT_THAT(server().Ask(input, &took), IsOk());
+  ASSERT_EQ(took.chunks.size(), 2u);
+  for (const RetrievedChunk& chunk : took.chunks) {
     EXPECT_EQ(chunk.context_id, bridge);
   }
 }
@@ -177,9 +176,9 @@ TEST_F(RetrievalTest, RanksByMeaningByWordsOrByBoth) {
   const auto ranked = [&](Ranking ranking, int top_k) {
     input.retrieval.ranking = ranking;
     input.retrieval.top_k = top_k;
-    Accounting accounting;
-    EXPECT_THAT(server().Ask(input, &accounting), IsOk());
-    return accounting.chunks;
+    AskResult took;
+    EXPECT_THAT(server().Ask(input, &took), IsOk());
+    return took.chunks;
   };
   const auto dense = ranked(Ranking::kDense, 4);
   ASSERT_EQ(dense.size(), 4u);
@@ -237,13 +236,12 @@ TEST_F(RetrievalTest, ChunksAreAsLongAsTheEmbedderReads) {
   const std::string id = server().IdOf(Passage("harbour", 100));
   AskInput input = Input(id, "harbour");
   input.retrieval = {};
-  Accounting accounting;
-  ASSERT_THAT(server().Ask(input, &accounting), IsOk());
-  EXPECT_THAT(accounting.chunks,
-              Contains(Field(&RetrievedChunk::text,
-                             Passage("harbour", 29) + "harbour")));
+  AskResult took;
+  ASSERT_THAT(server().Ask(input, &took), IsOk());
+  EXPECT_THAT(took.chunks, Contains(Field(&RetrievedChunk::text,
+                                          Passage("harbour", 29) + "harbour")));
   // By default chunks share 40 tokens, but no more than half of one.
-  EXPECT_EQ(accounting.chunks.size(), 4u);
+  EXPECT_EQ(took.chunks.size(), 4u);
   EXPECT_EQ(server().embedder.embedded(), 1 + 6);  // question, and each 15 on
   input.retrieval.chunk_tokens = 31;
   EXPECT_THAT(server().Ask(input),

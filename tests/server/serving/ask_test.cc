@@ -32,9 +32,8 @@ TEST_F(AskTest, AnswersFromTheGistsAlone) {
 TEST_F(AskTest, AnswersFromTheWholeText) {
   Start();
   const std::string id = server().IdOf(DocumentWith("ABC123"));
-  const auto answer = server().Ask({.context_ids = {id},
-                                    .question = "What is it?",
-                                    .mode = AskMode::kFullContext});
+  const auto answer = server().Ask(
+      {.context_ids = {id}, .question = "What is it?", .mode = AskMode::kFull});
   ASSERT_THAT(answer, IsOk());
   EXPECT_EQ(*answer, AnswerTo("ABC123", "What is it?"));
   EXPECT_EQ(counts().loads, 0);
@@ -44,7 +43,7 @@ TEST_F(AskTest, SeveralContextsAreJoinedInTheOrderAsked) {
   Start();
   const std::string a = server().IdOf(DocumentWith("AAA111"));
   const std::string b = server().IdOf(DocumentWith("BBB222"));
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
     EXPECT_EQ(
         *server().Ask({.context_ids = {a, b}, .question = "Q", .mode = mode}),
         AnswerTo("AAA111, BBB222", "Q"));
@@ -59,14 +58,14 @@ TEST_F(AskTest, FullTextsAreJoinedByAnEmptyLine) {
   options.engine.tokens = FakeEngineOptions::Tokens::kBytes;
   Start(options);
   const std::string a = server().IdOf("aa"), b = server().IdOf("bb");
-  Accounting accounting;
-  ASSERT_THAT(server().Ask({.context_ids = {a, b},
-                            .question = "Q",
-                            .mode = AskMode::kFullContext},
-                           &accounting),
-              IsOk());
-  EXPECT_EQ(accounting.context_tokens, 6);
-  EXPECT_EQ(accounting.document_tokens, 4);
+  AskResult took;
+  ASSERT_THAT(
+      server().Ask(
+          {.context_ids = {a, b}, .question = "Q", .mode = AskMode::kFull},
+          &took),
+      IsOk());
+  EXPECT_EQ(took.usage.prefilled_tokens, 6);
+  EXPECT_EQ(took.usage.document_tokens, 4);
 }
 
 TEST_F(AskTest, AnswersAfterARestart) {
@@ -74,7 +73,7 @@ TEST_F(AskTest, AnswersAfterARestart) {
   const std::string text = DocumentWith("ABC123");
   const std::string id = server().IdOf(text);
   Start();
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
     EXPECT_EQ(
         *server().Ask({.context_ids = {id}, .question = "Q", .mode = mode}),
         AnswerTo("ABC123", "Q"));
@@ -105,24 +104,24 @@ TEST_F(AskTest, AccountsForAnAnswerFromGists) {
   Start();
   const std::string a = server().IdOf(DocumentWith("AAA111"));
   const std::string b = server().IdOf(DocumentWith("BBB222"), 6);
-  Accounting accounting;
-  ASSERT_THAT(server().Ask({.context_ids = {a, b}, .question = "Which two?"},
-                           &accounting),
-              IsOk());
+  AskResult took;
+  ASSERT_THAT(
+      server().Ask({.context_ids = {a, b}, .question = "Which two?"}, &took),
+      IsOk());
   const ModelInfo& model = server().engine.model();
-  EXPECT_EQ(accounting.mode, AskMode::kGist);
-  EXPECT_EQ(accounting.document_tokens, 92);
-  EXPECT_EQ(accounting.prefix_tokens, 3);
-  EXPECT_EQ(accounting.gist_tokens, 10);
-  EXPECT_EQ(accounting.context_tokens, 0);
-  EXPECT_EQ(accounting.question_tokens, 3);
-  EXPECT_EQ(accounting.answer_tokens, 7);  // Found a, b. You asked: Which two?
-  EXPECT_EQ(accounting.kv_bytes, model.KvBytes(10));
-  EXPECT_EQ(accounting.full_context_kv_bytes, model.KvBytes(92));
-  EXPECT_DOUBLE_EQ(accounting.compression_ratio, 9.2);
-  EXPECT_EQ(accounting.finish_reason, "stop");
-  EXPECT_EQ(accounting.model_fingerprint, model.fingerprint);
-  EXPECT_THAT(accounting.adapter_fingerprints,
+  EXPECT_EQ(took.mode_used, AskMode::kGist);
+  EXPECT_EQ(took.usage.document_tokens, 92);
+  EXPECT_EQ(took.usage.prefix_tokens, 3);
+  EXPECT_EQ(took.usage.loaded_slots, 10);
+  EXPECT_EQ(took.usage.prefilled_tokens, 0);
+  EXPECT_EQ(took.usage.question_tokens, 3);
+  EXPECT_EQ(took.usage.answer_tokens, 7);  // Found a, b. You asked: Which two?
+  EXPECT_EQ(took.usage.kv_bytes, model.KvBytes(10));
+  EXPECT_EQ(took.usage.full_kv_bytes, model.KvBytes(92));
+  EXPECT_DOUBLE_EQ(took.usage.compression_ratio, 9.2);
+  EXPECT_TRUE(took.stopped);
+  EXPECT_EQ(took.model_fingerprint, model.fingerprint);
+  EXPECT_THAT(took.adapter_fingerprints,
               ElementsAre(server().engine.adapter().fingerprint,
                           server().engine.adapter().fingerprint));
 }
@@ -130,20 +129,20 @@ TEST_F(AskTest, AccountsForAnAnswerFromGists) {
 TEST_F(AskTest, AccountsForAnAnswerFromTheText) {
   Start();
   const std::string id = server().IdOf(DocumentWith("ABC123"));
-  Accounting accounting;
+  AskResult took;
   ASSERT_THAT(server().Ask({.context_ids = {id},
                             .question = "What?",
-                            .mode = AskMode::kFullContext,
+                            .mode = AskMode::kFull,
                             .max_tokens = 2},
-                           &accounting),
+                           &took),
               IsOk());
-  EXPECT_EQ(accounting.mode, AskMode::kFullContext);
-  EXPECT_EQ(accounting.gist_tokens, 0);
-  EXPECT_EQ(accounting.context_tokens, 46);
-  EXPECT_EQ(accounting.kv_bytes, server().engine.model().KvBytes(46));
-  EXPECT_DOUBLE_EQ(accounting.compression_ratio, 1);
-  EXPECT_EQ(accounting.answer_tokens, 2);
-  EXPECT_EQ(accounting.finish_reason, "length");
+  EXPECT_EQ(took.mode_used, AskMode::kFull);
+  EXPECT_EQ(took.usage.loaded_slots, 0);
+  EXPECT_EQ(took.usage.prefilled_tokens, 46);
+  EXPECT_EQ(took.usage.kv_bytes, server().engine.model().KvBytes(46));
+  EXPECT_DOUBLE_EQ(took.usage.compression_ratio, 1);
+  EXPECT_EQ(took.usage.answer_tokens, 2);
+  EXPECT_FALSE(took.stopped);
 }
 
 TEST_F(AskTest, TimesAddUpToTheTotal) {
@@ -151,14 +150,14 @@ TEST_F(AskTest, TimesAddUpToTheTotal) {
   options.engine.step_delay = std::chrono::milliseconds(5);
   Start(options);
   const std::string id = server().IdOf("text");
-  Accounting accounting;
-  ASSERT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}, &accounting),
+  AskResult took;
+  ASSERT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}, &took),
               IsOk());
-  EXPECT_GE(accounting.prefill_seconds, 2 * 0.005);  // up to the first token
-  EXPECT_GE(accounting.first_token_seconds, accounting.prefill_seconds);
-  EXPECT_GE(accounting.decode_seconds, 0.005 * accounting.answer_tokens);
-  EXPECT_GE(accounting.total_seconds,
-            accounting.first_token_seconds + accounting.decode_seconds);
+  EXPECT_GE(took.timings.prefill_seconds, 2 * 0.005);  // up to the first token
+  EXPECT_GE(took.timings.first_token_seconds, took.timings.prefill_seconds);
+  EXPECT_GE(took.timings.decode_seconds, 0.005 * took.usage.answer_tokens);
+  EXPECT_GE(took.timings.total_seconds,
+            took.timings.first_token_seconds + took.timings.decode_seconds);
 }
 
 TEST_F(AskTest, SamplingReachesTheEngine) {
@@ -268,17 +267,16 @@ TEST_F(RoomTest, AnswerThatFillsTheContextIsAllowedAndOneMoreIsNot) {
 }
 
 TEST_F(RoomTest, TheDefaultAnswerShrinksToWhatFits) {
-  Accounting accounting;
+  AskResult took;
   const std::string question(85, 'q');  // leaves 7
-  ASSERT_THAT(
-      server().Ask({.context_ids = {id_}, .question = question}, &accounting),
-      IsOk());
-  EXPECT_EQ(accounting.answer_tokens, 7);
-  EXPECT_EQ(accounting.finish_reason, "length");
+  ASSERT_THAT(server().Ask({.context_ids = {id_}, .question = question}, &took),
+              IsOk());
+  EXPECT_EQ(took.usage.answer_tokens, 7);
+  EXPECT_FALSE(took.stopped);
 }
 
 TEST_F(RoomTest, AQuestionLongerThanTheContextIsRefused) {
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
     EXPECT_THAT(server().Ask({.context_ids = {id_},
                               .question = std::string(92, 'q'),
                               .mode = mode}),
@@ -289,12 +287,12 @@ TEST_F(RoomTest, AQuestionLongerThanTheContextIsRefused) {
 TEST_F(RoomTest, ADocumentLongerThanTheContextAnswersFromItsGistsOnly) {
   const std::string id = server().IdOf(std::string(200, 'd'));
   EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
-  EXPECT_THAT(server().Ask({.context_ids = {id},
-                            .question = "Q",
-                            .mode = AskMode::kFullContext}),
-              StatusIs(StatusCode::kOutOfRange,
-                       AllOf(HasSubstr("documents of 200 tokens"),
-                             HasSubstr("MODE_GIST"))));
+  EXPECT_THAT(
+      server().Ask(
+          {.context_ids = {id}, .question = "Q", .mode = AskMode::kFull}),
+      StatusIs(
+          StatusCode::kOutOfRange,
+          AllOf(HasSubstr("documents of 200 tokens"), HasSubstr("MODE_GIST"))));
 }
 
 TEST_F(RoomTest, ADocumentThatIsTooLongMayBeCutInTheMiddle) {
@@ -303,30 +301,30 @@ TEST_F(RoomTest, ADocumentThatIsTooLongMayBeCutInTheMiddle) {
   const std::string id = server().IdOf(text);
   const AskInput question = {.context_ids = {id},
                              .question = "Q",
-                             .mode = AskMode::kFullContext,
+                             .mode = AskMode::kFull,
                              .max_tokens = 15,
                              .truncate = true};
-  Accounting accounting;
+  AskResult took;
   // 100 - 3 - 2 - 15 = 80 bytes of 201 fit, and the last character is cut.
-  EXPECT_THAT(server().Ask(question, &accounting), IsOk());
-  EXPECT_EQ(accounting.context_tokens, 80);
-  EXPECT_EQ(accounting.truncated_tokens, 121);
-  EXPECT_EQ(accounting.document_tokens, 201);
-  EXPECT_EQ(accounting.cached_tokens, 0);
-  EXPECT_THAT(server().Ask(question, &accounting), IsOk());
-  EXPECT_EQ(accounting.cached_tokens, 80);
+  EXPECT_THAT(server().Ask(question, &took), IsOk());
+  EXPECT_EQ(took.usage.prefilled_tokens, 80);
+  EXPECT_EQ(took.usage.truncated_tokens, 121);
+  EXPECT_EQ(took.usage.document_tokens, 201);
+  EXPECT_EQ(took.usage.cached_tokens, 0);
+  EXPECT_THAT(server().Ask(question, &took), IsOk());
+  EXPECT_EQ(took.usage.cached_tokens, 80);
 }
 
 TEST_F(RoomTest, TruncationLeavesWhatFitsAsItIs) {
-  Accounting accounting;
+  AskResult took;
   EXPECT_THAT(server().Ask({.context_ids = {id_},
                             .question = "Q",
-                            .mode = AskMode::kFullContext,
+                            .mode = AskMode::kFull,
                             .truncate = true},
-                           &accounting),
+                           &took),
               IsOk());
-  EXPECT_EQ(accounting.context_tokens, 10);
-  EXPECT_EQ(accounting.truncated_tokens, 0);
+  EXPECT_EQ(took.usage.prefilled_tokens, 10);
+  EXPECT_EQ(took.usage.truncated_tokens, 0);
 }
 
 TEST_F(AskTest, AnotherModelsContextsAreRefused) {
@@ -335,7 +333,7 @@ TEST_F(AskTest, AnotherModelsContextsAreRefused) {
   HarnessOptions other;
   other.engine.model_seed = "other";
   Start(other);
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
     EXPECT_THAT(
         server().Ask({.context_ids = {id}, .question = "Q", .mode = mode}),
         StatusIs(StatusCode::kFailedPrecondition,
@@ -395,17 +393,17 @@ TEST_F(AskTest, TheSecondQuestionDoesNotReadTheTextAgain) {
   Start(options);
   const std::string id = server().IdOf(DocumentWith("ABC123", 200));
   AskInput input{
-      .context_ids = {id}, .question = "First?", .mode = AskMode::kFullContext};
-  Accounting first, second;
+      .context_ids = {id}, .question = "First?", .mode = AskMode::kFull};
+  AskResult first, second;
   EXPECT_EQ(server().Ask(input, &first).value(), AnswerTo("ABC123", "First?"));
   const int read = counts().prefill_tokens;
   input.question = "And the second?";
   input.sampling = {.temperature = 1, .seed = 7};
   EXPECT_EQ(server().Ask(input, &second).value(),
             AnswerTo("ABC123", "And the second?") + " (seed 7)");
-  EXPECT_EQ(first.cached_tokens, 0);
-  EXPECT_EQ(second.cached_tokens, second.context_tokens);
-  EXPECT_EQ(counts().prefill_tokens - read, second.question_tokens);
+  EXPECT_EQ(first.usage.cached_tokens, 0);
+  EXPECT_EQ(second.usage.cached_tokens, second.usage.prefilled_tokens);
+  EXPECT_EQ(counts().prefill_tokens - read, second.usage.question_tokens);
 
   // The document's text, its gists' text among it, goes when the last of its
   // contexts does.
@@ -414,29 +412,29 @@ TEST_F(AskTest, TheSecondQuestionDoesNotReadTheTextAgain) {
   EXPECT_EQ(counts().live_sequences, 0);
 }
 
-// The fake engine tells a text that the trained reader read from one that the
+// The fake engine tells a text that the answer adapter read from one that the
 // frozen model read.
 TEST_F(AskTest, TheTrainedReaderReadsTheQuestionAndNothingBefore) {
   HarnessOptions options;
   options.limits.max_cached_kv_bytes = 1 << 20;
   Start(options);
   const std::string id = server().IdOf(DocumentWith("ABC123"));
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext,
-                             AskMode::kRag, AskMode::kHybrid}) {
+  for (const AskMode mode :
+       {AskMode::kGist, AskMode::kFull, AskMode::kRag, AskMode::kHybrid}) {
     AskInput input{
         .context_ids = {id}, .question = "What is it?", .mode = mode};
-    Accounting accounting;
-    const auto frozen = server().Ask(input, &accounting);
+    AskResult took;
+    const auto frozen = server().Ask(input, &took);
     ASSERT_THAT(frozen, IsOk());
-    EXPECT_EQ(accounting.reader_fingerprint, "");
-    input.trained_reader = true;
-    const auto trained = server().Ask(input, &accounting);
+    EXPECT_EQ(took.answer_adapter_fingerprint, "");
+    input.answer_adapter = true;
+    const auto trained = server().Ask(input, &took);
     ASSERT_THAT(trained, IsOk());
     EXPECT_EQ(*trained, "Read: " + *frozen);
-    EXPECT_EQ(accounting.reader_fingerprint,
-              server().engine.reader().fingerprint);
-    // The text that the other reader left in memory serves both.
-    EXPECT_EQ(accounting.cached_tokens > 0, mode == AskMode::kFullContext);
+    EXPECT_EQ(took.answer_adapter_fingerprint,
+              server().engine.answer_adapter().fingerprint);
+    // The text that the question before left in memory serves both.
+    EXPECT_EQ(took.usage.cached_tokens > 0, mode == AskMode::kFull);
   }
 }
 
@@ -451,7 +449,7 @@ TEST_F(AskTest, ReadersOfOneBatchAreToldApart) {
     clients.emplace_back([&, i] {
       const auto answer = server().Ask({.context_ids = {id},
                                         .question = "What is it?",
-                                        .trained_reader = i % 2 == 1});
+                                        .answer_adapter = i % 2 == 1});
       const std::string wanted = AnswerTo("ABC123", "What is it?");
       right += answer.ok() && *answer == (i % 2 == 1 ? "Read: " : "") + wanted;
     });
@@ -463,13 +461,13 @@ TEST_F(AskTest, ReadersOfOneBatchAreToldApart) {
 
 TEST_F(AskTest, AServerWithoutATrainedReaderSaysSo) {
   HarnessOptions options;
-  options.engine.has_reader = false;
+  options.engine.has_answer_adapter = false;
   Start(options);
   const std::string id = server().IdOf(DocumentWith("ABC123"));
   EXPECT_THAT(
       server().Ask(
-          {.context_ids = {id}, .question = "Q", .trained_reader = true}),
-      StatusIs(StatusCode::kFailedPrecondition, HasSubstr("--reader")));
+          {.context_ids = {id}, .question = "Q", .answer_adapter = true}),
+      StatusIs(StatusCode::kFailedPrecondition, HasSubstr("--answer-adapter")));
   EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}), IsOk());
 }
 
@@ -509,7 +507,7 @@ TEST_F(AskTest, EightClientsAtATimeEachGetTheirOwnAnswer) {
         const auto answer = server().Ask(
             {.context_ids = {id},
              .question = question,
-             .mode = round % 2 == 0 ? AskMode::kGist : AskMode::kFullContext});
+             .mode = round % 2 == 0 ? AskMode::kGist : AskMode::kFull});
         if (answer.ok() && *answer == AnswerTo(passkey, question)) ++right;
       }
     });

@@ -15,8 +15,8 @@ using absl::StatusCode;
 using testing::_;
 using testing::HasSubstr;
 
-constexpr AskMode kAll[] = {AskMode::kGist, AskMode::kFullContext,
-                            AskMode::kRag, AskMode::kHybrid};
+constexpr AskMode kAll[] = {AskMode::kGist, AskMode::kFull, AskMode::kRag,
+                            AskMode::kHybrid};
 
 class CompareTest : public PipelineTest {
  protected:
@@ -38,19 +38,41 @@ TEST_F(CompareTest, AnswersInEachModeInOrder) {
     const ModeAnswer& answer = comparison->answers[i];
     EXPECT_EQ(answer.mode, kAll[i]);
     ASSERT_THAT(answer.status, IsOk());
-    EXPECT_EQ(answer.accounting.mode, kAll[i]);
+    EXPECT_EQ(answer.result.mode_used, kAll[i]);
     EXPECT_THAT(answer.answer, HasSubstr("harbour?"));
     ASSERT_TRUE(answer.peak_bytes);  // Linux tells
     EXPECT_GE(*answer.peak_bytes, 0);
   }
-  EXPECT_TRUE(comparison->alone);
+  EXPECT_TRUE(comparison->uncontended);
   ASSERT_EQ(comparison->agreements.size(), 6u);
   EXPECT_EQ(comparison->agreements[0].a, AskMode::kGist);
-  EXPECT_EQ(comparison->agreements[0].b, AskMode::kFullContext);
+  EXPECT_EQ(comparison->agreements[0].b, AskMode::kFull);
   EXPECT_TRUE(comparison->agreements[0].equal);  // both found the key
+  EXPECT_TRUE(comparison->agreements[0].contains);
   EXPECT_EQ(comparison->agreements[0].f1, 1);
-  EXPECT_GT(comparison->answers[1].accounting.kv_bytes,
-            comparison->answers[0].accounting.kv_bytes);
+  EXPECT_GT(comparison->answers[1].result.usage.kv_bytes,
+            comparison->answers[0].result.usage.kv_bytes);
+}
+
+TEST_F(CompareTest, TellsEachModesBeginAndAnswer) {
+  Start();
+  const std::string id = server().IdOf(DocumentWith("ABC123", 60));
+  std::vector<std::pair<int, AskMode>> begun, answered;
+  CompareEvents events;
+  events.on_begin = [&](AskMode mode, int done, int total) {
+    EXPECT_EQ(begun.size(), answered.size());
+    EXPECT_EQ(total, 4);
+    begun.emplace_back(done, mode);
+  };
+  events.on_answer = [&](const ModeAnswer& answer) {
+    answered.emplace_back(int(answered.size()), answer.mode);
+  };
+  ASSERT_THAT(CompareModes(server().pipeline,
+                           {.context_ids = {id}, .question = "harbour?"}, kAll,
+                           Caller(), events),
+              IsOk());
+  EXPECT_EQ(begun, answered);
+  EXPECT_EQ(begun.size(), 4u);
 }
 
 TEST_F(CompareTest, OnAGpuMemoryIsTheGpus) {
@@ -63,8 +85,8 @@ TEST_F(CompareTest, OnAGpuMemoryIsTheGpus) {
     ASSERT_THAT(comparison, IsOk());
     for (const ModeAnswer& answer : comparison->answers) {
       ASSERT_TRUE(answer.peak_bytes);
-      EXPECT_GE(*answer.peak_bytes, answer.accounting.kv_bytes);
-      EXPECT_LT(*answer.peak_bytes, 2 * answer.accounting.kv_bytes + 100'000);
+      EXPECT_GE(*answer.peak_bytes, answer.result.usage.kv_bytes);
+      EXPECT_LT(*answer.peak_bytes, 2 * answer.result.usage.kv_bytes + 100'000);
     }
     EXPECT_GT(*comparison->answers[1].peak_bytes,
               *comparison->answers[0].peak_bytes);
@@ -76,16 +98,16 @@ TEST_F(CompareTest, FindsAndLeavesNothingInMemory) {
   options.limits.max_cached_kv_bytes = 1 << 20;
   Start(options);
   const std::string id = server().IdOf(DocumentWith("ABC123", 60));
-  constexpr AskMode kFull[] = {AskMode::kFullContext};
-  ASSERT_THAT(server().Ask({.context_ids = {id},
-                            .question = "Q",
-                            .mode = AskMode::kFullContext}),
-              IsOk());
+  constexpr AskMode kFull[] = {AskMode::kFull};
+  ASSERT_THAT(
+      server().Ask(
+          {.context_ids = {id}, .question = "Q", .mode = AskMode::kFull}),
+      IsOk());
   const int kept = counts().live_sequences;
   for (int i = 0; i < 2; ++i) {
     const auto comparison = Compare(id, kFull);
     ASSERT_THAT(comparison, IsOk());
-    EXPECT_EQ(comparison->answers[0].accounting.cached_tokens, 0);
+    EXPECT_EQ(comparison->answers[0].result.usage.cached_tokens, 0);
     EXPECT_EQ(counts().live_sequences, kept);
   }
 }
@@ -122,8 +144,8 @@ TEST_F(CompareTest, SaysThatItWasNotAlone) {
   const auto comparison = Compare(id);
   compressing.join();
   ASSERT_THAT(comparison, IsOk());
-  EXPECT_FALSE(comparison->alone);
-  EXPECT_TRUE(Compare(id)->alone);
+  EXPECT_FALSE(comparison->uncontended);
+  EXPECT_TRUE(Compare(id)->uncontended);
 }
 
 TEST_F(CompareTest, OneAtATime) {

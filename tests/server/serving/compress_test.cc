@@ -46,11 +46,11 @@ TEST_F(CompressTest, RecordsWhatItMade) {
   EXPECT_TRUE(result->context.has_text);
   EXPECT_EQ(result->context.full_context_kv_bytes,
             server().engine.model().KvBytes(46));
-  EXPECT_GT(result->prefill_seconds, 0);
-  EXPECT_GT(result->gist_seconds, 0);
-  EXPECT_GT(result->store_seconds, 0);
-  EXPECT_GE(result->total_seconds,
-            result->prefill_seconds + result->store_seconds);
+  EXPECT_GT(result->timings.prefill_seconds, 0);
+  EXPECT_GT(result->timings.build_seconds, 0);
+  EXPECT_GT(result->timings.store_seconds, 0);
+  EXPECT_GE(result->timings.total_seconds,
+            result->timings.prefill_seconds + result->timings.store_seconds);
 }
 
 TEST_F(CompressTest, TheSameTextIsComputedOnce) {
@@ -63,9 +63,9 @@ TEST_F(CompressTest, TheSameTextIsComputedOnce) {
   EXPECT_TRUE(second->cached);
   EXPECT_FALSE(second->is_new);
   EXPECT_EQ(second->context.record, first->context.record);
-  EXPECT_EQ(second->prefill_seconds, 0);
-  EXPECT_EQ(second->gist_seconds, 0);
-  EXPECT_EQ(second->store_seconds, 0);
+  EXPECT_EQ(second->timings.prefill_seconds, 0);
+  EXPECT_EQ(second->timings.build_seconds, 0);
+  EXPECT_EQ(second->timings.store_seconds, 0);
   EXPECT_EQ(counts().prefills, prefills);
   EXPECT_EQ(counts().gist_passes, 1);
 }
@@ -115,13 +115,13 @@ TEST_F(CompressTest, AnotherNumberOfGistsIsAnotherFormOfTheContext) {
   EXPECT_EQ(counts().gist_passes, 2);
   // A question takes the newest gists, or the number that it names.
   for (const auto& [wanted, used] : {std::pair(0, 6), {4, 4}, {6, 6}}) {
-    Accounting accounting;
+    AskResult took;
     EXPECT_EQ(*server().Ask({.context_ids = {record.context_id},
                              .question = "Q",
                              .gist_tokens = wanted},
-                            &accounting),
+                            &took),
               AnswerTo("ABC123", "Q"));
-    EXPECT_EQ(accounting.gist_tokens, used);
+    EXPECT_EQ(took.usage.loaded_slots, used);
   }
   EXPECT_THAT(server().Ask({.context_ids = {record.context_id},
                             .question = "Q",
@@ -281,8 +281,8 @@ TEST_F(CompressTest, AnotherNumberOfGistsReadsTheDocumentOnce) {
   const int read = counts().prefill_tokens;
   const auto two = server().Compress(text, 2);
   ASSERT_THAT(two, IsOk());
-  EXPECT_EQ(four->cached_tokens, 0);
-  EXPECT_EQ(two->cached_tokens, two->context.record.document_tokens);
+  EXPECT_EQ(four->usage.cached_tokens, 0);
+  EXPECT_EQ(two->usage.cached_tokens, two->context.record.document_tokens);
   EXPECT_FALSE(two->cached);
   EXPECT_EQ(counts().prefill_tokens, read);
   // The same gists as without the cache.
@@ -490,12 +490,12 @@ TEST_F(SwapTest, OldContextsKeepAnswering) {
   ASSERT_THAT(server().scheduler.Submit(
                   std::make_unique<UseAdapterJob>(Adapter(1)), Caller()),
               IsOk());
-  Accounting accounting;
+  AskResult took;
   const auto answer =
-      server().Ask({.context_ids = {id}, .question = "Q"}, &accounting);
+      server().Ask({.context_ids = {id}, .question = "Q"}, &took);
   ASSERT_THAT(answer, IsOk());
   EXPECT_EQ(*answer, AnswerTo("ABC123", "Q"));
-  EXPECT_NE(accounting.adapter_fingerprints.front(),
+  EXPECT_NE(took.adapter_fingerprints.front(),
             server().engine.adapter().fingerprint);
 }
 
@@ -527,7 +527,7 @@ TEST_P(DamagedStoreTest, CompressComputesAnewAndMendsIt) {
   EXPECT_FALSE(result->is_new);
   EXPECT_EQ(result->context.record.context_id, id);
   EXPECT_EQ(counts().gist_passes, 1);
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
     const auto answer =
         server().Ask({.context_ids = {id}, .question = "Q", .mode = mode});
     ASSERT_THAT(answer, IsOk());

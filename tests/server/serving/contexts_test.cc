@@ -111,7 +111,7 @@ TEST_F(ImportTest, AnswersAsTheSourceDid) {
   EXPECT_TRUE(imported->context.representation.imported);
   EXPECT_TRUE(imported->context.has_text);
   const std::string id = imported->context.record.context_id;
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext}) {
+  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
     EXPECT_EQ(
         *server().Ask({.context_ids = {id}, .question = "Q", .mode = mode}),
         AnswerTo("ABC123", "Q"));
@@ -127,11 +127,11 @@ TEST_F(ImportTest, WithoutTextOnlyTheGistsAnswer) {
   const std::string id = imported->context.record.context_id;
   EXPECT_EQ(*server().Ask({.context_ids = {id}, .question = "Q"}),
             AnswerTo("ABC123", "Q"));
-  EXPECT_THAT(server().Ask({.context_ids = {id},
-                            .question = "Q",
-                            .mode = AskMode::kFullContext}),
-              StatusIs(StatusCode::kFailedPrecondition,
-                       HasSubstr("text is not kept here; compress")));
+  EXPECT_THAT(
+      server().Ask(
+          {.context_ids = {id}, .question = "Q", .mode = AskMode::kFull}),
+      StatusIs(StatusCode::kFailedPrecondition,
+               HasSubstr("text is not kept here; compress")));
 }
 
 TEST_F(ImportTest, WhatIsComputedHereIsNeverReplaced) {
@@ -274,14 +274,14 @@ TEST_F(ImportTest, AFileCarriesAllRepresentations) {
   const auto& forms = imported->context.record.representations;
   ASSERT_EQ(forms.size(), 2u);
   for (const Representation& form : forms) {
-    Accounting accounting;
+    AskResult took;
     EXPECT_EQ(
         *server().Ask({.context_ids = {imported->context.record.context_id},
                        .question = "Q",
                        .gist_tokens = form.gist_tokens},
-                      &accounting),
+                      &took),
         AnswerTo("ABC123", "Q"));
-    EXPECT_EQ(accounting.gist_tokens, form.gist_tokens);
+    EXPECT_EQ(took.usage.loaded_slots, form.gist_tokens);
   }
   EXPECT_EQ(counts().gist_passes, 0);
 }
@@ -328,8 +328,8 @@ class OldContextTest : public PipelineTest {
 
 TEST_F(OldContextTest, ItsIdResolvesInEveryCall) {
   EXPECT_EQ(id_, "ctx_def49210c720601842200586d7b68090");
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFullContext,
-                             AskMode::kRag, AskMode::kHybrid}) {
+  for (const AskMode mode :
+       {AskMode::kGist, AskMode::kFull, AskMode::kRag, AskMode::kHybrid}) {
     EXPECT_THAT(
         server().Ask({.context_ids = {id_}, .question = "Q", .mode = mode}),
         IsOk());

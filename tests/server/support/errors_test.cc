@@ -30,7 +30,10 @@ TEST(ReasonsTest, TheProtoListsTheSame) {
   const auto* const reasons = v1::ErrorReason_descriptor();
   for (int i = 0; i < reasons->value_count(); ++i) {
     if (reasons->value(i)->number() != 0) {
-      proto.insert(reasons->value(i)->name());
+      constexpr std::string_view kPrefix = "ERROR_REASON_";
+      const std::string name = reasons->value(i)->name();
+      ASSERT_TRUE(name.starts_with(kPrefix)) << name;
+      proto.insert(name.substr(kPrefix.size()));
     }
   }
   EXPECT_EQ(table, proto);

@@ -275,10 +275,10 @@ TEST_F(ReadingsTest, AServerTellsWhatItHolds) {
   Start(std::move(options));
   const std::string id = server().IdOf(DocumentWith("ABC123"));
   for (int i = 0; i < 2; ++i) {
-    ASSERT_THAT(server().Ask({.context_ids = {id},
-                              .question = "What?",
-                              .mode = AskMode::kFullContext}),
-                IsOk());
+    ASSERT_THAT(
+        server().Ask(
+            {.context_ids = {id}, .question = "What?", .mode = AskMode::kFull}),
+        IsOk());
   }
   const Readings readings = ReadServer(server().pipeline, folder());
   EXPECT_EQ(readings.max_requests, SchedulerOptions().max_jobs);
