@@ -305,7 +305,6 @@ int Main(int argc, char** argv) {
 }  // namespace gist
 
 int main(int argc, char** argv) {
-  gist::OpenStandardStreams();
   // Each of malloc's arenas keeps pages of its own; with two for 29 threads a
   // soak holds 90 MB instead of 142, as fast.
   if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 2);

@@ -426,7 +426,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace gist::client
 
-int main(int argc, char** argv) {
-  gist::OpenStandardStreams();
-  return gist::client::Main(argc, argv);
-}
+int main(int argc, char** argv) { return gist::client::Main(argc, argv); }

@@ -1,4 +1,5 @@
-// Standard input, output and error that are open from the first line of main.
+// Standard input, output and error that are open before any other descriptor.
+// Included by the source of a program's main, and by nothing else.
 #pragma once
 
 #include <fcntl.h>
@@ -16,5 +17,9 @@ inline void OpenStandardStreams() {
     return;
   }
 }
+
+// Runs before the constructors of shared libraries: gRPC's opens descriptors.
+[[gnu::section(".preinit_array"), gnu::used]] static void (
+    *open_standard_streams_first)() = &OpenStandardStreams;
 
 }  // namespace gist

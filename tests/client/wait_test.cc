@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <thread>
 
@@ -216,6 +217,14 @@ TEST(WaitTest, CtrlCEndsTheWait) {
   gist.Signal(SIGINT);
   EXPECT_EQ(gist.Finish().exit_code, 130);
   EXPECT_LT(SecondsSince(start), 5);
+}
+
+// Without /dev/null there an eventfd of gRPC is standard input, and never ends.
+TEST(WaitTest, AClosedStandardInputIsEmpty) {
+  const std::string command =
+      std::string("timeout 20 " GIST_PATH " --wait 0 --server ") +
+      FreeAddress() + " compress - <&- 2>/dev/null";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 3);
 }
 
 TEST(WaitTest, AServersAddressIsChecked) {
