@@ -14,7 +14,10 @@ v1::RetentionPolicy ToProto(const RetentionPolicy& policy);
 template <typename Request>
 Request ToCompressProto(const CompressOptions& options) {
   Request request;
-  request.mutable_representation()->set_gist_tokens(options.gist_tokens);
+  v1::RepresentationSpec& spec = *request.mutable_representation();
+  spec.set_gist_tokens(options.gist_tokens);
+  spec.set_rung(options.rung);
+  spec.set_storage(options.storage);
   request.set_request_id(options.request_id);
   *request.mutable_retention() = ToProto(options.retention);
   return request;

@@ -144,6 +144,10 @@ using ByteSink = std::function<absl::Status(std::string_view)>;
 
 struct CompressOptions {
   int gist_tokens = 0;  // 0: the adapter's default
+  // RUNG_GIST or RUNG_FULL; unspecified: gists.
+  v1::Representation::Rung rung = v1::Representation::RUNG_UNSPECIFIED;
+  // Unspecified: F16 for gists, I8 for RUNG_FULL.
+  v1::Storage storage = v1::STORAGE_UNSPECIFIED;
   // Empty: a new context never expires and is not pinned.
   RetentionPolicy retention = {};
   // Called with the tokens read so far and the document's, on the caller's

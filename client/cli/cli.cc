@@ -54,6 +54,15 @@ void AddCompress(CLI::App& app, Command* command) {
                   "Gist tokens to keep (default: the adapter's)")
       ->check(CLI::Range(1, kMostTokens))
       ->type_name("N");
+  sub->add_option("--rung", arguments->rung,
+                  "gist: trained gist tokens (default); full: keys and values "
+                  "of all tokens, which --mode full then loads")
+      ->check(CLI::IsMember({"gist", "full"}))
+      ->type_name("RUNG");
+  sub->add_option("--storage", arguments->storage,
+                  "Number format: f16, or i8 for --rung full (its default)")
+      ->check(CLI::IsMember({"f16", "i8"}))
+      ->type_name("TYPE");
   sub->add_option("--request-id", arguments->request_id,
                   "Sent again, it is the same context, whatever the adapter")
       ->type_name("ID");

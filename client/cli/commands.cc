@@ -28,12 +28,24 @@ absl::StatusOr<int64_t> ExpectedBytes(const ExportArguments& arguments,
   return GistsOf(context).kv_bytes() + (text ? context.document_bytes() : 0);
 }
 
+v1::Representation::Rung RungOf(std::string_view name) {
+  return name == "full" ? v1::Representation::RUNG_FULL
+                        : v1::Representation::RUNG_GIST;
+}
+
+v1::Storage StorageOf(std::string_view name) {
+  if (name == "f16") return v1::STORAGE_F16;
+  return name == "i8" ? v1::STORAGE_I8 : v1::STORAGE_UNSPECIFIED;
+}
+
 }  // namespace
 
 absl::Status RunCompress(const CompressArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file,
                         InputFile::Open(arguments.file, session.stop));
   CompressOptions options = {.gist_tokens = arguments.gist_tokens,
+                             .rung = RungOf(arguments.rung),
+                             .storage = StorageOf(arguments.storage),
                              .retention = arguments.retention,
                              .request_id = arguments.request_id};
   ProgressBar bar("reading", Unit::kTokens, 0);

@@ -36,6 +36,8 @@ struct Session {
 struct CompressArguments {
   std::string file;  // "-": standard input
   int gist_tokens = 0;
+  std::string rung = "gist";  // "gist", "full"
+  std::string storage = {};   // "f16", "i8"; empty: the rung's default
   std::string request_id = {};
   RetentionPolicy retention = {};
 };

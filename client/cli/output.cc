@@ -112,12 +112,13 @@ std::string Print(const Json& json) {
 
 std::string Summary(const CompressResult& result) {
   const Context& context = result.context();
-  const v1::Representation& gists = result.representation();
+  const v1::Representation& form = result.representation();
+  const bool is_full = form.rung() == v1::Representation::RUNG_FULL;
   return fmt::format(
-      "{} tokens became {} gist tokens ({}): {}; {}",
-      FormatCount(context.document_tokens()), FormatCount(gists.kv_slots()),
-      FormatRatio(gists.ratio()),
-      Instead(gists.kv_bytes(), context.full_kv_bytes()),
+      "{} tokens became {} {} ({}): {}; {}",
+      FormatCount(context.document_tokens()), FormatCount(form.kv_slots()),
+      is_full ? "slots" : "gist tokens", FormatRatio(form.ratio()),
+      Instead(form.kv_bytes(), context.full_kv_bytes()),
       result.cached()
           ? "it was there already"
           : "took " + FormatSeconds(result.timings().total_seconds()));
@@ -126,6 +127,11 @@ std::string Summary(const CompressResult& result) {
 namespace {
 
 std::string FullSummary(const v1::Usage& usage) {
+  if (usage.loaded_slots() > 0) {
+    return fmt::format("keys and values of {} tokens were loaded, {}",
+                       FormatCount(usage.loaded_slots()),
+                       FormatBytes(usage.kv_bytes()));
+  }
   return fmt::format(
       "{} tokens of text {} {}, {}", FormatCount(usage.prefilled_tokens()),
       usage.cached_tokens() > 0 ? "were still in memory" : "were read",

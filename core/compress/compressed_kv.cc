@@ -260,6 +260,21 @@ absl::StatusOr<CompressedKv> InStorage(CompressedKv kv, KvStorage storage) {
   return kv;
 }
 
+absl::Status CheckDense(const CompressedKv& kv) {
+  const std::string problem = CompressedKvProblem(kv);
+  if (!problem.empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("keys and values: {}", problem));
+  }
+  bool dense = kv.IsUniform() && kv.bias.empty();
+  for (size_t slot = 0; dense && slot < kv.positions.size(); ++slot)
+    dense = kv.positions[slot] == slot % kv.MostSlots();
+  if (dense) return absl::OkStatus();
+  return absl::UnimplementedError(
+      "keys and values with ragged lists, biases or scattered positions cannot "
+      "be loaded yet");
+}
+
 CompressedKv FromDense(const GistKv& dense) {
   CompressedKv kv{.layers = dense.layers,
                   .kv_heads = dense.kv_heads,

@@ -99,6 +99,12 @@ std::string CompressedKvProblem(const CompressedKv& kv);
 // that nothing writes yet; another source type.
 absl::StatusOr<CompressedKv> InStorage(CompressedKv kv, KvStorage storage);
 
+// OK: the slots can stand one after the other behind what a prompt holds. That
+// takes one slot count for all heads, no biases, and no positions or those from
+// 0 on in order. kUnimplemented otherwise; kInvalidArgument:
+// CompressedKvProblem.
+absl::Status CheckDense(const CompressedKv& kv);
+
 // Dense keys and values, without positions, as kF32.
 CompressedKv FromDense(const GistKv& dense);
 // `kv` is uniform. Positions and biases are left out.

@@ -16,8 +16,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/base/gist_kv.h"
 #include "core/base/sampling.h"
+#include "core/compress/compressed_kv.h"
+#include "core/compress/representation.h"
 #include "core/train/trainer.h"
 
 namespace gist {
@@ -149,9 +150,12 @@ class Engine {
   virtual absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const = 0;
 
-  // Starts a document. It is prefilled in isolated segments of segment_tokens.
-  // It keeps the present adapter even if UseAdapter changes the engine's.
-  virtual absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument() = 0;
+  // Starts a document for the compression method of `rung`: kGist, prefilled in
+  // isolated segments of segment_tokens, or kFull, prefilled causally. It keeps
+  // the present adapter even if UseAdapter changes the engine's.
+  // kUnimplemented: no method of this rung.
+  virtual absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument(
+      Rung rung) = 0;
   // Starts a prompt, which holds the shared prefix. Attention is causal.
   virtual absl::StatusOr<std::unique_ptr<PromptSequence>> StartPrompt(
       const Sampling& sampling) = 0;
@@ -167,15 +171,17 @@ class Engine {
   static constexpr int kLateTokens = 31;
   virtual absl::Status Prefill(PromptSequence& prompt,
                                std::span<const int32_t> chunk) = 0;
-  // Compresses the document's tokens into `gist_tokens` gists, 1 or more. The
-  // document stays usable for further calls.
-  virtual absl::StatusOr<GistKv> MakeGists(DocumentSequence& document,
-                                           int gist_tokens) = 0;
-  // Appends gists to a prompt, at the positions after its present ones. It may
-  // be called again for further documents. kInvalidArgument: gists have the
-  // shape of another model.
-  virtual absl::Status LoadGists(PromptSequence& prompt,
-                                 const GistKv& gists) = 0;
+  // Compresses the document's tokens by `spec`, of the rung that it was started
+  // for; kGist: into spec.gist_tokens gists, 1 or more. The result has
+  // spec.storage or kF32. The document stays usable for further calls.
+  virtual absl::StatusOr<CompressedKv> Compress(
+      DocumentSequence& document, const CompressionSpec& spec) = 0;
+  // Appends slots to a prompt, at the positions after its present ones. It may
+  // be called again for further documents. kInvalidArgument: the shape of
+  // another model. kUnimplemented: ragged lists, biases, or positions other
+  // than 0, 1, 2 ...
+  virtual absl::Status LoadKv(PromptSequence& prompt,
+                              const CompressedKv& kv) = 0;
   // Cuts a prompt back to its first `tokens` positions and restarts sampling.
   // The last kept position must come from Prefill. Prefill at least one token
   // before the next Decode.

@@ -1,6 +1,7 @@
 #include "core/engine/fake_engine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <thread>
 #include <utility>
@@ -64,14 +65,40 @@ GistKv GistsOf(const ModelInfo& model, std::string_view text, int gist_tokens,
   return gists;
 }
 
-void ReadGists(const GistKv& gists, std::vector<std::string>& facts) {
-  for (int gist = 0; gist < gists.gist_tokens; ++gist) {
-    const size_t row = size_t(gist) * size_t(gists.head_dim);
-    if (gists.values[row + 1] != 1.0f) continue;
-    const auto size = std::clamp(int(gists.values[row]), 0, gists.head_dim);
+// A slot for each token; the first ones carry the text's facts, so that the
+// answer is the text's. Int8 keeps the numbers within half of one.
+absl::StatusOr<CompressedKv> FullOf(const ModelInfo& model,
+                                    std::string_view text, int tokens,
+                                    KvStorage storage) {
+  GistKv full{model.layers, model.kv_heads, tokens, model.head_dim};
+  full.keys.resize(full.Elements());
+  full.values.resize(full.Elements());
+  const std::vector<std::string> facts = Facts(text);
+  for (size_t slot = 0; slot < full.Elements() / size_t(full.head_dim);
+       ++slot) {
+    const size_t place = slot % size_t(tokens);
+    if (place >= facts.size()) continue;
+    const size_t row = slot * size_t(full.head_dim);
+    for (size_t i = 0; i < facts[place].size(); ++i)
+      full.keys[row + i] = float(uint8_t(facts[place][i]));
+    full.values[row] = float(facts[place].size());
+    full.values[row + 1] = 1;
+  }
+  CompressedKv kv = FromDense(full);
+  for (size_t slot = 0; slot < kv.TotalSlots(); ++slot)
+    kv.positions.push_back(uint32_t(slot % size_t(tokens)));
+  return InStorage(std::move(kv), storage);
+}
+
+void ReadFacts(const GistKv& slots, std::vector<std::string>& facts) {
+  for (int slot = 0; slot < slots.gist_tokens; ++slot) {
+    const size_t row = size_t(slot) * size_t(slots.head_dim);
+    if (std::lround(slots.values[row + 1]) != 1) continue;
+    const int size =
+        std::clamp(int(std::lround(slots.values[row])), 0, slots.head_dim);
     std::string fact;
     for (int i = 0; i < size; ++i) {
-      fact.push_back(char(uint8_t(gists.keys[row + size_t(i)])));
+      fact.push_back(char(uint8_t(std::lround(slots.keys[row + size_t(i)]))));
     }
     facts.push_back(fact);
   }
@@ -119,14 +146,16 @@ class FakeKv {
 
 class FakeDocument : public DocumentSequence {
  public:
-  FakeDocument(AdapterInfo its_adapter, int prefix_tokens,
+  FakeDocument(Rung its_rung, AdapterInfo its_adapter, int prefix_tokens,
                FakeEngineCounts& counts)
-      : adapter(std::move(its_adapter)),
+      : rung(its_rung),
+        adapter(std::move(its_adapter)),
         kv(prefix_tokens, counts),
         prefix_tokens_(prefix_tokens) {}
   int tokens() const override { return kv.tokens() - prefix_tokens_; }
   int64_t kv_bytes() const override { return kv.bytes(); }
 
+  const Rung rung;
   const AdapterInfo adapter;  // of the document's start
   FakeKv kv;                  // the shared prefix included
   std::string text;
@@ -338,10 +367,14 @@ std::string FakeEngine::Piece(int32_t token) const {
   return words_.at(size_t(token - kFirstWord));
 }
 
-absl::StatusOr<std::unique_ptr<DocumentSequence>> FakeEngine::StartDocument() {
+absl::StatusOr<std::unique_ptr<DocumentSequence>> FakeEngine::StartDocument(
+    Rung rung) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("StartDocument", false));
-  return std::make_unique<FakeDocument>(adapter(), model_.prefix_tokens,
+  if (rung != Rung::kGist && rung != Rung::kFull) {
+    return absl::UnimplementedError("no method of this rung");
+  }
+  return std::make_unique<FakeDocument>(rung, adapter(), model_.prefix_tokens,
                                         counts_);
 }
 
@@ -426,36 +459,43 @@ absl::Status FakeEngine::Prefill(PromptSequence& sequence,
   return absl::OkStatus();
 }
 
-absl::StatusOr<GistKv> FakeEngine::MakeGists(DocumentSequence& sequence,
-                                             int gist_tokens) {
+absl::StatusOr<CompressedKv> FakeEngine::Compress(DocumentSequence& sequence,
+                                                  const CompressionSpec& spec) {
   Call call(*this);
-  GIST_RETURN_IF_ERROR(call.Begin("MakeGists", true));
+  GIST_RETURN_IF_ERROR(call.Begin("Compress", true));
   const FakeDocument& document = Fake(sequence);
-  if (gist_tokens <= 0) {
+  if (spec.rung != document.rung) {
+    return absl::InvalidArgumentError("compress: another rung");
+  }
+  if (spec.rung == Rung::kFull) {
+    ++counts_.full_passes;
+    return FullOf(model_, document.text, document.tokens(), spec.storage);
+  }
+  if (spec.gist_tokens <= 0) {
     return absl::InvalidArgumentError(
-        fmt::format("gists: {}, want 1 or more", gist_tokens));
+        fmt::format("gists: {}, want 1 or more", spec.gist_tokens));
   }
   ++counts_.gist_passes;
-  return GistsOf(model_, document.text, gist_tokens,
-                 MarkOf(document.adapter.fingerprint));
+  return FromDense(GistsOf(model_, document.text, spec.gist_tokens,
+                           MarkOf(document.adapter.fingerprint)));
 }
 
-absl::Status FakeEngine::LoadGists(PromptSequence& sequence,
-                                   const GistKv& gists) {
+absl::Status FakeEngine::LoadKv(PromptSequence& sequence,
+                                const CompressedKv& kv) {
   Call call(*this);
-  GIST_RETURN_IF_ERROR(call.Begin("LoadGists", false));
+  GIST_RETURN_IF_ERROR(call.Begin("LoadKv", false));
   FakePrompt& prompt = Fake(sequence);
-  if (gists.layers != model_.layers || gists.kv_heads != model_.kv_heads ||
-      gists.head_dim != model_.head_dim ||
-      gists.keys.size() != gists.Elements() ||
-      gists.values.size() != gists.Elements()) {
-    return absl::InvalidArgumentError("gists: shape of another model");
+  if (!model_.HasShapeOf(kv)) {
+    return absl::InvalidArgumentError(
+        "keys and values: shape of another model");
   }
-  if (prompt.kv.tokens() + gists.gist_tokens > model_.max_context_tokens) {
-    return absl::OutOfRangeError("gists: the context is full");
+  GIST_RETURN_IF_ERROR(CheckDense(kv));
+  const int slots = int(kv.MostSlots());
+  if (prompt.kv.tokens() + slots > model_.max_context_tokens) {
+    return absl::OutOfRangeError("keys and values: the context is full");
   }
-  ReadGists(gists, prompt.facts);
-  prompt.kv.Append(gists.gist_tokens);
+  ReadFacts(ToDense(kv), prompt.facts);
+  prompt.kv.Append(slots);
   ++counts_.loads;
   return absl::OkStatus();
 }

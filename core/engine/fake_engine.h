@@ -44,7 +44,7 @@ struct FakeEngineOptions {
   FakeTrainerOptions trainer = {};
   // "cuda:0" simulates a GPU of 24 GiB; another process holds 2 GB of it.
   std::string device = "cpu";
-  std::chrono::microseconds step_delay{0};  // of Prefill, MakeGists, Decode
+  std::chrono::microseconds step_delay{0};  // of Prefill, Compress, Decode
   // Runs on the engine's thread before each call that one thread at a time may
   // make, with the call's name. An error becomes the call's result.
   std::function<absl::Status(std::string_view call)> before_call = {};
@@ -60,6 +60,7 @@ struct FakeEngineCounts {
   std::atomic<int> prefills{0};
   std::atomic<int> prefill_tokens{0};
   std::atomic<int> gist_passes{0};
+  std::atomic<int> full_passes{0};
   std::atomic<int> loads{0};
   std::atomic<int> decodes{0};
   std::atomic<int> largest_decode_batch{0};
@@ -86,7 +87,8 @@ class FakeEngine : public Engine {
       std::string_view text) const override;
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const override;
-  absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument() override;
+  absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument(
+      Rung rung) override;
   absl::StatusOr<std::unique_ptr<PromptSequence>> StartPrompt(
       const Sampling& sampling) override;
   int max_chunk_tokens() const override { return options_.max_chunk_tokens; }
@@ -94,10 +96,9 @@ class FakeEngine : public Engine {
                        std::span<const int32_t> chunk) override;
   absl::Status Prefill(PromptSequence& sequence,
                        std::span<const int32_t> chunk) override;
-  absl::StatusOr<GistKv> MakeGists(DocumentSequence& sequence,
-                                   int gist_tokens) override;
-  absl::Status LoadGists(PromptSequence& sequence,
-                         const GistKv& gists) override;
+  absl::StatusOr<CompressedKv> Compress(DocumentSequence& document,
+                                        const CompressionSpec& spec) override;
+  absl::Status LoadKv(PromptSequence& prompt, const CompressedKv& kv) override;
   absl::Status Rewind(PromptSequence& sequence, int tokens,
                       const Sampling& sampling) override;
   absl::Status UseAnswerAdapter(PromptSequence& sequence) override;

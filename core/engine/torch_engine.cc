@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <list>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/compress/methods/full_method.h"
+#include "core/compress/methods/gist_method.h"
 #include "core/model/adapter.h"
 #include "core/model/base_model.h"
 #include "core/model/device.h"
@@ -43,27 +44,22 @@ class KvShare {
   int64_t bytes_ = 0;
 };
 
-// Prefilled in isolated segments: `segment` restarts from the shared prefix at
-// each border, and `plain` collects the whole document's keys before RoPE. It
-// keeps its adapter alive after UseAdapter.
+// It keeps its method's adapter alive after UseAdapter.
 struct Document final : DocumentSequence {
-  Document(KvCache segment_cache, KvCache plain_cache,
-           std::shared_ptr<const Adapter> its_adapter,
+  Document(std::unique_ptr<Compression> method_state, Rung its_rung,
            std::atomic<int64_t>& kv_bytes_sum)
-      : segment(std::move(segment_cache)),
-        plain(std::move(plain_cache)),
-        adapter(std::move(its_adapter)),
+      : compression(std::move(method_state)),
+        rung(its_rung),
         share(kv_bytes_sum) {
     UpdateShare();
   }
-  int tokens() const override { return plain.tokens(); }
-  int64_t kv_bytes() const override { return segment.bytes() + plain.bytes(); }
+  int tokens() const override { return compression->tokens(); }
+  int64_t kv_bytes() const override { return compression->kv_bytes(); }
   // To be called after a change of the caches.
   void UpdateShare() { share.Set(kv_bytes()); }
 
-  KvCache segment;
-  KvCache plain;
-  const std::shared_ptr<const Adapter> adapter;
+  const std::unique_ptr<Compression> compression;
+  const Rung rung;
   KvShare share;
 };
 
@@ -136,10 +132,8 @@ class TorchEngine final : public Engine {
       std::string_view question) const override {
     return base_.chat.Question(question, *base_.tokenizer);
   }
-  absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument() override {
-    return std::make_unique<Document>(
-        prefix_.Clone(), base_.transformer->NewCache(), adapter_, kv_bytes_);
-  }
+  absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument(
+      Rung rung) override;
   absl::StatusOr<std::unique_ptr<PromptSequence>> StartPrompt(
       const Sampling& sampling) override {
     return std::make_unique<Prompt>(prefix_.Clone(), sampling, kv_bytes_);
@@ -152,10 +146,10 @@ class TorchEngine final : public Engine {
                        std::span<const int32_t> chunk) override;
   absl::Status Prefill(PromptSequence& sequence,
                        std::span<const int32_t> chunk) override;
-  absl::StatusOr<GistKv> MakeGists(DocumentSequence& sequence,
-                                   int gist_tokens) override;
-  absl::Status LoadGists(PromptSequence& sequence,
-                         const GistKv& gists) override;
+  absl::StatusOr<CompressedKv> Compress(DocumentSequence& sequence,
+                                        const CompressionSpec& spec) override;
+  absl::Status LoadKv(PromptSequence& sequence,
+                      const CompressedKv& kv) override;
   absl::Status Rewind(PromptSequence& sequence, int tokens,
                       const Sampling& sampling) override;
   absl::Status UseAnswerAdapter(PromptSequence& sequence) override;
@@ -169,8 +163,6 @@ class TorchEngine final : public Engine {
   absl::Status LoadAnswerAdapter(const std::string& folder);
   absl::Status CheckChunk(std::span<const int32_t> chunk) const;
   absl::Status CheckRoom(int held, size_t more) const;
-  absl::Status PrefillDocument(Document& document,
-                               std::span<const int32_t> chunk);
   absl::Status PrefillPrompt(Prompt& prompt, std::span<const int32_t> chunk);
   absl::Status Read(std::span<Prompt* const> prompts);
   absl::Status ReadAll(Prompt& prompt);
@@ -283,7 +275,7 @@ absl::Status TorchEngine::Prefill(DocumentSequence& sequence,
                                   std::span<const int32_t> chunk) {
   GIST_RETURN_IF_ERROR(CheckChunk(chunk));
   Document& document = Own(sequence);
-  const absl::Status status = PrefillDocument(document, chunk);
+  const absl::Status status = document.compression->Prefill(chunk);
   document.UpdateShare();
   return status;
 }
@@ -295,35 +287,6 @@ absl::Status TorchEngine::Prefill(PromptSequence& sequence,
   const absl::Status status = PrefillPrompt(prompt, chunk);
   prompt.UpdateShare();
   return status;
-}
-
-// All segments that the chunk has tokens of, in one batch.
-absl::Status TorchEngine::PrefillDocument(Document& document,
-                                          std::span<const int32_t> chunk) {
-  const size_t segment_tokens =
-      size_t(document.adapter->config().segment_tokens);
-  size_t left = chunk.size();  // that the segment which was begun takes
-  if (segment_tokens > 0) {
-    const size_t into = size_t(document.tokens()) % segment_tokens;
-    if (into == 0) document.segment.Truncate(prefix_.tokens());
-    left = segment_tokens - into;
-  }
-  std::list<KvCache> begun;  // segments behind it
-  std::vector<ForwardItem> items;
-  while (!chunk.empty()) {
-    KvCache& cache = items.empty()
-                         ? document.segment
-                         : begun.emplace_back(prefix_.Clone(int(left)));
-    const size_t take = std::min(chunk.size(), left);
-    GIST_RETURN_IF_ERROR(CheckRoom(cache.tokens(), take));
-    items.push_back(
-        {.cache = &cache, .ids = chunk.first(take), .plain = &document.plain});
-    chunk = chunk.subspan(take);
-    left = segment_tokens;
-  }
-  GIST_RETURN_IF_ERROR(base_.transformer->Forward(items).status());
-  if (!begun.empty()) document.segment = std::move(begun.back());
-  return absl::OkStatus();
 }
 
 absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
@@ -362,27 +325,41 @@ absl::Status TorchEngine::ReadAll(Prompt& prompt) {
   return prompt.unread.empty() ? absl::OkStatus() : Read(one);
 }
 
-absl::StatusOr<GistKv> TorchEngine::MakeGists(DocumentSequence& sequence,
-                                              int gist_tokens) {
-  const Document& document = Own(sequence);
-  const AdapterConfig& adapter = document.adapter->config();
-  const MaskShape shape{.context_tokens = document.tokens(),
-                        .gist_tokens = gist_tokens,
-                        .prefix_tokens = prefix_.tokens(),
-                        .gists_per_block = adapter.gists_per_block,
-                        .block_overlap_tokens = adapter.block_overlap_tokens,
-                        .segment_tokens = adapter.segment_tokens};
-  return base_.transformer->WriteGists(prefix_, document.plain, shape,
-                                       *document.adapter);
+absl::StatusOr<std::unique_ptr<DocumentSequence>> TorchEngine::StartDocument(
+    Rung rung) {
+  const Transformer& model = *base_.transformer;
+  std::unique_ptr<Compression> compression;
+  if (rung == Rung::kGist) {
+    GIST_ASSIGN_OR_RETURN(compression,
+                          GistMethod(model, prefix_, adapter_).Begin());
+  } else if (rung == Rung::kFull) {
+    GIST_ASSIGN_OR_RETURN(compression, FullMethod(model, prefix_).Begin());
+  } else {
+    return absl::UnimplementedError(
+        fmt::format("no compression method makes the rung {:?} yet: ask for "
+                    "gist or full",
+                    RungName(rung)));
+  }
+  return std::make_unique<Document>(std::move(compression), rung, kv_bytes_);
 }
 
-absl::Status TorchEngine::LoadGists(PromptSequence& sequence,
-                                    const GistKv& gists) {
+absl::StatusOr<CompressedKv> TorchEngine::Compress(
+    DocumentSequence& sequence, const CompressionSpec& spec) {
+  Document& document = Own(sequence);
+  if (document.rung == spec.rung) return document.compression->Finish(spec);
+  return absl::InvalidArgumentError(
+      fmt::format("a document started for the rung {:?} cannot become {:?}",
+                  RungName(document.rung), RungName(spec.rung)));
+}
+
+absl::Status TorchEngine::LoadKv(PromptSequence& sequence,
+                                 const CompressedKv& kv) {
   Prompt& prompt = Own(sequence);
-  GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), size_t(gists.gist_tokens)));
+  GIST_RETURN_IF_ERROR(CheckDense(kv));
+  GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), kv.MostSlots()));
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
   const absl::Status status =
-      base_.transformer->LoadGists(gists, &prompt.cache);
+      base_.transformer->LoadGists(ToDense(kv), &prompt.cache);
   prompt.UpdateShare();
   return status;
 }

@@ -38,6 +38,16 @@ int64_t KvCache::bytes() const {
          impl_->head_dim * int64_t(sizeof(float));
 }
 
+void KvCache::CopyTo(float* to_keys, float* to_values) const {
+  for (size_t layer = 0; layer < impl_->keys.size(); ++layer) {
+    const at::Tensor keys = impl_->Keys(int(layer), impl_->tokens);
+    gist::CopyTo(keys, to_keys);
+    gist::CopyTo(impl_->Values(int(layer), impl_->tokens), to_values);
+    to_keys += keys.numel();
+    to_values += keys.numel();
+  }
+}
+
 KvCache KvCache::Clone(int more) const {
   auto copy = std::make_unique<Impl>(*impl_);
   copy->capacity = std::max(impl_->capacity, impl_->tokens + more);

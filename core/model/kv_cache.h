@@ -20,6 +20,9 @@ class KvCache {
   int tokens() const;
   // Forgets all but the first `tokens` (at most tokens()); keeps the memory.
   void Truncate(int tokens);
+  // Writes keys and values as float32, row-major [layers, kv_heads, tokens,
+  // head_dim].
+  void CopyTo(float* keys, float* values) const;
   // Memory held, room for growth included.
   int64_t bytes() const;
 

@@ -117,41 +117,65 @@ absl::StatusOr<RetentionPolicy> FromProto(const v1::RetentionPolicy& policy) {
 
 namespace {
 
-absl::Status CheckRung(v1::Representation::Rung rung) {
+absl::StatusOr<Rung> RungOf(v1::Representation::Rung rung) {
   using Representation = v1::Representation;
   if (rung == Representation::RUNG_UNSPECIFIED ||
       rung == Representation::RUNG_GIST) {
-    return absl::OkStatus();
+    return Rung::kGist;
   }
+  if (rung == Representation::RUNG_FULL) return Rung::kFull;
   constexpr char kField[] = "representation.rung";
   if (!Representation::Rung_IsValid(rung)) {
-    return InvalidField(kField,
-                        fmt::format("rung is {}, want RUNG_GIST", int(rung)));
+    return InvalidField(
+        kField,
+        fmt::format("rung is {}, want RUNG_GIST or RUNG_FULL", int(rung)));
   }
   return NotImplemented(
       kField, fmt::format("{} is reserved, this server cannot make it yet; "
-                          "want RUNG_GIST",
+                          "want RUNG_GIST or RUNG_FULL",
                           Representation::Rung_Name(rung)));
 }
 
-// Of gists: their number alone is chosen.
-absl::Status CheckSpec(const v1::RepresentationSpec& spec) {
-  GIST_RETURN_IF_ERROR(CheckRung(spec.rung()));
+// Empty: the server chooses.
+absl::StatusOr<std::optional<KvStorage>> StorageOf(v1::Storage storage) {
+  switch (storage) {
+    case v1::STORAGE_UNSPECIFIED:
+      return std::nullopt;
+    case v1::STORAGE_F16:
+      return KvStorage::kF16;
+    case v1::STORAGE_I8:
+      return KvStorage::kI8;
+    default:
+      break;
+  }
+  constexpr char kField[] = "representation.storage";
+  if (!v1::Storage_IsValid(storage)) {
+    return InvalidField(kField,
+                        fmt::format("storage is {}, want STORAGE_F16 or "
+                                    "STORAGE_I8",
+                                    int(storage)));
+  }
+  return NotImplemented(
+      kField,
+      fmt::format("this server cannot store {} yet; want STORAGE_F16 or "
+                  "STORAGE_I8",
+                  v1::Storage_Name(storage)));
+}
+
+absl::Status TakeSpec(const v1::RepresentationSpec& spec,
+                      CompressInput& input) {
   const auto reserved = [](std::string_view field) {
     return NotImplemented(
         fmt::format("representation.{}", field),
-        fmt::format("{} is reserved, this server reads only gist_tokens yet; "
-                    "leave it out",
+        fmt::format("{} is reserved, this server does not read it yet; leave "
+                    "it out",
                     field));
   };
   if (spec.ratio() != 0) return reserved("ratio");
   if (spec.budget_bytes() != 0) return reserved("budget_bytes");
-  if (!v1::Storage_IsValid(spec.storage())) {
-    return InvalidField("representation.storage",
-                        fmt::format("storage is {}, want one of the enum's",
-                                    int(spec.storage())));
-  }
-  if (spec.storage() != v1::STORAGE_UNSPECIFIED) return reserved("storage");
+  GIST_ASSIGN_OR_RETURN(input.rung, RungOf(spec.rung()));
+  GIST_ASSIGN_OR_RETURN(input.storage, StorageOf(spec.storage()));
+  input.gist_tokens = spec.gist_tokens();
   return absl::OkStatus();
 }
 
@@ -170,9 +194,8 @@ absl::StatusOr<bool> IsOn(v1::AnswerAdapter adapter) {
 
 template <typename Request>
 absl::StatusOr<CompressInput> CompressInputOf(const Request& request) {
-  GIST_RETURN_IF_ERROR(CheckSpec(request.representation()));
   CompressInput input;
-  input.gist_tokens = request.representation().gist_tokens();
+  GIST_RETURN_IF_ERROR(TakeSpec(request.representation(), input));
   input.request_id = request.request_id();
   GIST_ASSIGN_OR_RETURN(input.retention, FromProto(request.retention()));
   return input;

@@ -49,7 +49,7 @@ AskJob::AskJob(AskWork work, std::shared_ptr<AskOutcome> outcome,
 
 int64_t AskJob::kv_tokens() const {
   int64_t tokens = int64_t(work_.tokens.size()) + work_.max_tokens;
-  for (const GistKv& gists : work_.gists) tokens += gists.gist_tokens;
+  for (const CompressedKv& kv : work_.kv) tokens += int64_t(kv.MostSlots());
   return tokens;
 }
 
@@ -80,9 +80,8 @@ absl::Status AskJob::Start(Engine& engine) {
 
 absl::Status AskJob::Feed(Engine& engine, int max_tokens) {
   if (prompt_ == nullptr) GIST_RETURN_IF_ERROR(Start(engine));
-  for (; loaded_gists_ < work_.gists.size(); ++loaded_gists_) {
-    GIST_RETURN_IF_ERROR(
-        engine.LoadGists(*prompt_, work_.gists[loaded_gists_]));
+  for (; loaded_kv_ < work_.kv.size(); ++loaded_kv_) {
+    GIST_RETURN_IF_ERROR(engine.LoadKv(*prompt_, work_.kv[loaded_kv_]));
   }
   const size_t adapter_from = AdapterFrom();
   if (loaded_tokens_ == adapter_from) {

@@ -30,11 +30,11 @@ class Utf8Stream {
 };
 
 struct AskWork {
-  std::string tenant;           // who asks
-  Clock::time_point arrival;    // of the request
-  std::vector<GistKv> gists;    // in order; empty: the text alone
-  std::vector<int32_t> tokens;  // context, if any, and question
-  int context_tokens = 0;       // of `tokens`: to be kept for the next question
+  std::string tenant;            // who asks
+  Clock::time_point arrival;     // of the request
+  std::vector<CompressedKv> kv;  // in order; empty: the text alone
+  std::vector<int32_t> tokens;   // context, if any, and question
+  int context_tokens = 0;  // of `tokens`: to be kept for the next question
   // The last of `tokens` and the answer run with the answer adapter; 0: none.
   int adapter_tokens = 0;
   std::vector<std::string> document_ids;  // of the context
@@ -70,7 +70,7 @@ class AskJob : public Job {
   }
   int64_t tokens_read() const override { return tokens_read_; }
   int64_t kv_tokens() const override;
-  // Loads all gists, then reads.
+  // Loads all stored keys and values, then prefills.
   absl::StatusOr<Next> Step(Engine& engine, int max_tokens) override;
   PromptSequence* prompt() override { return prompt_.get(); }
   absl::StatusOr<Next> Take(const DecodedToken& token) override;
@@ -95,7 +95,7 @@ class AskJob : public Job {
   const Clock::time_point submitted_ = Clock::now();
   Clock::time_point stepped_, first_token_, last_token_;  // last Step's end
   std::unique_ptr<PromptSequence> prompt_;
-  size_t loaded_gists_ = 0;   // of work_.gists
+  size_t loaded_kv_ = 0;      // of work_.kv
   size_t loaded_tokens_ = 0;  // of work_.tokens
   int64_t tokens_read_ = 0;
   bool has_token_ = false;

@@ -10,37 +10,13 @@
 namespace gist {
 namespace {
 
-// Appends `rows` rows of `part` for each layer and head.
-void JoinValues(const std::vector<GistKv>& parts,
-                std::vector<float> GistKv::*member, GistKv& joined) {
-  std::vector<float>& out = joined.*member;
-  out.reserve(joined.Elements());
-  for (int head = 0; head < joined.layers * joined.kv_heads; ++head) {
-    for (const GistKv& part : parts) {
-      const auto size = std::ptrdiff_t(part.gist_tokens) * part.head_dim;
-      const auto first = (part.*member).begin() + head * size;
-      out.insert(out.end(), first, first + size);
-    }
-  }
-}
-
 // No tenant finds out by the clock what another one read.
 std::string OwnerOf(const CompressWork& work) {
-  return fmt::format("{}/{}", work.tenant, work.adapter_fingerprint);
+  return fmt::format("{}/{}/{}", work.tenant, RungName(work.spec.rung),
+                     work.adapter_fingerprint);
 }
 
 }  // namespace
-
-GistKv JoinGists(const std::vector<GistKv>& parts) {
-  GistKv joined;
-  joined.layers = parts.front().layers;
-  joined.kv_heads = parts.front().kv_heads;
-  joined.head_dim = parts.front().head_dim;
-  for (const GistKv& part : parts) joined.gist_tokens += part.gist_tokens;
-  JoinValues(parts, &GistKv::keys, joined);
-  JoinValues(parts, &GistKv::values, joined);
-  return joined;
-}
 
 CompressJob::CompressJob(CompressWork work,
                          std::shared_ptr<CompressOutcome> outcome,
@@ -57,9 +33,16 @@ absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine, int max_tokens) {
     return Next::kStep;
   }
   GIST_RETURN_IF_ERROR(done_ < GroupEnd() ? Read(engine, max_tokens)
-                                          : WriteGists(engine));
+                                          : Finish(engine));
   if (parts_.size() < size_t(work_.groups)) return Next::kStep;
-  outcome_->gists = JoinGists(parts_);
+  CompressedKv joined = std::move(parts_.front());
+  if (parts_.size() > 1) {
+    parts_.front() = std::move(joined);
+    GIST_ASSIGN_OR_RETURN(joined, JoinKv(parts_));
+  }
+  parts_.clear();  // as large as `joined`
+  GIST_ASSIGN_OR_RETURN(outcome_->kv,
+                        InStorage(std::move(joined), work_.spec.storage));
   outcome_->compress_seconds = SecondsSince(started_);
   return Next::kDone;
 }
@@ -67,7 +50,8 @@ absl::StatusOr<Job::Next> CompressJob::Step(Engine& engine, int max_tokens) {
 // Adapters are swapped on this thread too: what holds now is what the document
 // keeps.
 absl::Status CompressJob::Begin(Engine& engine) {
-  if (engine.adapter().fingerprint != work_.adapter_fingerprint) {
+  if (!work_.adapter_fingerprint.empty() &&
+      engine.adapter().fingerprint != work_.adapter_fingerprint) {
     return Error(
         Reason::kAdapterChanged,
         "another adapter came into use while the document was compressed; try "
@@ -79,7 +63,7 @@ absl::Status CompressJob::Begin(Engine& engine) {
     outcome_->cached_tokens += int64_t(GroupTokens().size());
     return absl::OkStatus();
   }
-  GIST_ASSIGN_OR_RETURN(document_, engine.StartDocument());
+  GIST_ASSIGN_OR_RETURN(document_, engine.StartDocument(work_.spec.rung));
   return absl::OkStatus();
 }
 
@@ -95,17 +79,18 @@ absl::Status CompressJob::Read(Engine& engine, int max_tokens) {
   return absl::OkStatus();
 }
 
-absl::Status CompressJob::WriteGists(Engine& engine) {
+absl::Status CompressJob::Finish(Engine& engine) {
   const Clock::time_point start = Clock::now();
-  GIST_ASSIGN_OR_RETURN(GistKv gists,
-                        engine.MakeGists(*document_, work_.gists_per_group));
-  if (!engine.model().HasShapeOf(gists) ||
-      gists.gist_tokens != work_.gists_per_group ||
-      gists.keys.size() != gists.Elements() ||
-      gists.values.size() != gists.Elements()) {
+  GIST_ASSIGN_OR_RETURN(CompressedKv kv,
+                        engine.Compress(*document_, work_.spec));
+  const size_t slots = work_.spec.rung == Rung::kGist
+                           ? size_t(work_.spec.gist_tokens)
+                           : GroupTokens().size();
+  if (!engine.model().HasShapeOf(kv) || !kv.IsUniform() ||
+      kv.MostSlots() != slots) {
     return absl::InternalError(
-        "compress: the engine made gists of a shape "
-        "that is not its model's");
+        "compress: the engine made keys and values of a shape that is not its "
+        "model's");
   }
   const auto tokens = GroupTokens();
   cache_.Put({OwnerOf(work_),
@@ -113,7 +98,7 @@ absl::Status CompressJob::WriteGists(Engine& engine) {
               {work_.document_id},
               work_.begun},
              std::move(document_));
-  parts_.push_back(std::move(gists));
+  parts_.push_back(std::move(kv));
   outcome_->gist_seconds += SecondsSince(start);
   return absl::OkStatus();
 }

@@ -1,4 +1,4 @@
-// A document on its way to its gists, as the scheduler runs it.
+// Scheduler job that prefills a document and compresses it.
 #pragma once
 
 #include <cstddef>
@@ -23,28 +23,25 @@ struct CompressProgress {
 struct CompressWork {
   std::vector<int32_t> tokens;  // of the document, one or more
   int groups = 1;               // read one by one, as equal as can be
-  int gists_per_group = 0;
-  std::string tenant;  // whose document it is
+  CompressionSpec spec;         // gist_tokens: of each group
+  std::string tenant;           // whose document it is
   std::string document_id;
-  std::string adapter_fingerprint;  // of the adapter that the plan is made for
-  uint64_t begun = 0;               // as CachedText's
+  // Of the adapter that the plan is made for; empty: the rung needs none.
+  std::string adapter_fingerprint;
+  uint64_t begun = 0;  // as CachedText's
 };
 
 // Shared by the job and the one who waits. All but the mailbox may be read once
 // that is closed with OK.
 struct CompressOutcome {
   Mailbox<CompressProgress> progress;
-  GistKv gists;  // of all groups, in order
+  CompressedKv kv;  // of all groups, in order, in the spec's storage
   double queue_seconds = 0;
   double prefill_seconds = 0;   // in the engine
   int64_t cached_tokens = 0;    // that were not read again
-  double gist_seconds = 0;      // in the engine
+  double gist_seconds = 0;      // in the engine: making the representation
   double compress_seconds = 0;  // wall time, without the queue
 };
-
-// Gists of one document in front of each other's: joined[l, h] holds parts[0]'s
-// rows, then parts[1]'s ... `parts` are of one shape but for their gist_tokens.
-GistKv JoinGists(const std::vector<GistKv>& parts);
 
 // Keeps what it has read in `cache`, and uses what is there. Ends with kAborted
 // if another adapter came into use before a group was begun.
@@ -75,7 +72,7 @@ class CompressJob : public Job {
         .subspan(GroupBegin(), GroupEnd() - GroupBegin());
   }
   absl::Status Read(Engine& engine, int max_tokens);
-  absl::Status WriteGists(Engine& engine);
+  absl::Status Finish(Engine& engine);
 
   const CompressWork work_;
   const std::shared_ptr<CompressOutcome> outcome_;
@@ -85,7 +82,7 @@ class CompressJob : public Job {
   std::unique_ptr<DocumentSequence> document_;  // the current group
   size_t done_ = 0;                             // tokens read, or found read
   int64_t tokens_read_ = 0;
-  std::vector<GistKv> parts_;  // of the groups that are done
+  std::vector<CompressedKv> parts_;  // of the groups that are done
 };
 
 }  // namespace gist

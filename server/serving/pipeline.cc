@@ -47,7 +47,9 @@ Pipeline::Pipeline(Engine& engine, GistStore& store, Scheduler& scheduler,
 Pipeline::~Pipeline() { scheduler_.OnOutOfMemory({}); }
 
 int64_t Pipeline::max_import_bytes() const {
-  return limits_.max_document_bytes + kMaxImportedGistBytes;
+  const ModelInfo& model = engine_.model();
+  return limits_.max_document_bytes + kMaxImportedGistBytes +
+         model.KvBytes(model.max_context_tokens);
 }
 
 absl::StatusOr<ContextRecord> Pipeline::FindRecord(

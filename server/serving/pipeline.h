@@ -60,6 +60,11 @@ struct CompressInput {
   int gist_tokens = 0;          // of each group of the document; 0: the default
   std::string request_id = {};  // empty: each call is its own
   RetentionPolicy retention = {};
+  // kGist; or kFull: keys and values of all tokens, if they fit the model's
+  // context. kFull needs no gist_tokens and no adapter.
+  Rung rung = Rung::kGist;
+  // kF16, or kI8 for kFull. Empty: the rung's default, kF16 and kI8.
+  std::optional<KvStorage> storage = {};
 };
 
 struct CompressResult {
@@ -159,7 +164,8 @@ class Pipeline {
     return retriever_ ? &*retriever_ : nullptr;
   }
   StoreUsage usage() const { return store_.usage(); }
-  // Of an imported file: the largest document and room for its gists.
+  // Of an imported file: the largest document, room for its gists, and a full
+  // representation at 16 bits.
   int64_t max_import_bytes() const;
 
  private:
@@ -174,6 +180,10 @@ class Pipeline {
   absl::StatusOr<CompressResult> CompressOnce(const CompressInput& input,
                                               const Caller& caller,
                                               const ProgressSink& progress);
+  absl::StatusOr<CompressionSpec> SpecOf(const CompressInput& input) const;
+  absl::Status PlanGists(const CompressInput& input, CompressWork& work) const;
+  absl::Status PlanFull(CompressWork& work) const;
+  int64_t EstimatedBytes(const CompressWork& work) const;
   absl::StatusOr<CompressWork> PlanCompress(const CompressInput& input,
                                             std::string_view tenant) const;
   ContextRecord NameOf(const CompressWork& work, std::string_view text) const;
@@ -195,6 +205,8 @@ class Pipeline {
   absl::Status CheckAsk(const AskInput& input) const;
   absl::StatusOr<AskPlan> Load(const AskInput& input, const Caller& caller);
   absl::Status LoadGists(const AskInput& input, AskPlan& material) const;
+  // From the stored full representation, where one context has one.
+  absl::StatusOr<bool> LoadFull(AskPlan& material) const;
   absl::Status LoadText(const AskInput& input, AskPlan& material) const;
   absl::StatusOr<std::string> JoinedText(AskPlan& material) const;
   // Tokens of a text that has to be cut.

@@ -196,7 +196,8 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
     GIST_RETURN_IF_ERROR(LoadGists(input, material));
   }
   if (mode == AskMode::kFull) {
-    GIST_RETURN_IF_ERROR(LoadText(input, material));
+    GIST_ASSIGN_OR_RETURN(const bool is_stored, LoadFull(material));
+    if (!is_stored) GIST_RETURN_IF_ERROR(LoadText(input, material));
   }
   if (mode == AskMode::kRag || mode == AskMode::kHybrid) {
     GIST_RETURN_IF_ERROR(LoadPassages(input, caller, material));
@@ -219,13 +220,32 @@ absl::Status Pipeline::LoadGists(const AskInput& input,
     const Representation* const form =
         record.Newest(Rung::kGist, input.gist_tokens);
     if (form == nullptr) return NoGists(record, input.gist_tokens);
-    const auto kv = store_.GetKv(record, *form);
+    auto kv = store_.GetKv(record, *form);
     if (!kv.ok()) return kv.status();  // names the context and what to do
     material.result.usage.loaded_slots += form->gist_tokens;
-    material.work.gists.push_back(ToDense(*kv));
+    material.work.kv.push_back(*std::move(kv));
   }
   material.result.timings.load_seconds = SecondsSince(start);
   return absl::OkStatus();
+}
+
+// Several documents are read as one text, in which each sees those before it:
+// no stored representation has that.
+absl::StatusOr<bool> Pipeline::LoadFull(AskPlan& material) const {
+  if (material.records.size() != 1) return false;
+  const ContextRecord& record = material.records.front();
+  const Representation* const form = record.Newest(Rung::kFull);
+  if (form == nullptr) return false;
+  const Clock::time_point start = Clock::now();
+  auto kv = store_.GetKv(record, *form);
+  if (!kv.ok()) return kv.status();  // names the context and what to do
+  AskResult& result = material.result;
+  result.usage.loaded_slots = form->kv_slots;
+  result.rung_used = Rung::kFull;
+  result.adapter_fingerprints = {form->adapter_fingerprint};
+  material.work.kv.push_back(*std::move(kv));
+  result.timings.load_seconds = SecondsSince(start);
+  return true;
 }
 
 // Without max_tokens the answer gets what it gets by default, or a quarter.

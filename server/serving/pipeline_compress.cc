@@ -39,7 +39,9 @@ absl::StatusOr<CompressResult> Pipeline::Compress(
   const std::string id =
       fmt::format("{}/{}", caller.principal.tenant, input.request_id);
   const std::string digest =
-      Sha256Hex(fmt::format("{}\n{}", input.gist_tokens, input.text));
+      Sha256Hex(fmt::format("{} {} {}\n{}", RungName(input.rung),
+                            input.storage ? KvStorageName(*input.storage) : "",
+                            input.gist_tokens, input.text));
   GIST_ASSIGN_OR_RETURN(const auto made, requests_.Begin(id, digest));
   if (made) {
     auto recalled = Recall(*made, input, caller);
@@ -117,8 +119,7 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
   } else {
     result.is_new =
         absl::IsNotFound(store_.GetRecord(record.context_id).status());
-    record.representations.front().kv_bytes =
-        engine_.model().KvBytes(form.gist_tokens);
+    record.representations.front().kv_bytes = EstimatedBytes(work);
     GIST_RETURN_IF_ERROR(store_.CheckRoom(record, record.document_bytes));
     GIST_RETURN_IF_ERROR(ComputeAndStore(std::move(work), input, before, caller,
                                          progress, record, result));
@@ -139,24 +140,62 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
   record.document_bytes = int64_t(text.size());
   record.document_tokens = int64_t(work.tokens.size());
   record.context_id = ContextId(record.document_id, record.model_fingerprint);
-  record.representations = {{.rung = Rung::kGist,
-                             .gist_tokens = work.groups * work.gists_per_group,
-                             .storage = KvStorage::kF16,
+  record.representations = {{.rung = work.spec.rung,
+                             .gist_tokens = work.groups * work.spec.gist_tokens,
+                             .ratio = work.spec.ratio,
+                             .storage = work.spec.storage,
                              .adapter_fingerprint = work.adapter_fingerprint}};
   return record;
+}
+
+absl::StatusOr<CompressionSpec> Pipeline::SpecOf(
+    const CompressInput& input) const {
+  const bool is_full = input.rung == Rung::kFull;
+  if (!is_full && input.rung != Rung::kGist) {
+    return absl::UnimplementedError(
+        fmt::format("no method makes the rung {:?} yet: ask for gist or full",
+                    RungName(input.rung)));
+  }
+  const KvStorage storage =
+      input.storage.value_or(is_full ? KvStorage::kI8 : KvStorage::kF16);
+  if (storage != KvStorage::kF16 && !(is_full && storage == KvStorage::kI8)) {
+    return InvalidField(
+        "representation.storage",
+        fmt::format("storage is {}, want {} for the rung {}",
+                    KvStorageName(storage), is_full ? "f16 or i8" : "f16",
+                    RungName(input.rung)));
+  }
+  if (is_full && input.gist_tokens != 0) {
+    return InvalidField("representation.gist_tokens",
+                        fmt::format("gist_tokens is {}, want 0: the rung full "
+                                    "has no gists",
+                                    input.gist_tokens));
+  }
+  return CompressionSpec{
+      .rung = input.rung, .ratio = is_full ? 1 : 0, .storage = storage};
+}
+
+// Bytes of the representation to be, near enough for quotas.
+int64_t Pipeline::EstimatedBytes(const CompressWork& work) const {
+  const ModelInfo& model = engine_.model();
+  if (work.spec.rung == Rung::kGist)
+    return model.KvBytes(int64_t(work.groups) * work.spec.gist_tokens);
+  const int64_t tokens = int64_t(work.tokens.size());
+  const int64_t slots = tokens * model.layers * model.kv_heads;
+  const int64_t positions = slots * int64_t(sizeof(uint32_t));
+  if (work.spec.storage == KvStorage::kF16)
+    return model.KvBytes(tokens) + positions;
+  return model.KvBytes(tokens) / 2 + slots * 4 + positions;  // two scales
 }
 
 absl::StatusOr<CompressWork> Pipeline::PlanCompress(
     const CompressInput& input, std::string_view tenant) const {
   GIST_RETURN_IF_ERROR(CheckDocument(input.text));
-  const AdapterInfo adapter = engine_.adapter();
   CompressWork work;
   work.begun = cache_.Now();
   work.document_id = DocumentId(tenant, input.text);
   work.tenant = tenant;
-  work.adapter_fingerprint = adapter.fingerprint;
-  GIST_ASSIGN_OR_RETURN(work.gists_per_group,
-                        GistTokens(adapter, input.gist_tokens));
+  GIST_ASSIGN_OR_RETURN(work.spec, SpecOf(input));
   GIST_ASSIGN_OR_RETURN(work.tokens, engine_.Tokenize(input.text));
   const int64_t tokens = int64_t(work.tokens.size());
   if (tokens == 0) {
@@ -169,25 +208,51 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
                              "several contexts",
                              tokens, limits_.max_document_tokens));
   }
+  GIST_RETURN_IF_ERROR(work.spec.rung == Rung::kFull ? PlanFull(work)
+                                                     : PlanGists(input, work));
+  return work;
+}
+
+// One group: the document is read as MODE_FULL_CONTEXT reads it.
+absl::Status Pipeline::PlanFull(CompressWork& work) const {
+  const ModelInfo& model = engine_.model();
+  const int64_t tokens = int64_t(work.tokens.size());
+  if (model.prefix_tokens + tokens < model.max_context_tokens)
+    return absl::OkStatus();
+  return Error(
+      Reason::kContextWindowExceeded,
+      fmt::format("a document of {} tokens and the prefix of {} leave "
+                  "no room in the model's context of {}; compress it "
+                  "into gists, or split it",
+                  tokens, model.prefix_tokens, model.max_context_tokens));
+}
+
+absl::Status Pipeline::PlanGists(const CompressInput& input,
+                                 CompressWork& work) const {
+  const AdapterInfo adapter = engine_.adapter();
+  const int64_t tokens = int64_t(work.tokens.size());
+  work.adapter_fingerprint = adapter.fingerprint;
+  GIST_ASSIGN_OR_RETURN(work.spec.gist_tokens,
+                        GistTokens(adapter, input.gist_tokens));
   const ModelInfo& model = engine_.model();
   const int64_t room =
-      model.max_context_tokens - model.prefix_tokens - work.gists_per_group;
+      model.max_context_tokens - model.prefix_tokens - work.spec.gist_tokens;
   const int64_t trained = adapter.max_document_tokens;
   const int64_t group_tokens =
       std::max<int64_t>(1, trained > 0 ? std::min(trained, room) : room);
   const int64_t groups = (tokens + group_tokens - 1) / group_tokens;
-  const int64_t gists = groups * work.gists_per_group;
+  const int64_t gists = groups * work.spec.gist_tokens;
   if (gists >= model.max_context_tokens - model.prefix_tokens) {
     return InvalidField(
         "representation.gist_tokens",
         fmt::format("{} gists ({} for each of {} groups of the document) do "
                     "not fit the "
                     "model's context of {} tokens; ask for fewer",
-                    gists, work.gists_per_group, groups,
+                    gists, work.spec.gist_tokens, groups,
                     model.max_context_tokens));
   }
   work.groups = int(groups);
-  return work;
+  return absl::OkStatus();
 }
 
 absl::Status Pipeline::CheckDocument(std::string_view text) const {
@@ -267,10 +332,8 @@ absl::Status Pipeline::ComputeAndStore(
   Representation& form = record.representations.front();
   form.build_seconds = outcome->compress_seconds;
   form.created_unix_ms = record.created_unix_ms;
-  GIST_ASSIGN_OR_RETURN(const CompressedKv kv,
-                        InStorage(FromDense(outcome->gists), form.storage));
-  GIST_RETURN_IF_ERROR(
-      store_.Put(record, input.text, kv, Granted(retention, input.retention)));
+  GIST_RETURN_IF_ERROR(store_.Put(record, input.text, outcome->kv,
+                                  Granted(retention, input.retention)));
   result.timings.store_seconds = SecondsSince(start);
   return absl::OkStatus();
 }

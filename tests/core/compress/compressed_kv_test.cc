@@ -179,6 +179,26 @@ TEST(CompressedKvTest, DenseRoundTrips) {
   EXPECT_EQ(ToDense(kv), dense);
 }
 
+TEST(CompressedKvTest, SaysWhatCanBeLoadedDense) {
+  GistKv dense{.layers = 1, .kv_heads = 2, .gist_tokens = 2, .head_dim = 1};
+  dense.keys = dense.values = {1, 2, 3, 4};
+  CompressedKv kv = FromDense(dense);
+  EXPECT_THAT(CheckDense(kv), IsOk());
+  kv.positions = {0, 1, 0, 1};
+  EXPECT_THAT(CheckDense(kv), IsOk());
+  kv.positions = {0, 1, 0, 2};
+  EXPECT_TRUE(absl::IsUnimplemented(CheckDense(kv)));
+  kv.positions.clear();
+  kv.bias = {0, 0, 0, 0};
+  EXPECT_TRUE(absl::IsUnimplemented(CheckDense(kv)));
+  CompressedKv ragged = RaggedKv();
+  ragged.bias.clear();
+  ragged.positions.clear();
+  EXPECT_TRUE(absl::IsUnimplemented(CheckDense(ragged)));
+  ragged.keys.clear();
+  EXPECT_THAT(CheckDense(ragged), StatusIs(StatusCode::kInvalidArgument, ""));
+}
+
 TEST(CompressedKvTest, JoinsHeadByHead) {
   for (KvStorage storage : {KvStorage::kF32, KvStorage::kI8}) {
     const CompressedKv part = Stored(storage);

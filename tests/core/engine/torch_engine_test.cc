@@ -22,16 +22,24 @@ class TorchEngineTest : public testing::Test {
   }
 
   GistKv Compress(const Ids& ids, size_t chunk) {
-    auto document = engine_->StartDocument();
+    return ToDense(Compressed(
+        ids, chunk,
+        {.rung = Rung::kGist, .gist_tokens = engine_->adapter().gist_tokens}));
+  }
+
+  CompressedKv Compressed(const Ids& ids, size_t chunk,
+                          const CompressionSpec& spec) {
+    auto document = engine_->StartDocument(spec.rung);
     EXPECT_TRUE(document.ok()) << document.status();
     for (size_t i = 0; i < ids.size(); i += chunk) {
       const auto part =
           std::span(ids).subspan(i, std::min(chunk, ids.size() - i));
       EXPECT_TRUE(engine_->Prefill(**document, part).ok());
     }
-    auto gists = engine_->MakeGists(**document, engine_->adapter().gist_tokens);
-    EXPECT_TRUE(gists.ok()) << gists.status();
-    return gists.ok() ? *std::move(gists) : GistKv();
+    EXPECT_EQ((*document)->tokens(), int(ids.size()));
+    auto kv = engine_->Compress(**document, spec);
+    EXPECT_TRUE(kv.ok()) << kv.status();
+    return kv.ok() ? *std::move(kv) : CompressedKv();
   }
 
   std::unique_ptr<PromptSequence> Prompt(const std::vector<GistKv>& gists,
@@ -39,7 +47,7 @@ class TorchEngineTest : public testing::Test {
     auto prompt = engine_->StartPrompt({});
     EXPECT_TRUE(prompt.ok());
     for (const GistKv& kv : gists)
-      EXPECT_TRUE(engine_->LoadGists(**prompt, kv).ok());
+      EXPECT_TRUE(engine_->LoadKv(**prompt, FromDense(kv)).ok());
     EXPECT_TRUE(engine_->Prefill(**prompt, question).ok());
     return *std::move(prompt);
   }
@@ -66,6 +74,64 @@ TEST_F(TorchEngineTest, ChunksThatCrossSegmentsGiveTheSameGists) {
     EXPECT_LT(MaxDifference(gists.values, golden.Floats("values")), 1e-4f)
         << chunk;
   }
+}
+
+// Greedy tokens behind `kv`, or behind `text` where there is none.
+Ids AnswerOf(Engine& engine, const CompressedKv* kv, const Ids& text,
+             const Ids& question) {
+  auto prompt = engine.StartPrompt({}).value();
+  if (kv != nullptr) {
+    EXPECT_TRUE(engine.LoadKv(*prompt, *kv).ok());
+  } else {
+    EXPECT_TRUE(engine.Prefill(*prompt, text).ok());
+  }
+  EXPECT_EQ(prompt->tokens(), engine.model().prefix_tokens + int(text.size()));
+  EXPECT_TRUE(engine.Prefill(*prompt, question).ok());
+  PromptSequence* batch[] = {prompt.get()};
+  Ids ids;
+  for (int i = 0; i < 16; ++i) {
+    const auto tokens = engine.Decode(batch);
+    EXPECT_TRUE(tokens.ok()) << tokens.status();
+    ids.push_back((*tokens)[0].id);
+  }
+  return ids;
+}
+
+TEST_F(TorchEngineTest, AFullRepresentationAnswersAsTheText) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const Ids text = golden.Ids("context_ids"),
+            question = golden.Ids("question_ids");
+  const Ids want = AnswerOf(*engine_, nullptr, text, question);
+  for (const size_t chunk : {size_t(5), text.size()}) {
+    const CompressedKv full = Compressed(
+        text, chunk,
+        {.rung = Rung::kFull, .ratio = 1, .storage = KvStorage::kF32});
+    EXPECT_EQ(full.MostSlots(), text.size());
+    EXPECT_EQ(full.positions.size(), full.TotalSlots());
+    EXPECT_EQ(AnswerOf(*engine_, &full, text, question), want) << chunk;
+  }
+  const CompressedKv small = Compressed(
+      text, 16, {.rung = Rung::kFull, .ratio = 1, .storage = KvStorage::kI8});
+  EXPECT_EQ(small.storage, KvStorage::kI8);
+  const Ids answer = AnswerOf(*engine_, &small, text, question);
+  EXPECT_EQ(answer.front(), want.front());
+}
+
+TEST_F(TorchEngineTest, RefusesWhatItCannotCompressOrLoad) {
+  ASSERT_NO_FATAL_FAILURE(Use("adapter_blocks"));
+  EXPECT_TRUE(
+      absl::IsUnimplemented(engine_->StartDocument(Rung::kSelected).status()));
+  const auto document = engine_->StartDocument(Rung::kFull);
+  ASSERT_TRUE(document.ok()) << document.status();
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      engine_->Compress(**document, {.rung = Rung::kGist, .gist_tokens = 2})
+          .status()));
+  const Golden golden("tiny/gists_blocks.safetensors");
+  CompressedKv kv = FromDense(Compress(golden.Ids("context_ids"), 16));
+  kv.bias.assign(kv.TotalSlots(), 0);
+  const auto prompt = engine_->StartPrompt({});
+  EXPECT_TRUE(absl::IsUnimplemented(engine_->LoadKv(**prompt, kv)));
 }
 
 TEST_F(TorchEngineTest, AnswersABatchAsEachAlone) {
@@ -96,7 +162,7 @@ TEST_F(TorchEngineTest, WhatIsReadLateAnswersAsWhatIsReadAtOnce) {
   ASSERT_LE(int(question.size()), Engine::kLateTokens);
   const auto late = Prompt({gists}, question);
   const auto parted = engine_->StartPrompt({});
-  ASSERT_TRUE(engine_->LoadGists(**parted, gists).ok());
+  ASSERT_TRUE(engine_->LoadKv(**parted, FromDense(gists)).ok());
   for (const int32_t id : question)
     ASSERT_TRUE(engine_->Prefill(**parted, {&id, 1}).ok());
   EXPECT_EQ(late->tokens(), (*parted)->tokens());
@@ -150,12 +216,15 @@ TEST_F(TorchEngineTest, RefusesMisuse) {
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Prefill(*prompt, {})));
   const std::vector<PromptSequence*> batch = {prompt.get()};
   EXPECT_TRUE(absl::IsInvalidArgument(engine_->Decode(batch).status()));
-  auto document = *engine_->StartDocument();
+  auto document = *engine_->StartDocument(Rung::kGist);
   ASSERT_TRUE(engine_->Prefill(*document, Ids{40, 41, 42}).ok());
-  EXPECT_TRUE(
-      absl::IsInvalidArgument(engine_->MakeGists(*document, 0).status()));
-  EXPECT_TRUE(engine_->MakeGists(*document, 12).ok()) << "any number of blocks";
-  EXPECT_TRUE(engine_->MakeGists(*document, 5).ok()) << "and of gists";
+  const auto gists = [&](int number) {
+    return engine_->Compress(*document,
+                             {.rung = Rung::kGist, .gist_tokens = number});
+  };
+  EXPECT_TRUE(absl::IsInvalidArgument(gists(0).status()));
+  EXPECT_TRUE(gists(12).ok()) << "any number of blocks";
+  EXPECT_TRUE(gists(5).ok()) << "and of gists";
 }
 
 TEST_F(TorchEngineTest, NamesAFileThatIsNotThere) {

@@ -163,6 +163,37 @@ TEST_F(GrpcServiceTest, TheFullContextAnswersToo) {
   EXPECT_EQ(answer.result.rung_used(), v1::Representation::RUNG_TEXT);
 }
 
+TEST_F(GrpcServiceTest, AFullRepresentationIsMadeAndAnswers) {
+  v1::CompressRequest request;
+  request.set_text(DocumentWith("ABC123"));
+  v1::RepresentationSpec& spec = *request.mutable_representation();
+  spec.set_rung(v1::Representation::RUNG_FULL);
+  spec.set_storage(v1::STORAGE_I8);
+  grpc::ClientContext context;
+  v1::CompressResponse response;
+  ASSERT_THAT(stub_->Compress(&context, request, &response),
+              GrpcIs(StatusCode::OK, _));
+  const v1::Representation& full = response.representation();
+  EXPECT_EQ(full.rung(), v1::Representation::RUNG_FULL);
+  EXPECT_EQ(full.storage(), v1::STORAGE_I8);
+  EXPECT_EQ(full.kv_slots(), 46);
+  EXPECT_EQ(full.ratio(), 1);
+  EXPECT_EQ(full.adapter_fingerprint(), "");
+
+  v1::AskRequest ask = Question(response.context().context_id(), "Q");
+  ask.set_mode(v1::MODE_FULL);
+  const Answer answer = Ask(ask);
+  EXPECT_EQ(answer.text, AnswerTo("ABC123", "Q"));
+  EXPECT_EQ(answer.result.rung_used(), v1::Representation::RUNG_FULL);
+  EXPECT_EQ(answer.result.usage().loaded_slots(), 46);
+  EXPECT_EQ(answer.result.usage().prefilled_tokens(), 0);
+
+  spec.set_storage(v1::STORAGE_I4);
+  grpc::ClientContext another;
+  EXPECT_THAT(stub_->Compress(&another, request, &response),
+              GrpcIs(StatusCode::UNIMPLEMENTED, HasSubstr("STORAGE_I4")));
+}
+
 TEST_F(GrpcServiceTest, ResponsesCarryEveryField) {
   v1::CompressResponse response;
   ASSERT_THAT(Compress(DocumentWith("ABC123"), &response),

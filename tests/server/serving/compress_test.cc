@@ -130,6 +130,116 @@ TEST_F(CompressTest, AnotherNumberOfGistsIsAnotherFormOfTheContext) {
                        HasSubstr("no representation of 5 gists")));
 }
 
+class FullTest : public PipelineTest {
+ protected:
+  absl::StatusOr<CompressResult> Compress(
+      const std::string& text, std::optional<KvStorage> storage = {}) {
+    return server().pipeline.Compress(
+        {.text = text, .rung = Rung::kFull, .storage = storage}, Caller());
+  }
+  std::string AskFull(const std::vector<std::string>& ids, AskResult* result) {
+    const auto answer = server().Ask(
+        {.context_ids = ids, .question = "Q", .mode = AskMode::kFull}, result);
+    EXPECT_THAT(answer, IsOk());
+    return answer.ok() ? *answer : "";
+  }
+};
+
+TEST_F(FullTest, IsStoredAndAnswersAsTheTextDoes) {
+  Start();
+  const std::string text = DocumentWith("ABC123") + DocumentWith("DEF456");
+  const std::string id = server().IdOf(text, 4);
+  AskResult result;
+  const std::string from_text = AskFull({id}, &result);
+  EXPECT_FALSE(result.rung_used);
+  const int64_t tokens = result.usage.prefilled_tokens;
+  EXPECT_GT(tokens, 0);
+  for (const KvStorage storage : {KvStorage::kI8, KvStorage::kF16}) {
+    const auto made = Compress(text, storage);
+    ASSERT_THAT(made, IsOk());
+    EXPECT_FALSE(made->cached);
+    EXPECT_EQ(made->context.record.context_id, id) << "of the same context";
+    const Representation& full = made->context.representation;
+    EXPECT_EQ(full.rung, Rung::kFull);
+    EXPECT_EQ(full.ratio, 1);
+    EXPECT_EQ(full.storage, storage);
+    EXPECT_EQ(full.adapter_fingerprint, "");
+    EXPECT_EQ(full.kv_slots, tokens);
+    EXPECT_TRUE(Compress(text, storage)->cached);
+  }
+  EXPECT_EQ(counts().full_passes, 2);
+  EXPECT_TRUE(Compress(text)->cached) << "i8 is the default";
+
+  const int read = counts().prefill_tokens;
+  EXPECT_EQ(AskFull({id}, &result), from_text);
+  EXPECT_EQ(result.rung_used, Rung::kFull);
+  EXPECT_EQ(result.usage.loaded_slots, tokens);
+  EXPECT_EQ(result.usage.prefilled_tokens, 0);
+  EXPECT_EQ(result.usage.compression_ratio, 1);
+  EXPECT_EQ(counts().prefill_tokens, read + result.usage.question_tokens);
+  // Gists stay what gist questions use.
+  EXPECT_EQ(*server().Ask({.context_ids = {id}, .question = "Q"}, &result),
+            AnswerTo("ABC123", "Q"));
+  EXPECT_EQ(result.usage.loaded_slots, 4);
+  EXPECT_EQ(result.rung_used, Rung::kGist);
+}
+
+TEST_F(FullTest, GoesWithItsContextIntoFilesAndQuotas) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const auto made = Compress(text);
+  ASSERT_THAT(made, IsOk());
+  EXPECT_TRUE(made->is_new);
+  const std::string id = made->context.record.context_id;
+  EXPECT_EQ(server().pipeline.usage().bytes,
+            made->context.representation.kv_bytes + int64_t(text.size()));
+  const auto file = server().pipeline.Export(id, /*without_text=*/true);
+  ASSERT_THAT(file, IsOk());
+  ASSERT_THAT(server().pipeline.Delete(id), IsOk());
+  EXPECT_EQ(server().pipeline.usage().bytes, 0);
+  ASSERT_THAT(server().pipeline.Import(*file, Caller()), IsOk());
+  AskResult result;
+  EXPECT_EQ(AskFull({id}, &result), AnswerTo("ABC123", "Q"))
+      << "without a text";
+  EXPECT_EQ(result.rung_used, Rung::kFull);
+  EXPECT_THAT(server().Ask({.context_ids = {id}, .question = "Q"}),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("no representation of gists")));
+}
+
+// In the joined text each document sees those before it.
+TEST_F(FullTest, SeveralDocumentsAreReadAsText) {
+  Start();
+  const std::string a =
+      Compress(DocumentWith("ABC123"))->context.record.context_id;
+  const std::string b =
+      Compress(DocumentWith("DEF456"))->context.record.context_id;
+  AskResult result;
+  EXPECT_EQ(AskFull({a, b}, &result), AnswerTo("ABC123, DEF456", "Q"));
+  EXPECT_FALSE(result.rung_used);
+  EXPECT_EQ(result.usage.loaded_slots, 0);
+}
+
+TEST_F(FullTest, WhatCannotBeMadeIsRefused) {
+  HarnessOptions options;
+  options.engine.max_context_tokens = 40;
+  Start(options);
+  EXPECT_THAT(Compress(DocumentWith("ABC123")),
+              StatusIs(StatusCode::kOutOfRange, HasSubstr("into gists")));
+  EXPECT_THAT(Compress("text", KvStorage::kI4),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("is i4")));
+  EXPECT_THAT(server().pipeline.Compress(
+                  {.text = "text", .storage = KvStorage::kI8}, Caller()),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("want f16")));
+  EXPECT_THAT(
+      server().pipeline.Compress(
+          {.text = "text", .gist_tokens = 4, .rung = Rung::kFull}, Caller()),
+      StatusIs(StatusCode::kInvalidArgument, HasSubstr("no gists")));
+  EXPECT_THAT(server().pipeline.Compress(
+                  {.text = "text", .rung = Rung::kSelected}, Caller()),
+              StatusIs(StatusCode::kUnimplemented, HasSubstr("selected")));
+}
+
 TEST_F(CompressTest, ARepresentationThatIsMadeAgainCountsOnce) {
   Start();
   const std::string text = DocumentWith("ABC123");
