@@ -110,12 +110,23 @@ class Contexts {
         .first->second;
   }
 
-  // Those that were not there before. One that is gone already is no error.
+  // Deletes a context if all of its representations were made here. One that is
+  // gone already is no error.
   absl::Status Delete() const {
+    struct Count {
+      int made = 0;
+      int all = 0;
+    };
+    std::map<std::string, Count> counts;  // by context id
     for (const auto& [gists, made] : made_) {
       if (!made.ok() || made->cached()) continue;
-      const absl::Status status =
-          client_.DeleteContext(made->context().context_id());
+      Count& count = counts[made->context().context_id()];
+      ++count.made;
+      count.all = std::max(count.all, made->context().representations_size());
+    }
+    for (const auto& [id, count] : counts) {
+      if (count.made < count.all) continue;
+      const absl::Status status = client_.DeleteContext(id);
       if (!status.ok() && !absl::IsNotFound(status)) return status;
     }
     return absl::OkStatus();

@@ -196,7 +196,8 @@ TEST(CompressedKvTest, SaysWhatCanBeLoadedDense) {
   ragged.positions.clear();
   EXPECT_TRUE(absl::IsUnimplemented(CheckDense(ragged)));
   ragged.keys.clear();
-  EXPECT_THAT(CheckDense(ragged), StatusIs(StatusCode::kInvalidArgument, ""));
+  EXPECT_THAT(CheckDense(ragged),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("keys of 0 B")));
 }
 
 TEST(CompressedKvTest, JoinsHeadByHead) {
