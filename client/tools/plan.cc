@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/base/status.h"
+#include "core/model/architecture.h"
 
 namespace gist {
 namespace {
@@ -147,8 +148,10 @@ absl::StatusOr<int> Size(const json& config, const char* key) {
                   found == config.end() ? "missing" : found->dump()));
 }
 
-absl::StatusOr<ModelConfig> ConfigFrom(const json& file) {
+absl::StatusOr<ModelConfig> ConfigFrom(const json& file,
+                                       const Architecture& architecture) {
   ModelConfig c;
+  c.architecture = architecture;
   c.name = file.value("_name_or_path", "");
   GIST_ASSIGN_OR_RETURN(c.layers, Size(file, "num_hidden_layers"));
   GIST_ASSIGN_OR_RETURN(c.hidden_size, Size(file, "hidden_size"));
@@ -172,8 +175,14 @@ absl::StatusOr<ModelConfig> ConfigFrom(const json& file) {
 
 int64_t PlanModel::LayerParameters() const {
   const int64_t hidden = config.hidden_size;
+  const Architecture& architecture = config.architecture;
+  const int64_t biases = architecture.attention_biases
+                             ? QueryRows(config) + 2 * KvRows(config)
+                             : 0;
+  const int64_t head_norms = architecture.qk_norms ? 2 * config.head_dim : 0;
   return hidden * (2 * QueryRows(config) + 2 * KvRows(config) +
-                   3 * int64_t(config.mlp_size) + 2);
+                   3 * int64_t(config.mlp_size) + 2) +
+         biases + head_norms;
 }
 
 int64_t PlanModel::Parameters() const {
@@ -206,13 +215,12 @@ absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view text) {
     return absl::InvalidArgumentError("config.json: want one JSON object");
   }
   return Fence("config.json", [&]() -> absl::StatusOr<PlanModel> {
-    const std::string type = file.value("model_type", "");
-    if (type != "llama") {
-      return absl::UnimplementedError(fmt::format(
-          "config.json: model_type {:?}, supported: \"llama\"", type));
+    const auto architecture = FindArchitecture(file.value("model_type", ""));
+    if (!architecture.ok()) {
+      return Within("config.json: model_type", architecture.status());
     }
     PlanModel model;
-    GIST_ASSIGN_OR_RETURN(model.config, ConfigFrom(file));
+    GIST_ASSIGN_OR_RETURN(model.config, ConfigFrom(file, *architecture));
     model.tied_output = file.value("tie_word_embeddings", false);
     model.stored_type = "Q4_0";
     model.stored_bytes = model.Parameters() * kQ4Bytes / kQ4Elements;

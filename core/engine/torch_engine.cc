@@ -186,7 +186,7 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
   }
   const ModelConfig& model = base_.transformer->config();
   model_info_ = {.name = model.name,
-                 .architecture = "llama",
+                 .architecture = std::string(model.architecture.name),
                  .fingerprint = base_.fingerprint,
                  .device = options.device,
                  .layers = model.layers,

@@ -1,14 +1,16 @@
-// Sizes and constants of a Llama-architecture model.
+// Sizes and constants of a decoder model.
 #pragma once
 
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "core/format/gguf.h"
+#include "core/model/architecture.h"
 
 namespace gist {
 
 struct ModelConfig {
+  Architecture architecture;
   std::string name;
   int layers = 0;
   int hidden_size = 0;
@@ -21,10 +23,13 @@ struct ModelConfig {
   float rope_base = 10000.0f;
   float rms_norm_epsilon = 1e-5f;
 
-  // Reads GGUF's llama.* keys. kUnimplemented: another architecture or a
-  // feature that is not supported (RoPE scaling), named with what is;
-  // kDataLoss: sizes that are missing or contradict each other.
+  // Reads the keys of the architecture that the file names. kUnimplemented: an
+  // architecture without a row in the table, or an unsupported feature (RoPE
+  // scaling), named; kDataLoss: sizes are missing or contradict each other.
   static absl::StatusOr<ModelConfig> FromGguf(const Gguf& file);
+  // Reads the keys of `architecture`, whichever the file names.
+  static absl::StatusOr<ModelConfig> FromGguf(const Gguf& file,
+                                              const Architecture& architecture);
 };
 
 }  // namespace gist
