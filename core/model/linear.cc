@@ -1,6 +1,7 @@
 #include "core/model/linear.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
@@ -172,7 +173,9 @@ Tensor QuantizedMatrix::Gathered(const Tensor& ids) const {
   return values.to(device_);
 }
 
-Tensor Product(const Tensor& x, const Linear& matrix) {
+namespace {
+
+Tensor ProductOf(const Tensor& x, const Linear& matrix) {
   const auto multiply = [&](const Tensor& w) {
     if (IsForFewRows(x, w)) return FewRowsProduct(x, w);
     const at::ScalarType type = w.scalar_type();
@@ -185,6 +188,13 @@ Tensor Product(const Tensor& x, const Linear& matrix) {
   if (WantsGradient(x))
     return QuantizedProduct::apply(x, matrix.quantized.get());
   return InSlices(*matrix.quantized, multiply);
+}
+
+}  // namespace
+
+Tensor Product(const Tensor& x, const Linear& matrix) {
+  const Tensor y = ProductOf(x, matrix);
+  return matrix.bias.defined() ? y + matrix.bias : y;
 }
 
 Tensor Rows(const Linear& matrix, const Tensor& ids) {

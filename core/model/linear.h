@@ -1,5 +1,4 @@
-// A matrix of the base model, which never changes. For this folder and
-// core/train.
+// A constant matrix of the base model. For this folder and core/train.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,19 +10,19 @@
 
 namespace gist {
 
-// A matrix that stays as it is stored in the model file. The file's bytes must
+// A matrix in the model file's own quantized form. The file's bytes must
 // outlive it. Thread-safe.
 class QuantizedMatrix {
  public:
-  // `tensor`: two dims. `interleaved_head_rows`: of a head, if the rows are in
-  // GGUF's order for interleaved RoPE and are wanted in halves; else 0.
+  // `tensor`: two dims. `interleaved_head_rows`: rows of a head if they are
+  // stored for interleaved RoPE; they are then returned in halves. Else 0.
   QuantizedMatrix(const GgufTensor& tensor, int interleaved_head_rows,
                   at::Device device);
   int64_t rows() const { return tensor_.dims[1]; }
   int64_t columns() const { return tensor_.dims[0]; }
 
-  // Rows `begin` to `begin + count` as float32 [count, columns] on the device,
-  // in memory of this thread's own that its next call writes over.
+  // Rows `begin` to `begin + count` as float32 [count, columns] on the device.
+  // The memory belongs to this thread; its next call overwrites it.
   at::Tensor Dequantized(int64_t begin, int64_t count) const;
   // The rows `ids` (int64, any shape), as float32 [..., columns].
   at::Tensor Gathered(const at::Tensor& ids) const;
@@ -38,16 +37,16 @@ class QuantizedMatrix {
   const at::Device device_;
 };
 
-// [rows, columns]: values, or quantized where those are undefined.
+// [rows, columns]: values, or quantized if those are undefined.
 struct Linear {
   at::Tensor values;
   std::shared_ptr<const QuantizedMatrix> quantized;
+  at::Tensor bias = {};  // [rows]; undefined: none
 };
 
-// x W^T in x's type; x is [rows, columns of W]. Computed in W's type, which may
-// be bfloat16; on a CPU in float32 where that is faster. Carries gradients to x
-// alone: a quantized matrix is dequantized again in the backward pass, nothing
-// of it is kept.
+// x W^T + bias in x's type; x is [rows, columns of W]. Computed in W's type,
+// which may be bfloat16; on a CPU in float32 if that is faster. Only x gets a
+// gradient. The backward pass dequantizes a quantized matrix again.
 at::Tensor Product(const at::Tensor& x, const Linear& matrix);
 // The rows `ids` as float32, without gradient.
 at::Tensor Rows(const Linear& matrix, const at::Tensor& ids);

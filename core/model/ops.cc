@@ -5,13 +5,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/index_add.h>
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/outer.h>
-#include <ATen/ops/rms_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -73,8 +68,8 @@ Tensor GroupMask(const Tensor& mask, const ModelConfig& config) {
       .unsqueeze(0);
 }
 
-// The query heads that share a KV head are stacked as rows, so that keys and
-// values are read in place instead of repeated.
+// Query heads of one KV head are stacked as rows. So keys and values are read
+// in place instead of repeated.
 Tensor Attend(const Tensor& query, const Tensor& keys, const Tensor& values,
               const Tensor& mask) {
   const int64_t rows = query.size(1), head_dim = query.size(2);
@@ -101,32 +96,6 @@ Tensor AttendBatch(const Tensor& query, const Tensor& keys,
       .reshape({batch, kv_heads, group, rows, head_dim})
       .permute({0, 3, 1, 2, 4})
       .reshape({batch * rows, heads * head_dim});
-}
-
-Tensor RmsNorm(const Tensor& x, const Tensor& weight, float epsilon) {
-  return at::rms_norm(x, {x.size(-1)}, weight, epsilon);
-}
-
-Tensor Project(const Tensor& x, const Linear& weight, const LoraScope& lora,
-               int layer, Projection projection) {
-  const Tensor y = Product(x, weight);
-  if (lora.adapter == nullptr) return y;
-  const LoraPair& pair = lora.adapter->layers[size_t(layer)][projection];
-  if (!pair.a.defined()) return y;
-  const bool all = !lora.rows.defined();
-  const Tensor delta =
-      at::linear(at::linear(all ? x : x.index_select(0, lora.rows), pair.a),
-                 pair.b) *
-      lora.adapter->scale;
-  return all ? y + delta : y.index_add(0, lora.rows, delta);
-}
-
-Tensor Mlp(const Tensor& x, const LayerWeights& weights, float epsilon,
-           const LoraScope& lora, int layer) {
-  const Tensor h = RmsNorm(x, weights.mlp_norm, epsilon);
-  const Tensor gate = Project(h, weights.gate, lora, layer, kGate);
-  const Tensor up = Project(h, weights.up, lora, layer, kUp);
-  return x + Project(at::silu(gate) * up, weights.down, lora, layer, kDown);
 }
 
 Tensor FromFloats(const std::vector<float>& values, at::IntArrayRef shape,

@@ -1,9 +1,9 @@
-// The pieces of a Llama layer, on tensors. For this folder and core/train.
+// RoPE, masks and attention, for the passes of this folder and core/train. The
+// rest of a layer is in core/model/decoder.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include <utility>
 #include <vector>
 
 #include "core/model/tensors.h"
@@ -23,23 +23,25 @@ at::Tensor RopeFrequencies(const ModelConfig& config, at::Device device);
 Rotation RotationAt(const at::Tensor& positions, const at::Tensor& frequencies);
 // Positions begin, begin + 1, ...
 Rotation RotationFrom(int begin, int rows, const at::Tensor& frequencies);
-// For tensors [..., rows, heads, head_dim]: [rows, 1, head_dim / 2].
+// The same for tensors [..., rows, heads, head_dim]: [rows, 1, head_dim / 2].
 Rotation ForRowsFirst(const Rotation& rotation);
-// x: [..., rows, head_dim]; pairs (i, i + head_dim / 2) are turned.
+// x: [..., rows, head_dim]. Turns the pairs (i, i + head_dim / 2).
 at::Tensor Rotate(const at::Tensor& x, const Rotation& rotation);
 
 // [rows, heads * head_dim] -> [heads, rows, head_dim], a view.
 at::Tensor SplitHeads(const at::Tensor& x, int heads);
 
-// Additive [rows, tokens]: row r, one of the last `rows`, sees tokens up to its
-// own.
+// Additive [rows, tokens]. The rows are the last tokens; each sees the tokens
+// up to itself.
 at::Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device);
-// An additive mask [rows, tokens] as Attend wants it: [1, 1, group * rows,
-// tokens], `group` query heads to a KV head. Laid out once for all layers.
+// Lays an additive mask [rows, tokens] out for Attend: [1, 1, group * rows,
+// tokens], with `group` query heads for each KV head. One serves all layers.
 at::Tensor GroupMask(const at::Tensor& mask, const ModelConfig& config);
-// query [heads, rows, head_dim]; keys and values [kv_heads, tokens, head_dim];
-// mask of GroupMask, or undefined: all may attend. Returns [rows, heads *
-// head_dim].
+// Scaled dot-product attention: query [heads, rows, head_dim]; keys and values
+// [kv_heads, tokens, head_dim]; mask from GroupMask, or undefined for full
+// attention. Returns [rows, heads * head_dim]. O(heads * rows * tokens *
+// head_dim). Source: arXiv:1706.03762, with shared KV heads of
+// arXiv:2305.13245.
 at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
                   const at::Tensor& values, const at::Tensor& mask);
 // The same for a batch: query [batch, rows, heads, head_dim]; keys and values
@@ -47,25 +49,6 @@ at::Tensor Attend(const at::Tensor& query, const at::Tensor& keys,
 // rows, tokens]. Returns [batch * rows, heads * head_dim].
 at::Tensor AttendBatch(const at::Tensor& query, const at::Tensor& keys,
                        const at::Tensor& values, const at::Tensor& mask);
-
-// x: [rows, hidden].
-at::Tensor RmsNorm(const at::Tensor& x, const at::Tensor& weight,
-                   float epsilon);
-
-// What a LoRA acts on: no row, all rows, or some of them.
-struct LoraScope {
-  LoraScope(const Adapter::Impl* lora = nullptr, at::Tensor only = {})
-      : adapter(lora), rows(std::move(only)) {}
-  const Adapter::Impl* adapter;  // null: none
-  at::Tensor rows;               // int64; undefined: all
-};
-
-// x W^T, and the delta of the LoRA for that layer and projection.
-at::Tensor Project(const at::Tensor& x, const Linear& weight,
-                   const LoraScope& lora, int layer, Projection projection);
-// x + MLP(x), SwiGLU.
-at::Tensor Mlp(const at::Tensor& x, const LayerWeights& weights, float epsilon,
-               const LoraScope& lora, int layer);
 
 // Copies between plain floats and tensors.
 at::Tensor FromFloats(const std::vector<float>& values, at::IntArrayRef shape,

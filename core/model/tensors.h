@@ -1,5 +1,5 @@
-// The tensors behind the plain types of this folder. Included only here and in
-// core/train: everything else stays free of LibTorch.
+// The tensors behind the plain types of this folder. Only this folder and
+// core/train include it; all other code stays free of LibTorch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,9 +21,9 @@ namespace gist {
 struct KvCache::Impl {
   Impl(const ModelConfig& config, at::Device device);
 
-  // Writes keys and values [kv_heads, n, head_dim] of `layer` behind the tokens
-  // held. They count only after Commit(n), so that a pass that fails half-way
-  // leaves the cache as it was.
+  // Writes keys and values [kv_heads, n, head_dim] of `layer` after the present
+  // tokens. Commit(n) makes them count. A pass that fails before it leaves the
+  // cache unchanged.
   void Write(int layer, const at::Tensor& new_keys,
              const at::Tensor& new_values);
   void Commit(int n) { tokens += n; }
@@ -40,7 +40,7 @@ struct KvCache::Impl {
   std::vector<at::Tensor> values;  // likewise
 };
 
-// The projections that LoRA may change.
+// The projections that LoRA can change.
 enum Projection {
   kQuery,
   kKey,
@@ -52,31 +52,44 @@ enum Projection {
   kProjections
 };
 
-// y = x W^T; W is [out, in].
+// y = x W^T + bias; W is [out, in].
 struct LayerWeights {
   at::Tensor attention_norm;  // [hidden]
-  Linear query;   // [heads * head_dim, hidden], rows in Hugging Face order
-  Linear key;     // [kv_heads * head_dim, hidden], likewise
-  Linear value;   // [kv_heads * head_dim, hidden]
-  Linear output;  // [hidden, heads * head_dim]
-  at::Tensor mlp_norm;  // [hidden]
-  Linear gate;          // [mlp, hidden]
-  Linear up;            // [mlp, hidden]
-  Linear down;          // [hidden, mlp]
+  // Query and key rows are in Hugging Face's order: RoPE turns rows i and
+  // i + head_dim / 2 of a head.
+  Linear query;                // [heads * head_dim, hidden]
+  Linear key;                  // [kv_heads * head_dim, hidden]
+  Linear value;                // [kv_heads * head_dim, hidden]
+  at::Tensor query_norm = {};  // [head_dim]; undefined: none
+  at::Tensor key_norm = {};    // likewise
+  Linear output;               // [hidden, heads * head_dim]
+  at::Tensor mlp_norm;         // [hidden]
+  Linear gate;                 // [mlp, hidden]
+  Linear up;                   // [mlp, hidden]
+  Linear down;                 // [hidden, mlp]
 };
 
 struct Weights {
   Linear embedding;        // [vocab, hidden]
   at::Tensor output_norm;  // [hidden]
-  Linear output;           // [vocab, hidden]; the embedding where they are tied
+  Linear output;           // [vocab, hidden]; may be the embedding (tied)
   std::vector<LayerWeights> layers;
   int64_t bytes = 0;  // as float32, or as stored
-  std::shared_ptr<const MappedFile>
-      file;  // what quantized matrices lie in; or null
+  // Holds quantized matrices; else null.
+  std::shared_ptr<const MappedFile> file;
+};
+
+// All that a pass over the model reads. core/model/decoder.h runs its layers.
+struct DecoderWeights {
+  ModelConfig config;
+  Weights weights;
+  at::Tensor frequencies;  // of RoPE: RopeFrequencies
+
+  at::Device device() const { return frequencies.device(); }
 };
 
 struct LoraPair {
-  at::Tensor a;  // [r, in]; undefined where the projection is not adapted
+  at::Tensor a;  // [r, in]; undefined: the projection has no LoRA
   at::Tensor b;  // [out, r]
 };
 
@@ -86,23 +99,16 @@ struct ProjectionSpec {
   int64_t out = 0;
   int64_t in = 0;
 };
-// By Projection.
+// Indexed by Projection.
 std::array<ProjectionSpec, kProjections> ProjectionSpecs(
     const ModelConfig& model);
-// A LoRA matrix's name in PEFT's files, up to "A.weight" or "B.weight".
+// A LoRA matrix's name in PEFT's files, without "A.weight" or "B.weight".
 std::string LoraStem(int layer, const ProjectionSpec& spec);
 
 struct Adapter::Impl {
   at::Tensor embeddings;  // [slots, hidden]
   std::vector<std::array<LoraPair, kProjections>> layers;
   float scale = 0;  // alpha / r
-};
-
-struct Transformer::Parts {
-  ModelConfig config;
-  Weights weights;
-  at::Tensor frequencies;  // of RoPE: RopeFrequencies
-  at::Device device;
 };
 
 }  // namespace gist

@@ -5,9 +5,10 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 
-#include <limits>
+#include <algorithm>
 
 #include "core/base/status.h"
+#include "core/model/decoder.h"
 #include "core/model/gist_rows.h"
 #include "core/model/ops.h"
 #include "core/model/tensors.h"
@@ -19,14 +20,14 @@ namespace {
 using at::Tensor;
 using Logits = std::vector<std::vector<float>>;
 
-// One item's rows in the stacked batch, and what its attention needs.
+// One item's rows in the stacked batch, and its mask.
 struct Plan {
   ForwardItem item;
   int64_t first_row = 0;
   int64_t rows = 0;
-  int64_t plain_rows = 0;  // from first_row on for item.plain; 0: written by an
-                           // earlier item's
-  Tensor mask;             // of GroupMask; undefined for a single row
+  // Rows from first_row on for item.plain; 0: an earlier plan writes them.
+  int64_t plain_rows = 0;
+  Tensor mask;  // of GroupMask; undefined for a single row
 
   Tensor Rows(const Tensor& heads_rows_dim) const {
     return heads_rows_dim.narrow(1, first_row, rows);
@@ -38,14 +39,13 @@ struct Plan {
 
 }  // namespace
 
-struct Transformer::Impl : Transformer::Parts {
+struct Transformer::Impl : DecoderWeights {
   absl::StatusOr<std::vector<int64_t>> CheckedIds(
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
   Rotation RotationOf(const std::vector<Plan>& plans) const;
   absl::StatusOr<LoraScope> ReaderScope(const std::vector<Plan>& plans) const;
-  Tensor TextAttention(int layer, const Tensor& h, const LoraScope& lora,
-                       const Rotation& rotation,
+  Tensor TextAttention(int layer, const Qkv& qkv, const Rotation& rotation,
                        const std::vector<Plan>& plans) const;
   Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
 };
@@ -63,20 +63,20 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
       Weights weights,
       LoadWeights(file, config, device_name, storage, std::move(mapped)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
-    const at::Device device(device_name);
-    Tensor frequencies = RopeFrequencies(config, device);
+    Tensor frequencies = RopeFrequencies(config, at::Device(device_name));
     return std::unique_ptr<Transformer>(
-        new Transformer(std::make_unique<const Impl>(Impl{
-            {std::move(config), std::move(weights), frequencies, device}})));
+        new Transformer(std::make_unique<const Impl>(
+            Impl{{std::move(config), std::move(weights), frequencies}})));
   });
 }
 
 const ModelConfig& Transformer::config() const { return impl_->config; }
 int64_t Transformer::weight_bytes() const { return impl_->weights.bytes; }
-const Transformer::Parts& Transformer::parts() const { return *impl_; }
+const DecoderWeights& Transformer::weights() const { return *impl_; }
 
 KvCache Transformer::NewCache() const {
-  return KvCache(std::make_unique<KvCache::Impl>(impl_->config, impl_->device));
+  return KvCache(
+      std::make_unique<KvCache::Impl>(impl_->config, impl_->device()));
 }
 
 absl::StatusOr<std::vector<int64_t>> Transformer::Impl::CheckedIds(
@@ -115,7 +115,7 @@ std::vector<Plan> Transformer::Impl::MakePlans(
     }
     if (plan.rows > 1) {
       plan.mask = GroupMask(
-          CausalMask(plan.rows, item.cache->tokens() + plan.rows, device),
+          CausalMask(plan.rows, item.cache->tokens() + plan.rows, device()),
           config);
     }
     row += plan.rows;
@@ -131,7 +131,7 @@ Rotation Transformer::Impl::RotationOf(const std::vector<Plan>& plans) const {
       positions.push_back(plan.item.cache->tokens() + i);
     }
   }
-  return RotationAt(FromIds(positions, device), frequencies);
+  return RotationAt(FromIds(positions, device()), frequencies);
 }
 
 absl::StatusOr<LoraScope> Transformer::Impl::ReaderScope(
@@ -151,40 +151,37 @@ absl::StatusOr<LoraScope> Transformer::Impl::ReaderScope(
   if (int64_t(rows.size()) == last.first_row + last.rows) {
     return LoraScope(&reader->impl());
   }
-  return LoraScope(&reader->impl(), FromIds(rows, device));
+  return LoraScope(&reader->impl(), FromIds(rows, device()));
 }
 
 // Writes the new keys and values into each item's caches and attends to them.
-Tensor Transformer::Impl::TextAttention(int layer, const Tensor& h,
-                                        const LoraScope& lora,
+Tensor Transformer::Impl::TextAttention(int layer, const Qkv& qkv,
                                         const Rotation& rotation,
                                         const std::vector<Plan>& plans) const {
-  const LayerWeights& w = weights.layers[size_t(layer)];
-  const auto heads = [&](const Linear& matrix, Projection projection,
-                         int count) {
-    return SplitHeads(Project(h, matrix, lora, layer, projection), count);
-  };
-  const Tensor query = Rotate(heads(w.query, kQuery, config.heads), rotation);
-  const Tensor plain_key = heads(w.key, kKey, config.kv_heads);
+  const Tensor plain_key = SplitHeads(qkv.key, config.kv_heads);
   const Tensor key = Rotate(plain_key, rotation);
-  const Tensor value = heads(w.value, kValue, config.kv_heads);
-  std::vector<Tensor> attended;
+  const Tensor value = SplitHeads(qkv.value, config.kv_heads);
   for (const Plan& plan : plans) {
-    KvCache::Impl& cache = plan.item.cache->impl();
-    cache.Write(layer, plan.Rows(key), plan.Rows(value));
+    plan.item.cache->impl().Write(layer, plan.Rows(key), plan.Rows(value));
     if (plan.plain_rows > 0) {
       plan.item.plain->impl().Write(layer, plan.PlainRows(plain_key),
                                     plan.PlainRows(value));
     }
+  }
+  if (!qkv.query.defined()) return {};
+  const Tensor query = Rotate(SplitHeads(qkv.query, config.heads), rotation);
+  std::vector<Tensor> attended;
+  for (const Plan& plan : plans) {
+    const KvCache::Impl& cache = plan.item.cache->impl();
     const int tokens = cache.tokens + int(plan.rows);
     attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
                               cache.Values(layer, tokens), plan.mask));
   }
-  return Project(at::cat(attended), w.output, lora, layer, kOutput);
+  return at::cat(attended);
 }
 
-// One product for the rows of all items: the output matrix, a fifth of what a
-// step reads, is read once.
+// One product for the rows of all items reads the output matrix once. That
+// matrix is a fifth of the weights.
 Logits Transformer::Impl::LogitsOf(const Tensor& x,
                                    const std::vector<Plan>& plans) const {
   Logits logits(plans.size());
@@ -196,9 +193,8 @@ Logits Transformer::Impl::LogitsOf(const Tensor& x,
       rows.push_back(plan.first_row + i);
   }
   if (rows.empty()) return logits;
-  const Tensor h = RmsNorm(x.index_select(0, FromIds(rows, device)),
-                           weights.output_norm, config.rms_norm_epsilon);
-  const Tensor row_logits = Product(h, weights.output);
+  const Tensor row_logits =
+      OutputLogits(x.index_select(0, FromIds(rows, device())), *this);
   int64_t first = 0;
   for (size_t i = 0; i < plans.size(); ++i) {
     const Plan& plan = plans[i];
@@ -218,22 +214,19 @@ absl::StatusOr<Logits> Transformer::Forward(
   GIST_ASSIGN_OR_RETURN(const std::vector<int64_t> ids,
                         impl_->CheckedIds(items));
   return Fence("forward", [&]() -> absl::StatusOr<Logits> {
-    const ModelConfig& config = impl_->config;
     const std::vector<Plan> plans = impl_->MakePlans(items);
     const Rotation rotation = impl_->RotationOf(plans);
     GIST_ASSIGN_OR_RETURN(const LoraScope lora, impl_->ReaderScope(plans));
-    bool wants_logits = false;
-    for (const Plan& plan : plans)
-      wants_logits |= plan.item.logits != LogitRows::kNone;
-
-    Tensor x = Rows(impl_->weights.embedding, FromIds(ids, impl_->device));
-    for (int layer = 0; layer < config.layers; ++layer) {
-      const LayerWeights& w = impl_->weights.layers[size_t(layer)];
-      const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
-      x = x + impl_->TextAttention(layer, h, lora, rotation, plans);
-      if (layer + 1 == config.layers && !wants_logits) break;  // KV is complete
-      x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
-    }
+    const bool wants_logits =
+        std::ranges::any_of(items, [](const ForwardItem& item) {
+          return item.logits != LogitRows::kNone;
+        });
+    const Tensor x =
+        RunLayers(Embed(*impl_, FromIds(ids, impl_->device())), *impl_, lora,
+                  wants_logits ? OutputRows::All() : OutputRows::None(),
+                  [&](int layer, const Qkv& qkv) {
+                    return impl_->TextAttention(layer, qkv, rotation, plans);
+                  });
     Logits logits = impl_->LogitsOf(x, plans);
     for (const Plan& plan : plans) {
       plan.item.cache->impl().Commit(int(plan.rows));
@@ -273,26 +266,16 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
   const at::NoGradGuard no_grad;
   return Fence("gists", [&]() -> absl::StatusOr<GistKv> {
     const ModelConfig& config = impl_->config;
-    const Adapter::Impl* lora = &adapter.impl();
     const GistRows rows = MakeGistRows(shape, config, impl_->frequencies);
     const Rotation context_rotation =
         RotationFrom(prefix.tokens(), context.tokens(), impl_->frequencies);
     GistKv gists = EmptyGistKv(shape.gist_tokens);
-    Tensor x = lora->embeddings.index_select(0, rows.slots);
-
-    for (int layer = 0; layer < config.layers; ++layer) {
-      const LayerWeights& w = impl_->weights.layers[size_t(layer)];
-      const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
-      const Tensor key =
-          SplitHeads(Project(h, w.key, lora, layer, kKey), config.kv_heads);
-      const Tensor value =
-          SplitHeads(Project(h, w.value, lora, layer, kValue), config.kv_heads);
+    const auto attend = [&](int layer, const Qkv& qkv) -> Tensor {
+      const Tensor key = SplitHeads(qkv.key, config.kv_heads);
+      const Tensor value = SplitHeads(qkv.value, config.kv_heads);
       CopyTo(key, gists.keys.data() + layer * key.numel());
       CopyTo(value, gists.values.data() + layer * value.numel());
-      if (layer + 1 == config.layers) break;  // nothing reads the last output
-
-      const Tensor query =
-          SplitHeads(Project(h, w.query, lora, layer, kQuery), config.heads);
+      if (!qkv.query.defined()) return {};
       const Tensor context_keys = Rotate(
           context.impl().Keys(layer, context.tokens()), context_rotation);
       const Tensor keys = at::cat({prefix.impl().Keys(layer, prefix.tokens()),
@@ -302,11 +285,11 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
           at::cat({prefix.impl().Values(layer, prefix.tokens()),
                    context.impl().Values(layer, context.tokens()), value},
                   1);
-      const Tensor attended =
-          Attend(Rotate(query, rows.rotation), keys, values, rows.mask);
-      x = x + Project(attended, w.output, lora, layer, kOutput);
-      x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
-    }
+      return Attend(Rotate(SplitHeads(qkv.query, config.heads), rows.rotation),
+                    keys, values, rows.mask);
+    };
+    RunLayers(adapter.impl().embeddings.index_select(0, rows.slots), *impl_,
+              &adapter.impl(), OutputRows::None(), attend);
     return gists;
   });
 }
@@ -338,8 +321,8 @@ absl::Status Transformer::LoadGists(const GistKv& gists, KvCache* cache) const {
   return Fence("loading gists", [&] {
     const std::vector<int64_t> shape = {gists.layers, gists.kv_heads,
                                         gists.gist_tokens, gists.head_dim};
-    const Tensor keys = FromFloats(gists.keys, shape, impl_->device);
-    const Tensor values = FromFloats(gists.values, shape, impl_->device);
+    const Tensor keys = FromFloats(gists.keys, shape, impl_->device());
+    const Tensor values = FromFloats(gists.values, shape, impl_->device());
     const Rotation rotation =
         RotationFrom(cache->tokens(), gists.gist_tokens, impl_->frequencies);
     for (int layer = 0; layer < gists.layers; ++layer) {

@@ -1,5 +1,5 @@
-// A Llama-architecture decoder that never changes: reads tokens into KV caches
-// and writes gists through an adapter.
+// The serving passes of a constant base model: prefill and decode with KV
+// caches, and gists through an adapter.
 #pragma once
 
 #include <cstdint>
@@ -21,27 +21,30 @@
 
 namespace gist {
 
+struct DecoderWeights;  // core/model/tensors.h
+
 enum class LogitRows { kNone, kLast, kAll };
 
 // One sequence's part of a forward pass.
 struct ForwardItem {
-  KvCache* cache = nullptr;      // rotated keys; read, then appended to
+  // Post-RoPE keys. The pass attends to it and appends to it.
+  KvCache* cache = nullptr;
   std::span<const int32_t> ids;  // at least one, each in the vocabulary
-  // Also gets these tokens, keys before RoPE. Items in a row may share one,
-  // which gets them in that order.
+  // Also appends the tokens here, with pre-RoPE keys, unless null. Adjacent
+  // items may share one; it gets their tokens in that order.
   KvCache* plain = nullptr;
   LogitRows logits = LogitRows::kNone;
-  const TrainedReader* reader = nullptr;  // its LoRA acts on these tokens; one
-                                          // at most in a batch, or null
+  // The answer adapter for these tokens, or null. A batch has at most one.
+  const TrainedReader* reader = nullptr;
 };
 
-// Weights are shared and constant; calls do not change the Transformer, but
-// should come from one thread (LibTorch keeps a thread pool for each caller).
-// Errors: kInvalidArgument (ids, shapes), kInternal (LibTorch threw).
+// Weights are shared and constant. Calls do not change the Transformer, but
+// should come from one thread, because LibTorch keeps a thread pool for each
+// caller. Errors: kInvalidArgument (ids, shapes), kInternal (LibTorch threw).
 class Transformer {
  public:
-  // `device`: made ready by PrepareDevice. kQuantized wants `mapped`, the file
-  // that `file` was parsed from, and keeps it.
+  // Call PrepareDevice(device) before. kQuantized needs `mapped`, the source of
+  // `file`, and keeps it.
   static absl::StatusOr<std::unique_ptr<Transformer>> Load(
       const Gguf& file, const std::string& device,
       WeightStorage storage = WeightStorage::kFloat32,
@@ -53,27 +56,27 @@ class Transformer {
 
   KvCache NewCache() const;
 
-  // Runs all items in one batch. Positions go on from cache->tokens();
-  // attention is causal within each item's cache. Returns each item's logits,
+  // Runs all items in one batch. An item's positions start at cache->tokens(),
+  // and its attention is causal within its cache. Returns each item's logits,
   // row-major [rows, vocab] with 0, 1 or ids.size() rows. A failed call leaves
-  // all caches as they were.
+  // all caches unchanged.
   absl::StatusOr<std::vector<std::vector<float>>> Forward(
       std::span<const ForwardItem> items) const;
 
-  // Runs the gist tokens behind `prefix` (rotated) and `context` (plain keys,
-  // at positions prefix.tokens() on), under MayAttend(shape) and with the
-  // adapter. `shape` has the sizes of both. Returns the gists' keys (plain) and
-  // values.
+  // Runs gist tokens after `prefix` (post-RoPE keys) and `context` (pre-RoPE
+  // keys, first position prefix.tokens()), under MayAttend(shape), with the
+  // adapter. `shape` has the sizes of both. Returns pre-RoPE keys and values of
+  // the gists.
   absl::StatusOr<GistKv> WriteGists(const KvCache& prefix,
                                     const KvCache& context,
                                     const MaskShape& shape,
                                     const Adapter& adapter) const;
 
-  // Appends gists to a rotated cache, at the positions after what it holds.
+  // Appends gists to a cache of post-RoPE keys, at the positions after its
+  // present ones.
   absl::Status LoadGists(const GistKv& gists, KvCache* cache) const;
 
-  struct Parts;  // tensors: core/model/tensors.h
-  const Parts& parts() const;
+  const DecoderWeights& weights() const;
 
  private:
   struct Impl;

@@ -43,12 +43,19 @@ class Loader {
     LayerWeights layer;
     GIST_ASSIGN_OR_RETURN(layer.attention_norm,
                           Vector(blk + "attn_norm.weight", hidden));
-    GIST_ASSIGN_OR_RETURN(layer.query, Matrix(blk + "attn_q.weight", query_rows,
-                                              hidden, config_.head_dim));
-    GIST_ASSIGN_OR_RETURN(layer.key, Matrix(blk + "attn_k.weight", kv_rows,
-                                            hidden, config_.head_dim));
-    GIST_ASSIGN_OR_RETURN(layer.value,
-                          Matrix(blk + "attn_v.weight", kv_rows, hidden));
+    GIST_ASSIGN_OR_RETURN(layer.query,
+                          Attention(blk + "attn_q", query_rows, RopeRows()));
+    GIST_ASSIGN_OR_RETURN(layer.key,
+                          Attention(blk + "attn_k", kv_rows, RopeRows()));
+    GIST_ASSIGN_OR_RETURN(layer.value, Attention(blk + "attn_v", kv_rows, 0));
+    if (config_.architecture.qk_norms) {
+      GIST_ASSIGN_OR_RETURN(
+          layer.query_norm,
+          Vector(blk + "attn_q_norm.weight", config_.head_dim, RopeRows()));
+      GIST_ASSIGN_OR_RETURN(
+          layer.key_norm,
+          Vector(blk + "attn_k_norm.weight", config_.head_dim, RopeRows()));
+    }
     GIST_ASSIGN_OR_RETURN(
         layer.output, Matrix(blk + "attn_output.weight", hidden, query_rows));
     GIST_ASSIGN_OR_RETURN(layer.mlp_norm,
@@ -62,8 +69,28 @@ class Loader {
     return layer;
   }
 
-  // `interleaved_head_rows`: of a head, where its rows are pairs (2i, 2i + 1)
-  // that become (i, i + half); else 0.
+  // Rows of a head that are stored as pairs (2i, 2i + 1) and become
+  // (i, i + half); 0: stored as halves.
+  int RopeRows() const {
+    return config_.architecture.rope_order == RopeOrder::kInterleaved
+               ? config_.head_dim
+               : 0;
+  }
+
+  // A query, key or value projection, with its bias if the model has biases.
+  absl::StatusOr<Linear> Attention(const std::string& stem, int64_t rows,
+                                   int interleaved_head_rows) {
+    GIST_ASSIGN_OR_RETURN(Linear matrix,
+                          Matrix(stem + ".weight", rows, config_.hidden_size,
+                                 interleaved_head_rows));
+    if (config_.architecture.attention_biases) {
+      GIST_ASSIGN_OR_RETURN(
+          matrix.bias, Vector(stem + ".bias", rows, interleaved_head_rows));
+    }
+    return matrix;
+  }
+
+  // `interleaved_head_rows`: RopeRows() for query and key, else 0.
   absl::StatusOr<Linear> Matrix(const std::string& name, int64_t rows,
                                 int64_t columns,
                                 int interleaved_head_rows = 0) {
@@ -82,15 +109,18 @@ class Loader {
     bytes_ += int64_t(values.nbytes());
     return Linear{.values = values.to(device_), .quantized = nullptr};
   }
-  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size) {
+  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size,
+                                    int interleaved_head_rows = 0) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {size}));
-    at::Tensor values = Read(*tensor, {size}).to(device_);
+    at::Tensor values = Read(*tensor, {size});
+    if (interleaved_head_rows > 0)
+      values = ToHalves(values, interleaved_head_rows);
     bytes_ += int64_t(values.nbytes());
-    return values;
+    return values.to(device_);
   }
 
   static at::Tensor ToHalves(const at::Tensor& rows, int head_rows) {
-    return rows.view({-1, head_rows / 2, 2, rows.size(1)})
+    return rows.view({-1, head_rows / 2, 2, rows.dim() == 2 ? rows.size(1) : 1})
         .transpose(1, 2)
         .reshape_as(rows);
   }

@@ -1,4 +1,4 @@
-// A model file's tensors, ready for use. Torch types: for this folder only.
+// Loads a model file's tensors. For this folder only.
 #pragma once
 
 #include <memory>
@@ -12,11 +12,10 @@
 
 namespace gist {
 
-// Puts the tensors on `device`, matrices as `storage` says; for kQuantized
-// `mapped` is the file that `file` was parsed from. GGUF keeps the rows of
-// query and key for interleaved RoPE; they are put back into the Hugging Face
-// order (halves). kNotFound, kDataLoss: a tensor is missing or has another
-// shape; both named.
+// Puts the tensors on `device`, and stores matrices as `storage` says.
+// kQuantized needs `mapped`, the source of `file`. Query and key rows are put
+// into Hugging Face's order. kNotFound: a tensor is missing; kDataLoss: one has
+// another shape. Both errors name it.
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
                                     const std::string& device,
                                     WeightStorage storage,

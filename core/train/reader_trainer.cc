@@ -364,7 +364,7 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
         "nothing to learn from: give --records, of gist data niah");
   }
   GIST_ASSIGN_OR_RETURN(BaseWeights model,
-                        MakeFrozenModel(*base.transformer, base.chat.prefix()));
+                        MakeBaseWeights(*base.transformer, base.chat.prefix()));
   GIST_ASSIGN_OR_RETURN(
       auto adapter, Adapter::Load(gist_adapter, model.config, base.fingerprint,
                                   model.frequencies.device().str()));

@@ -12,6 +12,7 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/model/adapter.h"
+#include "core/model/decoder.h"
 #include "core/model/device.h"
 #include "core/model/ops.h"
 #include "core/train/adapter_files.h"
@@ -158,8 +159,8 @@ absl::Status TorchTrainerImpl::InitEmbeddings() {
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < slots; ++i)
     rows.push_back(ids[size_t((first + i) % have)]);
-  parameters_.adapter().embeddings.detach().copy_(Rows(
-      exact_.weights.embedding, FromIds(rows, exact_.frequencies.device())));
+  parameters_.adapter().embeddings.detach().copy_(
+      Embed(exact_, FromIds(rows, exact_.device())));
   return absl::OkStatus();
 }
 
@@ -449,9 +450,10 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeTorchTrainer(
     const BaseModel& base, TrainSpec spec) {
   GIST_RETURN_IF_ERROR(CheckSpec(spec));
   GIST_ASSIGN_OR_RETURN(BaseWeights exact,
-                        MakeFrozenModel(*base.transformer, base.chat.prefix()));
-  const bool bfloat16 = spec.recipe.bfloat16_base &&
-                        HasFastBfloat16(base.transformer->parts().device.str());
+                        MakeBaseWeights(*base.transformer, base.chat.prefix()));
+  const bool bfloat16 =
+      spec.recipe.bfloat16_base &&
+      HasFastBfloat16(base.transformer->weights().device().str());
   return Fence(
       "trainer", [&]() -> absl::StatusOr<std::unique_ptr<TorchTrainer>> {
         BaseWeights training = bfloat16 ? InBfloat16(exact) : exact;

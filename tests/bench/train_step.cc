@@ -148,7 +148,7 @@ absl::Status Run(const Flags& flags) {
   GIST_ASSIGN_OR_RETURN(const BaseModel base,
                         LoadBaseModel(flags.model, "cpu"));
   GIST_ASSIGN_OR_RETURN(BaseWeights model,
-                        MakeFrozenModel(*base.transformer, base.chat.prefix()));
+                        MakeBaseWeights(*base.transformer, base.chat.prefix()));
   if (flags.bfloat16) model = InBfloat16(std::move(model));
   Training training(flags, model);
   for (std::string line; std::getline(std::cin, line);) {

@@ -1,5 +1,6 @@
 gist_test(core/model/architecture_test.cc LABELS unit LINK gist::model_file)
 if(GIST_TORCH)
+  gist_test(core/model/decoder_test.cc LABELS model LINK gist::model LibTorch::cpu)
   gist_test(core/model/sampler_test.cc LABELS unit LINK gist::model)
   gist_test(core/model/transformer_test.cc LABELS model LINK gist::model)
   gist_test(core/model/quantized_test.cc LABELS model LINK gist::model LibTorch::cpu)

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "core/base/status.h"
+#include "core/model/decoder.h"
 #include "core/model/ops.h"
 
 namespace gist {
@@ -38,34 +39,30 @@ SegmentBatch MakeBatch(const BaseWeights& model, int64_t segments,
                        int64_t tokens) {
   const Rotation rotation = ForRowsFirst(
       RotationFrom(model.prefix_tokens, int(tokens), model.frequencies));
-  const Tensor mask = GroupMask(CausalMask(tokens, model.prefix_tokens + tokens,
-                                           model.frequencies.device()),
-                                model.config);
+  const Tensor mask = GroupMask(
+      CausalMask(tokens, model.prefix_tokens + tokens, model.device()),
+      model.config);
   return {model, segments, tokens, rotation, mask};
 }
 
 }  // namespace
 
-absl::StatusOr<BaseWeights> MakeFrozenModel(const Transformer& transformer,
+absl::StatusOr<BaseWeights> MakeBaseWeights(const Transformer& transformer,
                                             std::span<const int32_t> prefix) {
-  const Transformer::Parts& parts = transformer.parts();
   KvCache cache = transformer.NewCache();
   if (!prefix.empty()) {
     const ForwardItem item{.cache = &cache, .ids = prefix};
     GIST_RETURN_IF_ERROR(transformer.Forward({&item, 1}).status());
   }
-  return Fence("frozen model", [&]() -> absl::StatusOr<BaseWeights> {
+  return Fence("base weights", [&]() -> absl::StatusOr<BaseWeights> {
     const at::NoGradGuard no_grad;
-    BaseWeights model{.config = parts.config,
-                      .weights = parts.weights,
-                      .frequencies = parts.frequencies,
-                      .prefix_keys = {},
-                      .prefix_values = {},
-                      .prefix_tokens = int(prefix.size())};
+    BaseWeights model{transformer.weights()};
+    model.prefix_tokens = int(prefix.size());
+    const ModelConfig& config = model.config;
     const Tensor none =
-        at::zeros({0, parts.config.kv_heads, parts.config.head_dim},
-                  at::TensorOptions(at::kFloat).device(parts.device));
-    for (int layer = 0; layer < parts.config.layers; ++layer) {
+        at::zeros({0, config.kv_heads, config.head_dim},
+                  at::TensorOptions(at::kFloat).device(model.device()));
+    for (int layer = 0; layer < config.layers; ++layer) {
       const bool empty = prefix.empty();
       const auto rows = [&](const Tensor& heads_first) {
         return heads_first.transpose(0, 1).contiguous();
@@ -102,31 +99,27 @@ Tensor ReadSegments(const BaseWeights& model, std::span<const int32_t> ids,
   const ModelConfig& config = model.config;
   const SegmentBatch batch =
       MakeBatch(model, int64_t(ids.size()) / segment_tokens, segment_tokens);
-  Tensor kv =
-      at::empty({batch.segments, config.layers, 2, config.kv_heads,
-                 segment_tokens, config.head_dim},
-                at::TensorOptions(type).device(model.frequencies.device()));
-  Tensor x = Rows(model.weights.embedding, FromIds({ids.begin(), ids.end()},
-                                                   model.frequencies.device()));
-  for (int layer = 0; layer < config.layers; ++layer) {
-    const LayerWeights& w = model.weights.layers[size_t(layer)];
-    const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
+  Tensor kv = at::empty({batch.segments, config.layers, 2, config.kv_heads,
+                         segment_tokens, config.head_dim},
+                        at::TensorOptions(type).device(model.device()));
+  const auto attend = [&](int layer, const Qkv& qkv) -> Tensor {
     const Tensor key =
-        Rotate(batch.Split(Product(h, w.key), config.kv_heads), batch.rotation);
-    const Tensor value = batch.Split(Product(h, w.value), config.kv_heads);
+        Rotate(batch.Split(qkv.key, config.kv_heads), batch.rotation);
+    const Tensor value = batch.Split(qkv.value, config.kv_heads);
     const Tensor out = kv.select(1, layer);
     out.select(1, 0).copy_(key.transpose(1, 2));
     out.select(1, 1).copy_(value.transpose(1, 2));
-    if (layer + 1 == config.layers) break;  // nothing reads the last output
+    if (!qkv.query.defined()) return {};
     const Tensor query =
-        Rotate(batch.Split(Product(h, w.query), config.heads), batch.rotation);
-    const Tensor attended = AttendBatch(
+        Rotate(batch.Split(qkv.query, config.heads), batch.rotation);
+    return AttendBatch(
         query, batch.WithPrefix(model.prefix_keys[size_t(layer)], key),
         batch.WithPrefix(model.prefix_values[size_t(layer)], value),
         batch.mask);
-    x = x + Product(attended, w.output);
-    x = Mlp(x, w, config.rms_norm_epsilon, nullptr, layer);
-  }
+  };
+  const Tensor x =
+      Embed(model, FromIds({ids.begin(), ids.end()}, model.device()));
+  RunLayers(x, model, /*lora=*/nullptr, OutputRows::None(), attend);
   return kv;
 }
 

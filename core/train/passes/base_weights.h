@@ -1,4 +1,4 @@
-// The base model as training sees it: it never gets a gradient of its own.
+// The base model of a training. It is constant and gets no gradient.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,31 +13,29 @@
 
 namespace gist {
 
-struct BaseWeights {
-  ModelConfig config;
-  Weights weights;         // shared with the Transformer, or bfloat16 matrices
-  at::Tensor frequencies;  // of RoPE
-  // For each layer the shared prefix [prefix_tokens, kv_heads, head_dim], keys
-  // rotated.
-  std::vector<at::Tensor> prefix_keys;
-  std::vector<at::Tensor> prefix_values;
+// Shares the Transformer's weights, or has bfloat16 copies of its matrices.
+struct BaseWeights : DecoderWeights {
+  // For each layer the shared prefix [prefix_tokens, kv_heads, head_dim], with
+  // post-RoPE keys.
+  std::vector<at::Tensor> prefix_keys = {};
+  std::vector<at::Tensor> prefix_values = {};
   int prefix_tokens = 0;
 
   int group() const { return config.heads / config.kv_heads; }
 };
 
-// Reads the shared prefix. Shares the transformer's weights.
-absl::StatusOr<BaseWeights> MakeFrozenModel(const Transformer& transformer,
+// Prefills the shared prefix. The result shares the transformer's weights.
+absl::StatusOr<BaseWeights> MakeBaseWeights(const Transformer& transformer,
                                             std::span<const int32_t> prefix);
-// The same with matrices copied to half the size: products are about twice as
-// fast where the processor has AVX-512 BF16.
+// A copy with bfloat16 matrices. Products are about twice as fast on processors
+// with AVX-512 BF16.
 BaseWeights InBfloat16(BaseWeights model);
 
-// The context KV of segments that are each read right after the shared prefix:
-// `ids` has whole segments of `segment_tokens` one after another. Returns
-// [segments, layers, 2 (key, value), kv_heads, segment_tokens, head_dim], keys
-// rotated to the positions after the prefix; half, as blobs are, unless `type`
-// says otherwise.
+// Prefills segments, each right after the shared prefix. `ids` is a sequence of
+// whole segments of `segment_tokens`. Returns [segments, layers, 2 (key,
+// value), kv_heads, segment_tokens, head_dim] of `type`, half by default as
+// blobs are. Keys are post-RoPE, at the positions after the prefix. Without
+// gradients.
 at::Tensor ReadSegments(const BaseWeights& model, std::span<const int32_t> ids,
                         int segment_tokens, at::ScalarType type = at::kHalf);
 

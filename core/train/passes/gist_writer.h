@@ -1,4 +1,4 @@
-// The write pass in training: Transformer::WriteGists for many documents, with
+// The gist pass of a training: Transformer::WriteGists for many documents, with
 // gradients to the adapter.
 #pragma once
 
@@ -11,12 +11,13 @@
 
 namespace gist {
 
-// Gists of a batch of documents, one after another, or whatever else stands
-// before a question: for each layer [rows, kv_heads * head_dim].
+// Keys and values before the questions: gists of a batch of documents, one
+// after another, or text. For each layer [rows, kv_heads * head_dim].
 struct WrittenGists {
   std::vector<at::Tensor> keys;
   std::vector<at::Tensor> values;
-  // Keys: to the positions right after the shared prefix; else before RoPE.
+  // True: post-RoPE keys, at the positions right after the shared prefix.
+  // False: pre-RoPE keys.
   bool rotated = false;
 };
 

@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/model/decoder.h"
 #include "core/model/ops.h"
 
 namespace gist {
@@ -31,7 +32,7 @@ struct ReadPlan {
   Tensor packed_rows;  // [rows] of padded rows
   Tensor mask;         // additive [questions, 1, group * tokens, keys]
   Tensor answer_rows;  // packed rows that predict an answer token
-  Tensor targets;      // what they should predict
+  Tensor targets;      // the right prediction of each
 };
 
 // Collects the plan's numbers question by question.
@@ -55,7 +56,7 @@ class ReadPlanner {
   std::vector<float> mask_;  // [questions, tokens, keys]
 };
 
-// The last answer token predicts nothing and is not read.
+// The last answer token predicts nothing and has no row.
 int64_t RowsOf(const TrainQuestion& question) {
   return int64_t(question.question.size() + question.answer.size()) - 1;
 }
@@ -101,7 +102,7 @@ void ReadPlanner::AddRows(const TrainQuestion& question, int64_t index) {
   }
 }
 
-// Padded rows may look at what is there, so that none is without a key.
+// Padded rows also attend to existing keys: a row without a key gives NaN.
 void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
                           int64_t first_row) {
   const int64_t prefix = model_.prefix_tokens, rows = RowsOf(question);
@@ -122,7 +123,7 @@ void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
 }
 
 ReadPlan ReadPlanner::Finish() const {
-  const at::Device device = model_.frequencies.device();
+  const at::Device device = model_.device();
   const auto rotation = [&](const std::vector<int64_t>& positions) {
     return ForRowsFirst(
         RotationAt(FromIds(positions, device), model_.frequencies));
@@ -156,20 +157,15 @@ Tensor Gather(const ReadPlan& plan, const Tensor& prefix, const Tensor& gists,
       .transpose(1, 2);
 }
 
-Tensor Attention(const BaseWeights& model, const ReadPlan& plan, int layer,
-                 const Tensor& h, const WrittenGists& gists,
-                 const Adapter::Impl* lora) {
+// Attention of each row to the shared prefix, its question's gists and the rows
+// of its question up to itself.
+Tensor AttendAnswers(const BaseWeights& model, const ReadPlan& plan, int layer,
+                     const Qkv& qkv, const WrittenGists& gists) {
   const ModelConfig& config = model.config;
   const size_t at = size_t(layer);
-  const LayerWeights& w = model.weights.layers[at];
-  const Tensor query =
-      Rotate(Split(Project(h, w.query, lora, layer, kQuery), config.heads),
-             plan.rotation);
-  const Tensor key =
-      Rotate(Split(Project(h, w.key, lora, layer, kKey), config.kv_heads),
-             plan.rotation);
-  const Tensor value =
-      Split(Project(h, w.value, lora, layer, kValue), config.kv_heads);
+  const Tensor query = Rotate(Split(qkv.query, config.heads), plan.rotation);
+  const Tensor key = Rotate(Split(qkv.key, config.kv_heads), plan.rotation);
+  const Tensor value = Split(qkv.value, config.kv_heads);
   Tensor gist_key = Split(gists.keys[at], config.kv_heads);
   if (!gists.rotated) gist_key = Rotate(gist_key, plan.gist_rotation);
   const Tensor gist_value = Split(gists.values[at], config.kv_heads);
@@ -187,28 +183,18 @@ Tensor Attention(const BaseWeights& model, const ReadPlan& plan, int layer,
 AnswerRows ReadAnswers(const BaseWeights& model, const WrittenGists& gists,
                        std::span<const TrainQuestion> questions,
                        const Adapter::Impl* lora) {
-  const ModelConfig& config = model.config;
   const ReadPlan plan =
       ReadPlanner(model, gists.keys[0].size(0), questions).Finish();
-  Tensor x = Rows(model.weights.embedding, plan.ids);
-  for (int layer = 0; layer < config.layers; ++layer) {
-    const LayerWeights& w = model.weights.layers[size_t(layer)];
-    const Tensor h = RmsNorm(x, w.attention_norm, config.rms_norm_epsilon);
-    Tensor attended = Attention(model, plan, layer, h, gists, lora);
-    if (layer + 1 == config.layers) {  // the other rows have no more readers
-      attended = attended.index_select(0, plan.answer_rows);
-      x = x.index_select(0, plan.answer_rows);
-    }
-    x = x + Project(attended, w.output, lora, layer, kOutput);
-    x = Mlp(x, w, config.rms_norm_epsilon, lora, layer);
-  }
-  const Tensor h =
-      RmsNorm(x, model.weights.output_norm, config.rms_norm_epsilon);
+  const Tensor x = RunLayers(
+      Embed(model, plan.ids), model, lora, OutputRows::Only(plan.answer_rows),
+      [&](int layer, const Qkv& qkv) {
+        return AttendAnswers(model, plan, layer, qkv, gists);
+      });
   std::vector<int64_t> answers;
   for (const TrainQuestion& question : questions) {
     answers.push_back(int64_t(question.answer.size()));
   }
-  return {Product(h, model.weights.output), plan.targets, std::move(answers)};
+  return {OutputLogits(x, model), plan.targets, std::move(answers)};
 }
 
 Tensor AnswerLoss(const AnswerRows& rows, bool over_questions) {

@@ -1,5 +1,5 @@
-// The read pass in training: the frozen model answers from gists, and says how
-// far it is off.
+// The answer pass of a training: the base model answers from gists, and its
+// cross entropy is the loss.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,7 +21,7 @@ struct TrainQuestion {
   int gist_tokens = 0;
 };
 
-// What the model says where it should say the answers.
+// Logits at the rows that predict the answers.
 struct AnswerRows {
   at::Tensor logits;             // [answer tokens of all questions, vocab]
   at::Tensor targets;            // [answer tokens]: the right ones
@@ -29,14 +29,14 @@ struct AnswerRows {
 };
 
 // Gists stand at the positions right after the shared prefix, the question
-// after them; `lora`, if any, acts on question and answer. Differentiable in
+// after them. `lora`, if any, acts on question and answer. Differentiable in
 // the gists and in `lora`.
 AnswerRows ReadAnswers(const BaseWeights& model, const WrittenGists& gists,
                        std::span<const TrainQuestion> questions,
                        const Adapter::Impl* lora = nullptr);
 
-// Cross entropy (natural logarithm), a scalar: the mean over all answer tokens,
-// or `over_questions`, of the mean over each answer's.
+// Cross entropy (natural logarithm), a scalar. The mean over all answer tokens,
+// or with `over_questions` the mean of the answers' means.
 at::Tensor AnswerLoss(const AnswerRows& rows, bool over_questions = false);
 
 }  // namespace gist

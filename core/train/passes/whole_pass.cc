@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "core/model/decoder.h"
 #include "core/model/gist_rows.h"
 #include "core/model/ops.h"
 
@@ -14,11 +15,13 @@ namespace {
 
 using at::Tensor;
 
-// A layer's rows as attention wants them, keys before RoPE.
+// Qkv by heads: each [heads, rows, head_dim], views.
 struct Heads {
-  Tensor query;  // [heads, rows, head_dim]
-  Tensor key;    // [kv_heads, rows, head_dim]
-  Tensor value;  // likewise
+  Heads(const Qkv& qkv, const ModelConfig& config)
+      : query(SplitHeads(qkv.query, config.heads)),
+        key(SplitHeads(qkv.key, config.kv_heads)),
+        value(SplitHeads(qkv.value, config.kv_heads)) {}
+  Tensor query, key, value;
 };
 
 class WholePass {
@@ -36,50 +39,32 @@ class WholePass {
                             model.config, model.frequencies)),
         positions_(
             RotationFrom(model.prefix_tokens, tokens_, model.frequencies)),
-        text_(Rows(model.weights.embedding,
-                   FromIds({document.ids.begin(), document.ids.end()},
-                           model.frequencies.device()))),
+        text_(Embed(model, FromIds({document.ids.begin(), document.ids.end()},
+                                   model.device()))),
         x_(adapter.embeddings.index_select(0, gists_.slots)) {}
 
-  // Appends the gists' rows of this layer.
-  void Layer(int layer, Tensor* keys, Tensor* values) {
-    const Heads text = HeadsOf(text_, layer, text_adapter_);
-    const Heads gists = HeadsOf(x_, layer, &adapter_);
-    const auto rows = [](const Tensor& heads) {
-      return heads.transpose(0, 1).flatten(1);
-    };
-    *keys = rows(gists.key);
-    *values = rows(gists.value);
-    if (layer + 1 == config_.layers) return;  // nothing reads the last output
-    text_ = After(text_, AttendText(layer, text), layer, text_adapter_);
-    x_ = After(x_, AttendGists(layer, text, gists), layer, &adapter_);
+  // Runs one layer. Returns keys and values of the gists.
+  Qkv Layer(int layer) {
+    if (layer + 1 == config_.layers) {  // its outputs are unused
+      return LayerKeyValue(x_, model_, layer, &adapter_);
+    }
+    const Qkv gists = LayerInput(x_, model_, layer, &adapter_);
+    const Heads text(LayerInput(text_, model_, layer, text_adapter_), config_);
+    text_ = LayerOutput(text_, AttendText(layer, text), model_, layer,
+                        text_adapter_);
+    x_ = LayerOutput(x_, AttendGists(layer, text, Heads(gists, config_)),
+                     model_, layer, &adapter_);
+    return gists;
   }
 
  private:
-  const LayerWeights& weights(int layer) const {
-    return model_.weights.layers[size_t(layer)];
-  }
   // [prefix, kv_heads, head_dim] -> [kv_heads, prefix, head_dim]
   Tensor Prefix(const std::vector<Tensor>& rows, int layer) const {
     return rows[size_t(layer)].transpose(0, 1);
   }
 
-  Heads HeadsOf(const Tensor& x, int layer, const Adapter::Impl* lora) const {
-    const LayerWeights& w = weights(layer);
-    const Tensor h = RmsNorm(x, w.attention_norm, config_.rms_norm_epsilon);
-    return {
-        SplitHeads(Project(h, w.query, lora, layer, kQuery), config_.heads),
-        SplitHeads(Project(h, w.key, lora, layer, kKey), config_.kv_heads),
-        SplitHeads(Project(h, w.value, lora, layer, kValue), config_.kv_heads)};
-  }
-  Tensor After(const Tensor& x, const Tensor& attended, int layer,
-               const Adapter::Impl* lora) const {
-    const LayerWeights& w = weights(layer);
-    const Tensor middle = x + Project(attended, w.output, lora, layer, kOutput);
-    return Mlp(middle, w, config_.rms_norm_epsilon, lora, layer);
-  }
-
-  // Each segment sees the shared prefix and itself, right after the prefix.
+  // A segment attends to the shared prefix and itself; its positions start
+  // right after the prefix.
   Tensor AttendText(int layer, const Heads& text) const {
     std::vector<Tensor> segments;
     for (int begin = 0; begin < tokens_; begin += segment_tokens_) {
@@ -93,10 +78,9 @@ class WholePass {
       const Tensor values = at::cat({Prefix(model_.prefix_values, layer),
                                      text.value.narrow(1, begin, count)},
                                     1);
-      const Tensor mask =
-          GroupMask(CausalMask(count, model_.prefix_tokens + count,
-                               model_.frequencies.device()),
-                    config_);
+      const Tensor mask = GroupMask(
+          CausalMask(count, model_.prefix_tokens + count, model_.device()),
+          config_);
       segments.push_back(
           Attend(Rotate(text.query.narrow(1, begin, count), rotation), keys,
                  values, mask));
@@ -122,7 +106,7 @@ class WholePass {
   const int tokens_;
   const int segment_tokens_;
   const GistRows gists_;
-  const Rotation positions_;  // of the text, where gists see it
+  const Rotation positions_;  // of the text as keys of the gists
   Tensor text_;               // [tokens, hidden]
   Tensor x_;                  // [gists, hidden]
 };
@@ -137,8 +121,9 @@ WrittenGists WriteGistsWhole(const BaseWeights& model, const GistLayout& layout,
   for (const TrainDocument& document : documents) {
     WholePass pass(model, layout, document, adapter);
     for (size_t layer = 0; layer < layers; ++layer) {
-      pass.Layer(int(layer), &keys[layer].emplace_back(),
-                 &values[layer].emplace_back());
+      const Qkv written = pass.Layer(int(layer));
+      keys[layer].push_back(written.key);
+      values[layer].push_back(written.value);
     }
   }
   WrittenGists gists;

@@ -1,5 +1,6 @@
-// The write pass by its definition: text and gists through all layers together,
-// nothing cached, with gradients to the adapter wherever it acts.
+// The gist pass by its definition: text and gists through all layers together,
+// without caches. It is the plain reference of gist_writer.h, with gradients to
+// the adapter.
 #pragma once
 
 #include <span>
@@ -12,15 +13,14 @@
 namespace gist {
 
 // The gists of all documents. With layout.lora_everywhere (lora_scope "all")
-// LoRA acts on the text too, though not on the shared prefix, and reads it anew
-// for each adapter: slow, and what the ordinary adapter is measured against.
-// Without it the result equals WriteGists, which is how that is proven.
+// LoRA also acts on the text, though not on the shared prefix. The text is then
+// prefilled again for each adapter, which is slow; it is a comparison for the
+// ordinary adapter. Without lora_everywhere the result equals WriteGists.
 WrittenGists WriteGistsWhole(const BaseWeights& model, const GistLayout& layout,
                              std::span<const TrainDocument> documents,
                              const Adapter::Impl& adapter);
 
-// By the pass that `layout` wants: WriteGistsWhole with lora_everywhere, else
-// the fast one.
+// WriteGistsWhole with layout.lora_everywhere, else the fast pass.
 WrittenGists WriteGists(const BaseWeights& model, const GistLayout& layout,
                         std::span<const TrainDocument> documents,
                         const Adapter::Impl& adapter);

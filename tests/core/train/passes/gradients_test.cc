@@ -78,7 +78,7 @@ class GradientsTest : public testing::TestWithParam<Case> {
   GradientsTest()
       : golden_("tiny/train_" + GetParam().name + ".safetensors"),
         base_(LoadTinyModel()) {
-    auto model = MakeFrozenModel(*base_.transformer, base_.chat.prefix());
+    auto model = MakeBaseWeights(*base_.transformer, base_.chat.prefix());
     EXPECT_TRUE(model.ok()) << model.status();
     model_ = *std::move(model);
     Rng rng(1);

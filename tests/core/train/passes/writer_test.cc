@@ -33,7 +33,7 @@ class WriterTest : public testing::Test {
                       base_.transformer->config(), base_.fingerprint, "cpu");
     ASSERT_TRUE(adapter.ok()) << adapter.status();
     adapter_ = *std::move(adapter);
-    auto model = MakeFrozenModel(*base_.transformer, base_.chat.prefix());
+    auto model = MakeBaseWeights(*base_.transformer, base_.chat.prefix());
     ASSERT_TRUE(model.ok()) << model.status();
     model_ = *std::move(model);
   }
