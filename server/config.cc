@@ -184,17 +184,6 @@ absl::Status ApplyFile(const std::string& path, Config& config) {
 
 }  // namespace
 
-Config DefaultConfig(std::string_view home) {
-  Config config;
-  config.model = fmt::format(
-      "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
-  config.adapter = fmt::format("{}/adapters/default", home);
-  config.answer_adapter = fmt::format("{}/adapters/answer", home);
-  config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
-  config.presets = fmt::format("{}/adapters/presets", home);
-  return config;
-}
-
 absl::Status ApplyYaml(std::string_view yaml, std::string_view file,
                        Config& config) {
   try {

@@ -175,6 +175,17 @@ bool Parse(std::string_view text, const SettingKind& kind, Number& value) {
 
 }  // namespace
 
+Config DefaultConfig(std::string_view home) {
+  Config config;
+  config.model = fmt::format(
+      "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
+  config.adapter = fmt::format("{}/adapters/default", home);
+  config.answer_adapter = fmt::format("{}/adapters/answer", home);
+  config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
+  config.presets = fmt::format("{}/adapters/presets", home);
+  return config;
+}
+
 std::span<const SettingGroup> SettingGroups() { return kGroups; }
 
 std::vector<const Setting*> AllSettings() {

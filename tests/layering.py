@@ -73,7 +73,7 @@ ARROWS = [
                         "core/embed/torch_embedder.h",
                         "core/embed/fake_embedder.h"]),
     ("server/config", ["core/base/", "server/settings.h", "server/support/"]),
-    ("server/settings.", ["core/base/", "server/config.h"]),
+    ("server/settings.", ["core/base/"]),
     ("server/stop_signals.", []),
     ("server/readings.", ["core/base/", "core/engine/engine.h",
                           "server/support/", "server/telemetry/",
