@@ -13,6 +13,28 @@ constexpr double kWidth = 360, kHeight = 270;
 constexpr double kLeft = 60, kRight = 346, kTop = 14, kBottom = 222;
 constexpr double kLabelHeight = 13, kCharacter = 6.2;  // of a label, about
 
+// The look of a drawing where no style sheet reaches it: attributes, which
+// every viewer of SVG knows. The report's style sheet overrides them, so that
+// its charts follow a dark page.
+constexpr std::string_view kInk = "#1b1f24", kSoft = "#5b6570";
+constexpr std::string_view kLine = "#e2e4e6", kCard = "#fff";
+constexpr std::string_view kFont =
+    "font-family=\"system-ui, Helvetica, Arial, sans-serif\"";
+
+std::string LookOfText(std::string_view cls) {
+  if (cls == "label") {
+    return fmt::format(
+        "fill=\"{}\" font-size=\"12\" stroke=\"{}\" stroke-width=\"3\" "
+        "stroke-linejoin=\"round\" paint-order=\"stroke\"",
+        kInk, kCard);
+  }
+  if (cls == "caption") {
+    return fmt::format("fill=\"{}\" font-size=\"14\" font-weight=\"600\"",
+                       kInk);
+  }
+  return fmt::format("fill=\"{}\" font-size=\"11\"", kSoft);
+}
+
 double Along(const Axis& axis, double value) {
   if (!axis.log) return (value - axis.low) / (axis.high - axis.low);
   return (std::log10(value) - std::log10(axis.low)) /
@@ -58,9 +80,9 @@ std::vector<double> Ticks(const Axis& axis) {
 std::string Text(double x, double y, std::string_view cls,
                  std::string_view anchor, std::string_view text) {
   return fmt::format(
-      "<text x=\"{:.1f}\" y=\"{:.1f}\" class=\"{}\" text-anchor=\"{}\">{}"
+      "<text x=\"{:.1f}\" y=\"{:.1f}\" class=\"{}\" {} text-anchor=\"{}\">{}"
       "</text>",
-      x, y, cls, anchor, Escape(text));
+      x, y, cls, LookOfText(cls), anchor, Escape(text));
 }
 
 std::string DrawAxes(const Axis& x, const Axis& y) {
@@ -68,36 +90,37 @@ std::string DrawAxes(const Axis& x, const Axis& y) {
   for (const double tick : Ticks(y)) {
     const double at = Y(y, tick);
     svg += fmt::format(
-        "<line class=\"grid\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/"
-        ">",
-        kLeft, kRight, at, at);
+        "<line class=\"grid\" stroke=\"{}\" x1=\"{}\" x2=\"{}\" y1=\"{:.1f}\" "
+        "y2=\"{:.1f}\"/>",
+        kLine, kLeft, kRight, at, at);
     svg += Text(kLeft - 6, at + 4, "tick", "end", y.format(tick));
   }
   for (const double tick : Ticks(x)) {
     const double at = X(x, tick);
     svg += fmt::format(
-        "<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{}\" y2=\"{}\"/"
-        ">",
-        at, at, kTop, kBottom);
+        "<line class=\"grid\" stroke=\"{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" "
+        "y1=\"{}\" y2=\"{}\"/>",
+        kLine, at, at, kTop, kBottom);
     svg += Text(at, kBottom + 16, "tick", "middle", x.format(tick));
   }
   svg += fmt::format(
-      "<line class=\"base\" x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" y2=\"{2}\"/>",
-      kLeft, kRight, kBottom);
+      "<line class=\"base\" stroke=\"{3}\" x1=\"{0}\" x2=\"{1}\" y1=\"{2}\" "
+      "y2=\"{2}\"/>",
+      kLeft, kRight, kBottom, kSoft);
   svg += Text((kLeft + kRight) / 2, kHeight - 10, "axis", "middle", x.title);
   return svg + fmt::format(
-                   "<text class=\"axis\" text-anchor=\"middle\" "
+                   "<text class=\"axis\" {} text-anchor=\"middle\" "
                    "transform=\"translate(10 {:.1f}) rotate(-90)\">{}</text>",
-                   (kTop + kBottom) / 2, Escape(y.title));
+                   LookOfText("axis"), (kTop + kBottom) / 2, Escape(y.title));
 }
 
 std::string DrawWhisker(const Axis& y, const Point& point, double x) {
   if (!point.y_range) return "";
   return fmt::format(
-      "<line class=\"whisker m-{}\" x1=\"{:.1f}\" x2=\"{:.1f}\" "
-      "y1=\"{:.1f}\" y2=\"{:.1f}\"/>",
-      ModeName(point.source.mode), x, x, Y(y, point.y_range->low),
-      Y(y, point.y_range->high));
+      "<line class=\"whisker m-{}\" stroke=\"{}\" stroke-width=\"1.6\" "
+      "x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>",
+      ModeName(point.source.mode), ColorOf(point.source.mode), x, x,
+      Y(y, point.y_range->low), Y(y, point.y_range->high));
 }
 
 struct Box {
@@ -140,9 +163,9 @@ std::string DrawLabel(const Point& point, double x, double y, double radius,
 std::string Open(double height, const std::string& title,
                  const std::string& description) {
   return fmt::format(
-      "<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" "
-      "aria-label=\"{}. {}\">",
-      kWidth, height, Escape(title), Escape(description));
+      "<svg class=\"chart\" "
+      "viewBox=\"0 0 {} {}\" {} role=\"img\" aria-label=\"{}. {}\">",
+      kWidth, height, kFont, Escape(title), Escape(description));
 }
 
 }  // namespace
@@ -200,16 +223,15 @@ std::string Draw(const Scatter& scatter) {
 }
 
 std::string DrawFile(const std::vector<Panel>& panels,
-                     const std::vector<Mode>& modes, std::string_view style) {
+                     const std::vector<Mode>& modes) {
   constexpr double kTopRoom = 38, kBottomRoom = 34, kGap = 24, kStep = 140;
   const double width = double(panels.size()) * (kWidth + kGap) + kGap;
   const double height = kTopRoom + kHeight + kBottomRoom;
   std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" "
-      "role=\"img\"><style>svg{{font-family:system-ui,sans-serif}}{2}</style>"
-      "<rect width=\"{0}\" height=\"{1}\" rx=\"10\" "
-      "style=\"fill:var(--card)\"/>",
-      width, height, style);
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" "
+      "viewBox=\"0 0 {0} {1}\" {2} role=\"img\">"
+      "<rect width=\"{0}\" height=\"{1}\" rx=\"10\" fill=\"{3}\"/>",
+      width, height, kFont, kCard);
   for (size_t i = 0; i < panels.size(); ++i) {
     svg += fmt::format("<g transform=\"translate({} {})\">{}{}</g>",
                        kGap + double(i) * (kWidth + kGap), kTopRoom,
@@ -236,15 +258,16 @@ std::string DrawBars(const std::string& title, const std::string& description,
     const double width = most > 0 ? bar.value / most * kLongest : 0;
     svg += Text(kFrom - 8, y + 13, "label", "end", bar.label);
     svg += fmt::format(
-        "<rect class=\"bar m-{}{}\" x=\"{}\" y=\"{:.1f}\" width=\"{:.4f}\" "
+        "<rect class=\"bar m-{}{}\" {} x=\"{}\" y=\"{:.1f}\" width=\"{:.4f}\" "
         "height=\"{}\" rx=\"2\"{}{}/>",
-        ModeName(bar.source.mode), TrainedClass(bar.source), kFrom, y, width,
-        kThick, Data("value", bar.value), bar.attributes);
+        ModeName(bar.source.mode), TrainedClass(bar.source),
+        Look(bar.source, 1), kFrom, y, width, kThick, Data("value", bar.value),
+        bar.attributes);
     // A bar too thin to be seen keeps a mark at its root.
     svg += fmt::format(
-        "<line class=\"base\" x1=\"{0}\" x2=\"{0}\" y1=\"{1:.1f}\" "
-        "y2=\"{2:.1f}\"/>",
-        kFrom, y - 2, y + kThick + 2);
+        "<line class=\"base\" stroke=\"{3}\" x1=\"{0}\" x2=\"{0}\" "
+        "y1=\"{1:.1f}\" y2=\"{2:.1f}\"/>",
+        kFrom, y - 2, y + kThick + 2, kSoft);
     svg += Text(kFrom + width + 6, y + 13, "tick", "start", bar.text);
     y += kRow;
   }

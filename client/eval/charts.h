@@ -1,5 +1,6 @@
-// Charts as inline SVG, drawn for a width of 360 so that they can be read on a
-// phone. Colours come from the page's style; every mark carries its values.
+// Charts as SVG, drawn for a width of 360 so that a phone can show them.
+// Colours are attributes, so that viewers without CSS variables (librsvg) draw
+// them. The report's style sheet overrides them. Every mark carries its values.
 #pragma once
 
 #include <functional>
@@ -41,13 +42,13 @@ struct Scatter {
 };
 std::string Draw(const Scatter& scatter);
 // Side by side as an SVG file of its own, with a caption above each and the
-// modes' marks below. `style`: CSS.
+// modes' marks below. Needs no style sheet.
 struct Panel {
   std::string caption;
   Scatter scatter;
 };
 std::string DrawFile(const std::vector<Panel>& panels,
-                     const std::vector<Mode>& modes, std::string_view style);
+                     const std::vector<Mode>& modes);
 
 struct Bar {
   Source source;

@@ -109,6 +109,30 @@ std::string LanguageName(std::string_view language) {
   return Escape(language);
 }
 
+// Okabe and Ito 2008 (jfly.uni-koeln.de/color): people who are colour-blind can
+// tell them apart.
+std::string_view ColorOf(Mode mode) {
+  switch (mode) {
+    case Mode::kGist:
+      return "#0072b2";
+    case Mode::kFull:
+      return "#d55e00";
+    case Mode::kRag:
+      return "#00835f";
+    case Mode::kHybrid:
+      return "#b0588f";
+  }
+  return "#000";
+}
+
+std::string Look(const Source& source, double stroke_width) {
+  const std::string_view color = ColorOf(source.mode);
+  if (TrainedClass(source).empty()) return fmt::format("fill=\"{}\"", color);
+  return fmt::format(
+      "fill=\"{0}\" fill-opacity=\".15\" stroke=\"{0}\" stroke-width=\"{1}\"",
+      color, stroke_width);
+}
+
 std::string_view TrainedClass(const Source& source) {
   return source.answer_adapter == AnswerAdapter::kOn ? " trained" : "";
 }
@@ -116,10 +140,10 @@ std::string_view TrainedClass(const Source& source) {
 std::string Marker(const Source& source, double x, double y, double radius,
                    std::string_view attributes, std::string_view tooltip) {
   return fmt::format(
-      "<g class=\"mark m-{}{}\" transform=\"translate({:.2f} {:.2f}) "
+      "<g class=\"mark m-{}{}\" {} transform=\"translate({:.2f} {:.2f}) "
       "scale({})\"{}><title>{}</title>{}</g>",
-      ModeName(source.mode), TrainedClass(source), x, y, radius, attributes,
-      Escape(tooltip), Shape(source.mode));
+      ModeName(source.mode), TrainedClass(source), Look(source, 0.4), x, y,
+      radius, attributes, Escape(tooltip), Shape(source.mode));
 }
 
 std::string SourceName(const Source& source) {
@@ -147,9 +171,9 @@ std::string Legend(const std::vector<Mode>& modes) {
   std::string html = "<ul class=\"legend\">";
   for (const Mode mode : modes) {
     html += fmt::format(
-        "<li><svg viewBox=\"-1.5 -1.5 3 3\" class=\"m-{}\" aria-hidden=\"true\""
-        ">{}</svg>{}</li>",
-        ModeName(mode), Shape(mode), LongName(mode));
+        "<li><svg viewBox=\"-1.5 -1.5 3 3\" class=\"m-{}\" {} "
+        "aria-hidden=\"true\">{}</svg>{}</li>",
+        ModeName(mode), Look({.mode = mode}, 0.4), Shape(mode), LongName(mode));
   }
   return html + "</ul>";
 }

@@ -37,10 +37,14 @@ std::string PercentRange(const Interval& range);  // "60-91"
 // "English", "Korean"; others as they are, escaped.
 std::string LanguageName(std::string_view language);
 
+// The colour of a mode on a light page: "#0072b2".
+std::string_view ColorOf(Mode mode);
 // " trained" where the trained reader answered.
 std::string_view TrainedClass(const Source& source);
-// The mark of a mode: colour by class, and a shape of its own; hollow for the
-// trained reader.
+// Attributes of a mark or bar: filled with its mode's colour, hollow for the
+// trained reader. `stroke_width`: of the hollow one's edge.
+std::string Look(const Source& source, double stroke_width);
+// The mark of a mode: its colour, and a shape of its own.
 std::string Marker(const Source& source, double x, double y, double radius,
                    std::string_view attributes, std::string_view tooltip);
 // <th> of a row: the source's mark and title.

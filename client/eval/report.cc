@@ -273,7 +273,7 @@ std::string Header(const Results& results) {
 }  // namespace
 
 std::string DrawPicture(const EvalSummary& summary) {
-  return DrawFile(BytesPanels(summary), ModesOf(summary), ReportStyle());
+  return DrawFile(BytesPanels(summary), ModesOf(summary));
 }
 
 std::string DrawReport(const Results& results, const EvalSummary& summary) {

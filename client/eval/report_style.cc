@@ -2,9 +2,8 @@
 
 namespace gist::client {
 
-// Colours of the modes: Okabe and Ito 2008 (jfly.uni-koeln.de/color), told
-// apart by people who are colour-blind; lighter on a dark page. Every mark has
-// a shape of its own besides.
+// Colours of the modes are ColorOf's, and lighter on a dark page. Every mark
+// has a shape of its own besides.
 std::string_view ReportStyle() {
   return R"(
 :root{--bg:#f6f6f3;--card:#fff;--ink:#1b1f24;--soft:#5b6570;--line:#e2e4e6;

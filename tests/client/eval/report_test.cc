@@ -11,6 +11,7 @@
 namespace gist::client {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -132,6 +133,37 @@ TEST(ReportTest, DrawsAPictureForAPageOfOnesOwn) {
   ASSERT_NE(begin, svg.npos);
   EXPECT_THAT(html,
               HasSubstr(svg.substr(begin, svg.find("</g>", begin) - begin)));
+}
+
+// librsvg knows no CSS variables: what they colour it draws black.
+void ExpectFixedColors(const std::string& svg) {
+  for (const char* outside : {"var(", "currentColor", "@media", "<style"}) {
+    EXPECT_THAT(svg, Not(HasSubstr(outside)));
+  }
+  for (const char* part : {"<text ", "<line ", "<rect ", "<g class=\"mark"}) {
+    for (size_t at = svg.find(part); at != svg.npos;
+         at = svg.find(part, at + 1)) {
+      const std::string tag = svg.substr(at, svg.find('>', at) - at);
+      // A mark's shapes take its colour.
+      if (tag.starts_with("<rect x=\"-.9\"")) continue;
+      EXPECT_THAT(tag, AnyOf(HasSubstr(" fill=\"#"), HasSubstr(" stroke=\"#")));
+    }
+  }
+}
+
+TEST(ReportTest, DrawsWithFixedColors) {
+  const Results results =
+      MakeResults({MakeTrial(1, {}), MakeTrial(1, {.mode = Mode::kFull}),
+                   MakeTrial(1, {.mode = Mode::kRag,
+                                 .answer_adapter = AnswerAdapter::kOn})});
+  ExpectFixedColors(DrawPicture(Summarize(results.trials, results.seed)));
+  const std::string html = Report(results);
+  int charts = 0;
+  for (size_t at = html.find("<svg"); at != html.npos;
+       at = html.find("<svg", at + 1), ++charts) {
+    ExpectFixedColors(html.substr(at, html.find("</svg>", at) - at));
+  }
+  EXPECT_GT(charts, 3);
 }
 
 TEST(ReportTest, DrawsThreeThousandMarksAtMost) {
