@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "CLI/CLI.hpp"
+#include "client/terminal/files.h"
 #include "client/terminal/help_formatter.h"
 #include "client/terminal/interrupt.h"
 #include "client/tools/longbench.h"
@@ -14,13 +15,14 @@
 namespace gist::client {
 namespace {
 
-enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2 };
+enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2, kLocal = 4 };
 
 constexpr char kAbout[] = "Makes and fetches samples to train and measure on.";
 constexpr char kFooter[] = R"(Example:
   gist data niah --filler debian --out samples
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 130 Ctrl-C.)";
+Exit codes: 0 done; 1 failed; 2 wrong usage; 4 a local file, or text that is not
+installed; 130 Ctrl-C.)";
 
 constexpr int kMostSamples = 1'000'000;
 
@@ -101,8 +103,9 @@ void AddNiah(CLI::App& app, Command* command) {
       ->delimiter(',')
       ->type_name("LIST");
   sub->add_option("--filler", arguments->filler,
-                  "Text to hide needles in: files, folders, or debian for what "
-                  "its packages hold (default: a small sample)")
+                  "Text to hide needles in: files, folders, sample (default: "
+                  "essays that are part of this program), or debian for the "
+                  "text of its packages")
       ->type_name("PATH");
   sub->add_option("--model", arguments->model,
                   "GGUF file whose tokenizer counts (default: the default "
@@ -153,6 +156,12 @@ void AddLongBench(CLI::App& app, Command* command) {
   });
 }
 
+ExitCode ExitCodeOf(const absl::Status& status) {
+  if (status.ok()) return kOk;
+  if (IsLocal(status) || absl::IsNotFound(status)) return kLocal;
+  return absl::IsInvalidArgument(status) ? kUsage : kFailed;
+}
+
 int Main(int argc, char** argv) {
   Command command;
   CLI::App app(kAbout, "gist data");
@@ -172,7 +181,7 @@ int Main(int argc, char** argv) {
   fmt::print(stderr, "gist data: {} [{}]\n", Message(status),
              absl::StatusCodeToString(status.code()));
   if (absl::IsCancelled(status)) return 128 + interrupt.signal();
-  return absl::IsInvalidArgument(status) ? kUsage : kFailed;
+  return ExitCodeOf(status);
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 #include "core/data/record_file.h"
 #include "core/model/model_file.h"
 #include "fmt/format.h"
-#include "fmt/ranges.h"
 
 namespace gist::client {
 namespace {
@@ -63,28 +62,48 @@ absl::StatusOr<Written> WriteSamples(NiahGenerator generator, int count,
   return written;
 }
 
-void NoteMissingFiller(const NiahArguments& arguments) {
+bool WantsMoreDebian(const NiahArguments& arguments) {
   const auto& filler = arguments.filler;
-  if (std::find(filler.begin(), filler.end(), "debian") == filler.end()) return;
-  const std::vector<std::string> missing = MissingDebianFillers();
-  if (missing.empty()) return;
-  PrintNote(
-      fmt::format("more text: apt-get install {}", fmt::join(missing, " ")));
+  return std::ranges::count(filler, "debian") > 0 &&
+         !MissingDebianFillers().empty();
 }
 
 absl::StatusOr<std::shared_ptr<const FillerPool>> LoadFiller(
-    const NiahArguments& arguments) {
+    const NiahArguments& arguments, std::stop_token stop) {
   if (arguments.filler.empty()) return FillerPool::Sample();
-  NoteMissingFiller(arguments);
-  return FillerPool::Load(arguments.filler);
+  ProgressBar bar("reading filler text", Unit::kBytes);
+  return FillerPool::Load(arguments.filler, [&](int64_t done, int64_t total) {
+    bar.Update(done, total);
+    return !stop.stop_requested();
+  });
+}
+
+using Sources = std::vector<std::shared_ptr<const NiahSource>>;
+
+// One for each language, before any file is begun.
+absl::StatusOr<Sources> MakeSources(
+    const NiahArguments& arguments,
+    const std::shared_ptr<const FillerPool>& filler) {
+  Sources sources;
+  for (const std::string& language : arguments.languages) {
+    auto source =
+        NiahSource::Create(SourceOptions(arguments, language), filler);
+    if (!source.ok() && WantsMoreDebian(arguments)) {
+      return absl::NotFoundError(fmt::format("{}: {}", Message(source.status()),
+                                             InstallDebianFillers()));
+    }
+    GIST_RETURN_IF_ERROR(source.status());
+    sources.push_back(*std::move(source));
+  }
+  return sources;
 }
 
 absl::Status MakeFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (!error) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      fmt::format("cannot make the folder {}: {}", folder, error.message()));
+  return Local(absl::FailedPreconditionError(
+      fmt::format("cannot make the folder {}: {}", folder, error.message())));
 }
 
 // A percentage as a share.
@@ -130,16 +149,19 @@ absl::Status RunNiah(const NiahArguments& arguments, std::stop_token stop) {
     GIST_ASSIGN_OR_RETURN(const auto ids, tokenizer->Encode(text));
     return int(ids.size());
   };
-  GIST_ASSIGN_OR_RETURN(const auto filler, LoadFiller(arguments));
+  GIST_ASSIGN_OR_RETURN(const auto filler, LoadFiller(arguments, stop));
+  GIST_ASSIGN_OR_RETURN(const Sources sources, MakeSources(arguments, filler));
+  if (WantsMoreDebian(arguments)) {
+    PrintNote("more text: " + InstallDebianFillers());
+  }
   GIST_RETURN_IF_ERROR(MakeFolder(arguments.out));
-  for (const std::string& language : arguments.languages) {
-    GIST_ASSIGN_OR_RETURN(
-        const auto source,
-        NiahSource::Create(SourceOptions(arguments, language), filler));
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const std::string& language = arguments.languages[i];
     NiahFileOptions file = arguments.file;
     file.series = language;
-    GIST_ASSIGN_OR_RETURN(NiahGenerator generator,
-                          NiahGenerator::Create(source, file, count_tokens));
+    GIST_ASSIGN_OR_RETURN(
+        NiahGenerator generator,
+        NiahGenerator::Create(sources[i], file, count_tokens));
     const std::string path =
         fmt::format("{}/{}", arguments.out, FileName(language));
     GIST_ASSIGN_OR_RETURN(const Written written,

@@ -26,7 +26,9 @@ struct NiahArguments {
 };
 
 // Writes global_niah.jsonl (English) and korean_niah.jsonl, each when it is
-// whole; says on standard error what they hold.
+// whole, and a line about each on standard error. Nothing is written, no folder
+// made, if a language has no filler. Errors: those of FillerPool::Load and
+// NiahSource::Create; kAlreadyExists; kCancelled.
 absl::Status RunNiah(const NiahArguments& arguments, std::stop_token stop);
 
 // "20-80" and "50" in percent, "fifths": 0-20, 20-40 and so on.

@@ -171,7 +171,8 @@ class Log {
       case TrainEvent::Kind::kStep:
         return Step(event);
       case TrainEvent::Kind::kPreparing:
-        return Bar(event, event.message);
+        return event.seconds_left > 0 ? Line(event.message)
+                                      : Bar(event, event.message);
       case TrainEvent::Kind::kEvaluated:
         return Line(
             fmt::format("step {}  dev accuracy {:.1f} %  {}", event.step,

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 // A passage ends with the paragraph that makes it this long: about 1,000 tokens
 // that read on from one to the next. The sample's end with each paragraph.
 constexpr size_t kPassageBytes = 4000;
-constexpr std::string_view kDebian = "debian";
+constexpr std::string_view kDebian = "debian", kSample = "sample";
 
 constexpr std::array<DebianFiller, 5> kDebianFillers = {{
     {"perl-doc", "/usr/share/perl"},
@@ -38,11 +38,6 @@ bool IsInstalled(const DebianFiller& filler) {
          fs::exists(filler.folder, ignored);
 }
 
-std::string HowToInstall() {
-  return fmt::format("apt-get install {}",
-                     fmt::join(MissingDebianFillers(), " "));
-}
-
 bool IsText(const fs::path& path) {
   const std::string extension = path.extension();
   return extension == ".txt" || extension == ".pod" || extension == ".pm" ||
@@ -50,21 +45,55 @@ bool IsText(const fs::path& path) {
          FormatOf(path.string()) == TextFormat::kFortune;
 }
 
+struct FillerFile {
+  std::string path;
+  std::string name;  // of its FillerText
+  int64_t bytes = 0;
+};
+
 // Those below `folder` that hold text, by path.
-absl::StatusOr<std::vector<std::string>> TextFiles(const std::string& folder) {
-  std::vector<std::string> files;
+absl::StatusOr<std::vector<FillerFile>> TextFiles(const std::string& folder,
+                                                  const std::string& name) {
+  std::vector<FillerFile> files;
   std::error_code error;
   for (fs::recursive_directory_iterator at(folder, error), end;
        !error && at != end; at.increment(error)) {
-    if (at->is_regular_file(error) && IsText(at->path()))
-      files.push_back(at->path());
+    if (!at->is_regular_file(error) || !IsText(at->path())) continue;
+    files.push_back({at->path(), name, int64_t(at->file_size(error))});
   }
   if (error) {
     return absl::NotFoundError(
         fmt::format("filler {}: {}", folder, error.message()));
   }
-  std::sort(files.begin(), files.end());
+  std::ranges::sort(files, {}, &FillerFile::path);
   return files;
+}
+
+absl::StatusOr<std::vector<FillerFile>> FilesOf(const std::string& path,
+                                                const std::string& name) {
+  if (fs::is_directory(path)) return TextFiles(path, name);
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  return std::vector<FillerFile>{{path, name, error ? 0 : int64_t(bytes)}};
+}
+
+absl::StatusOr<std::vector<FillerFile>> DebianFiles() {
+  std::vector<FillerFile> files;
+  std::vector<std::string_view> listed;
+  for (const DebianFiller& filler : kDebianFillers) {
+    if (!IsInstalled(filler) || std::ranges::count(listed, filler.folder) > 0) {
+      continue;
+    }
+    listed.push_back(filler.folder);
+    GIST_ASSIGN_OR_RETURN(auto more, FilesOf(std::string(filler.folder),
+                                             std::string(filler.package)));
+    std::ranges::move(more, std::back_inserter(files));
+  }
+  if (!listed.empty()) return files;
+  return absl::NotFoundError(
+      fmt::format("filler \"debian\": none of its packages is installed; run "
+                  "{}, or take the filler \"sample\"",
+                  InstallDebianFillers()));
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
@@ -84,8 +113,7 @@ class FillerBuilder {
   // A file's text, in passages of `passage_bytes`.
   void Add(const std::string& name, std::span<const std::string> paragraphs,
            size_t passage_bytes);
-  absl::Status AddPath(const std::string& path, const std::string& name);
-  absl::Status AddDebian();
+  void AddSample();
   std::shared_ptr<const FillerPool> Take() { return std::move(filler_); }
   size_t sentences() const { return seen_.size(); }
 
@@ -129,60 +157,68 @@ void FillerBuilder::Add(const std::string& name,
   for (auto& [language, passage] : open) Close(name, language, &passage);
 }
 
-absl::Status FillerBuilder::AddPath(const std::string& path,
-                                    const std::string& name) {
-  std::vector<std::string> files = {path};
-  if (fs::is_directory(path)) {
-    GIST_ASSIGN_OR_RETURN(files, TextFiles(path));
+void FillerBuilder::AddSample() {
+  for (const std::string_view language : {"en", "ko"}) {
+    Add("sample", Paragraphs(SampleFiller(language), TextFormat::kPlain), 0);
   }
-  for (const std::string& file : files) {
-    GIST_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file));
-    Add(name, Paragraphs(bytes, FormatOf(file)), kPassageBytes);
-  }
-  return absl::OkStatus();
 }
 
-absl::Status FillerBuilder::AddDebian() {
-  std::vector<std::string_view> read;
-  for (const DebianFiller& filler : kDebianFillers) {
-    if (!IsInstalled(filler)) continue;
-    if (std::find(read.begin(), read.end(), filler.folder) != read.end())
-      continue;
-    read.push_back(filler.folder);
-    GIST_RETURN_IF_ERROR(
-        AddPath(std::string(filler.folder), std::string(filler.package)));
-  }
-  if (!read.empty()) return absl::OkStatus();
-  return absl::NotFoundError(
-      fmt::format("filler \"debian\": none of its packages is installed; {}",
-                  HowToInstall()));
+namespace {
+
+// What one of Load's paths stands for; no files: the sample.
+struct FillerSource {
+  std::string path;
+  std::vector<FillerFile> files;
+};
+
+absl::StatusOr<FillerSource> SourceAt(const std::string& path) {
+  FillerSource source{path, {}};
+  if (path == kSample) return source;
+  const std::string name = fs::path(path).filename();
+  GIST_ASSIGN_OR_RETURN(source.files,
+                        path == kDebian
+                            ? DebianFiles()
+                            : FilesOf(path, name.empty() ? path : name));
+  return source;
 }
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const FillerPool>> FillerPool::Load(
-    std::span<const std::string> paths) {
-  FillerBuilder builder;
+    std::span<const std::string> paths, const Progress& progress) {
+  std::vector<FillerSource> sources;
+  int64_t done = 0, total = 0;
   for (const std::string& path : paths) {
+    GIST_ASSIGN_OR_RETURN(FillerSource source, SourceAt(path));
+    for (const FillerFile& file : source.files) total += file.bytes;
+    sources.push_back(std::move(source));
+  }
+  FillerBuilder builder;
+  for (const FillerSource& source : sources) {
     const size_t before = builder.sentences();
-    const std::string name = fs::path(path).filename();
-    GIST_RETURN_IF_ERROR(
-        path == kDebian ? builder.AddDebian()
-                        : builder.AddPath(path, name.empty() ? path : name));
+    if (source.path == kSample) builder.AddSample();
+    for (const FillerFile& file : source.files) {
+      if (progress && !progress(done, total)) {
+        return absl::CancelledError("interrupted");
+      }
+      GIST_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file.path));
+      builder.Add(file.name, Paragraphs(bytes, FormatOf(file.path)),
+                  kPassageBytes);
+      done += file.bytes;
+    }
     if (builder.sentences() > before) continue;
     return absl::InvalidArgumentError(
         fmt::format("filler {}: no new sentence of English or Korean prose in "
                     "it; wanted are .txt, .pod, "
                     ".pm or .html files, or fortunes",
-                    path));
+                    source.path));
   }
   return builder.Take();
 }
 
 std::shared_ptr<const FillerPool> FillerPool::Sample() {
   FillerBuilder builder;
-  for (const std::string_view language : {"en", "ko"}) {
-    builder.Add("sample",
-                Paragraphs(SampleFiller(language), TextFormat::kPlain), 0);
-  }
+  builder.AddSample();
   return builder.Take();
 }
 
@@ -221,6 +257,11 @@ std::vector<std::string> MissingDebianFillers() {
     if (!IsInstalled(filler)) missing.emplace_back(filler.package);
   }
   return missing;
+}
+
+std::string InstallDebianFillers() {
+  return fmt::format("apt-get install {}",
+                     fmt::join(MissingDebianFillers(), " "));
 }
 
 }  // namespace gist

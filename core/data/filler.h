@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -27,13 +29,17 @@ struct FillerText {
 // two splits share one.
 class FillerPool {
  public:
-  // A file, a folder (all its .txt, .pod, .pm, .html and fortune files, in the
-  // order of their paths) or "debian": what is installed of the packages of
-  // DebianFillers(). Errors: kNotFound (no such file; with "debian", none is
-  // installed, and the message says how they are), kInvalidArgument (not a
-  // sentence in there).
+  // Bytes read so far and bytes in all; false cancels.
+  using Progress = std::function<bool(int64_t done, int64_t total)>;
+
+  // Each path is a file, a folder (all its .txt, .pod, .pm, .html and fortune
+  // files, in the order of their paths), "debian" (the installed packages of
+  // DebianFillers()) or "sample" (the text of Sample()). `progress` may be
+  // null. Errors: kNotFound (no such file; with "debian", no package is
+  // installed, and the message holds the command that installs them),
+  // kInvalidArgument (no sentence in a path), kCancelled.
   static absl::StatusOr<std::shared_ptr<const FillerPool>> Load(
-      std::span<const std::string> paths);
+      std::span<const std::string> paths, const Progress& progress = nullptr);
   // Essays written for this project, for demos and tests.
   static std::shared_ptr<const FillerPool> Sample();
 
@@ -61,5 +67,7 @@ struct DebianFiller {
 std::span<const DebianFiller> DebianFillers();
 // Those that are not installed here.
 std::vector<std::string> MissingDebianFillers();
+// The command that installs them: "apt-get install perl-doc fortunes".
+std::string InstallDebianFillers();
 
 }  // namespace gist

@@ -1,5 +1,6 @@
 #include "client/tools/niah.h"
 
+#include <filesystem>
 #include <fstream>
 
 #include "core/data/record_file.h"
@@ -76,6 +77,18 @@ TEST(NiahTest, ReadsDepths) {
                          HasSubstr("a percentage, a range")))
         << wrong;
   }
+}
+
+// A filler without Korean: the English file is not written either.
+TEST(NiahTest, WritesNothingWhenALanguageHasNoFiller) {
+  const TempDir folder;
+  std::ofstream(folder / "en.txt")
+      << "The first sentence of the text is in plain English prose.";
+  NiahArguments arguments = Arguments(folder / "out");
+  arguments.filler = {folder / "en.txt"};
+  arguments.languages = {"en", "ko"};
+  EXPECT_THAT(RunNiah(arguments, {}).message(), HasSubstr("no text in"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out"));
 }
 
 TEST(NiahTest, NamesAModelThatIsNotThere) {

@@ -121,9 +121,39 @@ TEST_F(FillerFilesTest, SaysWhatIsWrongWithAPath) {
                        HasSubstr("no new sentence")));
 }
 
+TEST(FillerTest, KnowsTheSampleByName) {
+  const std::vector<std::string> paths = {"sample"};
+  const auto pool = FillerPool::Load(paths);
+  ASSERT_THAT(pool, IsOk());
+  const auto sample = FillerPool::Sample();
+  for (const auto language : {"en", "ko"}) {
+    EXPECT_EQ((*pool)->Passages(language, Split::kTest).size(),
+              sample->Passages(language, Split::kTest).size());
+  }
+}
+
+TEST_F(FillerFilesTest, TellsHowFarItIsAndStops) {
+  Write("a.txt", "The first sentence is here. The second sentence is there.");
+  Write("b.txt", "Another sentence stands in the other file of the two.");
+  const std::vector<std::string> paths = {folder_.path()};
+  std::vector<std::pair<int64_t, int64_t>> told;
+  ASSERT_THAT(FillerPool::Load(paths,
+                               [&](int64_t done, int64_t total) {
+                                 told.emplace_back(done, total);
+                                 return true;
+                               }),
+              IsOk());
+  EXPECT_THAT(told, testing::ElementsAre(testing::Pair(0, 110),
+                                         testing::Pair(57, 110)));
+  EXPECT_THAT(
+      FillerPool::Load(paths, [](int64_t, int64_t) { return false; }).status(),
+      StatusIs(absl::StatusCode::kCancelled, HasSubstr("interrupted")));
+}
+
 TEST(FillerTest, NamesThePackagesThatAreMissing) {
   for (const std::string& package : MissingDebianFillers()) {
     EXPECT_FALSE(std::ifstream("/usr/share/doc/" + package + "/copyright"));
+    EXPECT_THAT(InstallDebianFillers(), HasSubstr(" " + package));
   }
 }
 
