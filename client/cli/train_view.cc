@@ -126,14 +126,19 @@ void TrainView::ShowSnapshot(const TrainingEvent& event) {
                   training.message().empty() ? "" : ": ", training.message()));
 }
 
-void TrainView::ShowStep(const TrainingEvent& event) {
-  losses_.push_back(event.loss());
-  if (losses_.size() > kMaxLosses) losses_.erase(losses_.begin());
+bool TrainView::IsTimeToDraw() {
   const auto now = Clock::now();
   const Clock::duration pause =
       redraws_ ? Clock::duration(kRedraw) : Clock::duration(kPlainLine);
-  if (last_drawn_ && now - *last_drawn_ < pause) return;
+  if (last_drawn_ && now - *last_drawn_ < pause) return false;
   last_drawn_ = now;
+  return true;
+}
+
+void TrainView::ShowStep(const TrainingEvent& event) {
+  losses_.push_back(event.loss());
+  if (losses_.size() > kMaxLosses) losses_.erase(losses_.begin());
+  if (!IsTimeToDraw()) return;
   if (!redraws_) {
     Say(TrainLine(event, accuracy_, {}, 200));
     return;
@@ -144,9 +149,12 @@ void TrainView::ShowStep(const TrainingEvent& event) {
   drawn_ = true;
 }
 
-// Between two steps: what takes the time.
+// Between two steps: what takes the time. The expected time stays.
 void TrainView::ShowWork(const TrainingEvent& event) {
-  if (!redraws_ || event.message().empty()) return;
+  if (event.message().empty()) return;
+  if (event.seconds_left() > 0) return Say(event.message());
+  if (!IsTimeToDraw()) return;
+  if (!redraws_) return Say(event.message());
   const std::string line = WithoutControls(event.message());
   fmt::print(stderr, "{}{}", kEraseLine,
              line.substr(0, size_t(std::max(0, Columns() - 1))));

@@ -26,7 +26,7 @@ std::string TrainLine(const TrainingEvent& step, std::optional<double> accuracy,
 
 // Follows the events of one training: on a terminal one line that redraws
 // itself, and lines that stay for what matters; elsewhere plain lines, of steps
-// one in ten seconds. All on standard error.
+// and of reading one in ten seconds. All on standard error.
 class TrainView {
  public:
   TrainView();
@@ -39,6 +39,8 @@ class TrainView {
   void Clear();
 
  private:
+  // Is the last line old enough for another?
+  bool IsTimeToDraw();
   void ShowSnapshot(const TrainingEvent& event);
   void ShowStep(const TrainingEvent& event);
   void ShowWork(const TrainingEvent& event);

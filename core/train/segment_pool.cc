@@ -114,6 +114,16 @@ bool SegmentPool::ReadOneBefore(int step) {
   return false;
 }
 
+SegmentPool::FirstFiller SegmentPool::first_filler() const {
+  FirstFiller filler;
+  for (const Batch& batch : batches_) {
+    if (batch.step >= 0) break;
+    filler.all += int64_t(batch.ids.size());
+    if (batch.kv.defined()) filler.read += int64_t(batch.ids.size());
+  }
+  return filler;
+}
+
 std::vector<const TrainSample*> SegmentPool::FreshLessons() const {
   std::vector<const TrainSample*> lessons;
   for (const TrainSample& lesson : batches_.back().lessons)

@@ -48,6 +48,11 @@ class SegmentPool {
   bool ReadOne() { return ReadOneBefore(next_step_); }
   // Likewise, but only what was made before the first step.
   bool ReadFirstFiller() { return ReadOneBefore(0); }
+  // Tokens that were made before the first step and are alive: read, and all.
+  struct FirstFiller {
+    int64_t read = 0, all = 0;
+  };
+  FirstFiller first_filler() const;
 
   // The lessons made in the current step.
   std::vector<const TrainSample*> FreshLessons() const;

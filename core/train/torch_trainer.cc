@@ -22,6 +22,7 @@
 #include "core/train/passes/reader.h"
 #include "core/train/passes/whole_pass.h"
 #include "core/train/recipe.h"
+#include "core/train/time_estimate.h"
 #include "core/train/train_data.h"
 
 namespace gist {
@@ -75,6 +76,8 @@ class TorchTrainerImpl final : public TorchTrainer {
   void QueueChores(bool resumed);
 
   absl::StatusOr<TrainEvent> NextEvent();
+  std::optional<TrainEvent> Read();
+  TrainEvent ExpectedTime();
   absl::StatusOr<TrainEvent> Train();
   absl::StatusOr<TrainEvent> DoChore();
   absl::StatusOr<TrainEvent> EvaluateSome();
@@ -94,7 +97,10 @@ class TorchTrainerImpl final : public TorchTrainer {
 
   int step_ = 0;  // optimizer steps done
   double smooth_loss_ = 0;
-  double smooth_seconds_ = 0;  // of a step
+  TimeEstimate estimate_;
+  bool told_time_ = false;     // the expected time of the whole
+  int64_t filler_tokens_ = 0;  // read before the first step
+  double dev_seconds_ = 0;     // of the running evaluation
   std::deque<Chore> chores_;
   bool done_ = false;
   absl::Status failure_;
@@ -139,7 +145,8 @@ TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
       training_(std::move(training)),
       parameters_(InitialParameters(exact_.config, spec_.recipe,
                                     exact_.frequencies.device())),
-      recipe_hash_(HashOf(spec_, base.fingerprint)) {}
+      recipe_hash_(HashOf(spec_, base.fingerprint)),
+      estimate_(spec_.recipe, HasDev()) {}
 
 size_t TorchTrainerImpl::StageAt(int step) const {
   size_t stage = 0;
@@ -223,7 +230,33 @@ TrainEvent TorchTrainerImpl::Event(TrainEvent::Kind kind) const {
   event.stage = recipe().stages[StageAt(std::max(0, step_ - 1))].name;
   event.step = step_;
   event.steps = recipe().steps();
-  event.seconds_left = smooth_seconds_ * (recipe().steps() - step_);
+  // What is being prepared tells the time once: see ExpectedTime.
+  if (kind != TrainEvent::Kind::kPreparing) {
+    event.seconds_left = estimate_.SecondsLeft(step_);
+  }
+  return event;
+}
+
+// Before the first step where text was read until then, else after a few steps.
+TrainEvent TorchTrainerImpl::ExpectedTime() {
+  told_time_ = true;
+  TrainEvent event = Event(TrainEvent::Kind::kPreparing);
+  event.seconds_left = estimate_.SecondsLeft(step_);
+  event.message = fmt::format(
+      "about {:.0f} min for {} steps, as busy as this machine is now",
+      std::max(1.0, event.seconds_left / 60), recipe().steps() - step_);
+  return event;
+}
+
+std::optional<TrainEvent> TorchTrainerImpl::Read() {
+  const Clock::time_point start = Clock::now();
+  const auto reading = data_->ReadForStep(step_);
+  if (!reading) return std::nullopt;
+  estimate_.AddReading(int(reading->filler_tokens - filler_tokens_),
+                       SecondsSince(start));
+  filler_tokens_ = std::max(filler_tokens_, reading->filler_tokens);
+  TrainEvent event = Event(TrainEvent::Kind::kPreparing);
+  event.message = reading->what;
   return event;
 }
 
@@ -237,8 +270,8 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::NextEvent() {
     if (dev_) event.dev_accuracy = last_accuracy_;
     return event;
   }
-  TrainEvent event = Event(TrainEvent::Kind::kPreparing);
-  if (data_->ReadForStep(step_, &event.message)) return event;
+  if (auto event = Read()) return *std::move(event);
+  if (!told_time_ && estimate_.SecondsLeft(step_) > 0) return ExpectedTime();
   return Train();
 }
 
@@ -299,8 +332,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::Train() {
   QueueChores(/*resumed=*/false);
 
   const double seconds = SecondsSince(start);
-  smooth_seconds_ =
-      smooth_seconds_ == 0 ? seconds : 0.9 * smooth_seconds_ + 0.1 * seconds;
+  estimate_.AddStep(seconds);
   int64_t tokens = 0;
   for (const Pass& pass : passes) tokens += pass.tokens;
   TrainEvent event = Event(TrainEvent::Kind::kStep);
@@ -339,6 +371,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
   TrainEvent event = Event(TrainEvent::Kind::kPreparing);
   event.message = "reading dev text";
   if (dev_->ReadOne()) return event;
+  const Clock::time_point start = Clock::now();
   const int tokens = recipe().stages[StageAt(step_ - 1)].max_tokens;
   const int end = dev_->BatchEnd(dev_position_);
   GIST_ASSIGN_OR_RETURN(
@@ -346,6 +379,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
       dev_->Score(dev_position_, end, tokens, parameters_.adapter()));
   for (const auto& [kind, score] : scores) dev_scores_[kind].Add(score);
   dev_position_ = end;
+  dev_seconds_ += SecondsSince(start);
   if (end == dev_->documents()) return EvaluationEvent();
   event.message =
       fmt::format("scored {} of {} dev documents", end, dev_->documents());
@@ -353,6 +387,7 @@ absl::StatusOr<TrainEvent> TorchTrainerImpl::EvaluateSome() {
 }
 
 TrainEvent TorchTrainerImpl::EvaluationEvent() {
+  estimate_.AddEvaluation(std::exchange(dev_seconds_, 0));
   TrainEvent event = Event(TrainEvent::Kind::kEvaluated);
   DevScore all;
   event.message =

@@ -41,14 +41,18 @@ absl::Status TrainData::MoveTo(int step) {
   return pool_ ? pool_->MoveTo(step) : absl::OkStatus();
 }
 
-bool TrainData::ReadForStep(int step, std::string* what) {
-  *what = "reading filler text";
-  if (pool_ && pool_->ReadFirstFiller()) return true;
-  if (!records_) return false;
+std::optional<TrainData::Reading> TrainData::ReadForStep(int step) {
+  if (pool_ && pool_->ReadFirstFiller()) {
+    const SegmentPool::FirstFiller filler = pool_->first_filler();
+    return Reading{fmt::format("reading filler text: {} of {} tokens",
+                               filler.read, filler.all),
+                   filler.read};
+  }
+  if (!records_) return std::nullopt;
   const std::vector<size_t> records = RecordsAt(step);
   records_->MakeRoomFor(records);
-  *what = "reading documents";
-  return records_->ReadOne(records);
+  if (!records_->ReadOne(records)) return std::nullopt;
+  return Reading{"reading documents", 0};
 }
 
 // Records that a step learns from: all of its documents, or every second one

@@ -34,9 +34,13 @@ class TrainData {
   // Makes what is new in `step`, and forgets what is too old. kInvalidArgument:
   // LessonWriter's.
   absl::Status MoveTo(int step);
-  // Does a part of the reading that `step` needs, and says what; false: it is
-  // done.
-  bool ReadForStep(int step, std::string* what);
+  // A part of the reading that a step needs.
+  struct Reading {
+    std::string what;           // "reading filler text: 960 of 6,144 tokens"
+    int64_t filler_tokens = 0;  // read by now, before the first step
+  };
+  // Does a part of the reading that `step` needs; none: it is done.
+  std::optional<Reading> ReadForStep(int step);
   // The passes of `step`, which MoveTo has been called for.
   absl::StatusOr<std::vector<Pass>> Passes(int step, const TrainStage& stage);
 

@@ -111,7 +111,9 @@ struct TrainEvent {
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
   double tokens_per_second = 0;  // context, gist, question and answer tokens
-  double seconds_left = 0;       // estimated; 0: unknown
+  // Estimated; 0: unknown. One kPreparing event has it, and a message with the
+  // expected time: before the first step or soon after it.
+  double seconds_left = 0;
   std::optional<double>
       dev_accuracy;     // kEvaluated: exact match, greedy generation
   std::string message;  // kEvaluated: by language; kStageEnded, kDone: what was

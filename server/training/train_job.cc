@@ -84,6 +84,7 @@ void TrainJob::Post(const TrainEvent& event) {
     training_.seconds_left = event.seconds_left;
     AddLoss(event.step, event.loss);
   }
+  if (event.seconds_left > 0) training_.seconds_left = event.seconds_left;
   if (event.dev_accuracy) training_.dev_accuracy = event.dev_accuracy;
   if (event.kind == TrainEvent::Kind::kCheckpoint) training_.crashes = 0;
   Push({.kind = KindOf(event.kind),

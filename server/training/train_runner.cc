@@ -17,7 +17,9 @@ std::string TitleOrConfigured(const std::string& title) {
 
 void Log(const TrainJob& job, const TrainEvent& event) {
   using Kind = TrainEvent::Kind;
-  if (event.kind == Kind::kStep || event.kind == Kind::kPreparing) return;
+  // Of what is being prepared, only the expected time.
+  const bool silent = event.kind == Kind::kPreparing && event.seconds_left == 0;
+  if (event.kind == Kind::kStep || silent) return;
   if (event.kind == Kind::kEvaluated) {
     SPDLOG_INFO(
         "training job={} stage={:?} step={} steps={} loss={:.4f} "

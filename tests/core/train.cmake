@@ -1,4 +1,6 @@
-gist_test(core/train/recipe_test.cc LABELS unit LINK gist::recipe gist::test_support)
+foreach(name IN ITEMS recipe time_estimate)
+  gist_test(core/train/${name}_test.cc LABELS unit LINK gist::recipe gist::test_support)
+endforeach()
 if(GIST_TORCH)
   foreach(name IN ITEMS passes/block_kernel passes/gradients passes/writer train_sample trainer)
     gist_test(core/train/${name}_test.cc LABELS model
