@@ -58,7 +58,7 @@ cat <<NEXT
 
 To go on, start the server and ask it something of your own:
   $bin/gistd --data-dir $data &
-  $bin/gist ask $id "What is the text about?"
+  $bin/gist ask --mode rag --answer-adapter on $id "What is the name of the cat?"
   $bin/gist compress FILE
   $bin/gist contexts list
 NEXT
