@@ -112,6 +112,7 @@ TEST(OutputTest, CountsTheTextOfAnAnswerFromAllOfIt) {
   v1::Usage& usage = *result.mutable_usage();
   result.set_mode_used(v1::MODE_FULL);
   usage.set_prefilled_tokens(1'024);
+  usage.set_loaded_slots(0);
   usage.set_cached_tokens(0);
   usage.set_kv_bytes(23'592'960);
   EXPECT_THAT(Summary(result),
