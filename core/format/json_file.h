@@ -1,14 +1,25 @@
-// A JSON file of a model's folder. For this folder.
+// JSON of strangers: files of a model's folder, replies of a hub.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 
 namespace gist {
 
-// kDataLoss: no JSON, or not of `type`. Else as MappedFile::Open.
+// Levels of objects and lists in one another; more are refused, because
+// printing and comparing such a value takes a stack frame a level.
+inline constexpr int kMostJsonDepth = 64;
+
+// kDataLoss: no JSON, nested deeper than kMostJsonDepth, or not of `type`;
+// `name` begins the message.
+absl::StatusOr<nlohmann::json> ParseJson(
+    std::string_view text, std::string_view name,
+    nlohmann::json::value_t type = nlohmann::json::value_t::object);
+
+// ParseJson of a file, with its path in messages. Else as MappedFile::Open.
 absl::StatusOr<nlohmann::json> ReadJsonFile(
     const std::string& path,
     nlohmann::json::value_t type = nlohmann::json::value_t::object);

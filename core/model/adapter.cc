@@ -7,6 +7,7 @@
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
+#include "core/format/json_file.h"
 #include "core/format/mapped_file.h"
 #include "core/format/safetensors.h"
 #include "core/gist/mask.h"
@@ -190,11 +191,9 @@ Adapter::~Adapter() = default;
 namespace {
 
 absl::StatusOr<Json> ReadConfig(const std::string& folder) {
-  GIST_ASSIGN_OR_RETURN(const MappedFile file,
-                        MappedFile::Open(folder + "/adapter_config.json"));
-  Json json = Json::parse(file.bytes(), nullptr, false);
-  if (json.is_object()) return json;
-  return absl::InvalidArgumentError("adapter_config.json: not a JSON object");
+  auto json = ReadJsonFile(folder + "/adapter_config.json");
+  if (!absl::IsDataLoss(json.status())) return json;
+  return absl::InvalidArgumentError(json.status().message());
 }
 
 // What stands in the tensor file, all but the embeddings in `impl`.

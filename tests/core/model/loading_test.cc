@@ -96,6 +96,15 @@ TEST_F(LoadingTest, RefusesBrokenConfigText) {
   ExpectRefused(absl::StatusCode::kInvalidArgument, "JSON");
 }
 
+// Its error shows the value, which takes a stack frame a level.
+TEST_F(LoadingTest, RefusesAConfigThatIsNestedDeep) {
+  const int levels = 200'000;
+  std::ofstream(folder_ / "adapter_config.json")
+      << "{\"r\": 4, \"lora_alpha\": 8, \"target_modules\": "
+      << std::string(levels, '[') << std::string(levels, ']') << "}";
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "adapter_config.json");
+}
+
 TEST_F(LoadingTest, RefusesTruncatedTensors) {
   const fs::path path = folder_ / "adapter_model.safetensors";
   fs::resize_file(path, fs::file_size(path) - 1);
