@@ -37,6 +37,8 @@ CAPTIONS = {
     "core/gist": "who attends to whom",
     "core/text": "tokenizers, templates",
     "core/format": "GGUF, safetensors",
+    "core/hf": "Hugging Face folders",
+    "core/hub": "models from a hub",
     "core/base": "plain values, hashes",
     "storage": "RocksDB, blobs",
     "proto": "the wire contract",

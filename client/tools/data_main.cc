@@ -6,6 +6,7 @@
 #include "client/terminal/files.h"
 #include "client/terminal/help_formatter.h"
 #include "client/terminal/interrupt.h"
+#include "client/tools/bring_model.h"
 #include "client/tools/longbench.h"
 #include "client/tools/niah.h"
 #include "core/base/installation.h"
@@ -108,9 +109,9 @@ void AddNiah(CLI::App& app, Command* command) {
                   "text of its packages")
       ->type_name("PATH");
   sub->add_option("--model", arguments->model,
-                  "GGUF file whose tokenizer counts (default: the default "
-                  "model)")
-      ->type_name("FILE");
+                  "Model whose tokenizer counts (default: the default one): " +
+                      std::string(kModelHelp))
+      ->type_name("MODEL");
   sub->add_option("--out", arguments->out, "Folder to write to")
       ->capture_default_str()
       ->type_name("DIR");

@@ -9,11 +9,11 @@
 
 #include "client/terminal/terminal.h"
 #include "client/terminal/units.h"
-#include "client/tools/fetch.h"
 #include "client/tools/unzip.h"
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/format/mapped_file.h"
+#include "core/hub/fetch.h"
 #include "core/scoring/longbench.h"
 #include "fmt/format.h"
 
@@ -92,7 +92,10 @@ absl::Status RunLongBench(const LongBenchArguments& arguments,
     zip = arguments.out + "/download.zip.part";
     std::filesystem::remove(zip, error);  // of a run that was killed
     download.emplace(zip);
-    GIST_RETURN_IF_ERROR(Fetch(arguments.url, zip, {}, stop));
+    ProgressBar bar("fetching", Unit::kBytes);
+    GIST_RETURN_IF_ERROR(Fetch(
+        arguments.url, zip, {},
+        [&](int64_t done, int64_t total) { bar.Update(done, total); }, stop));
   }
   GIST_RETURN_IF_ERROR(Verify(zip, arguments.sha256));
   GIST_ASSIGN_OR_RETURN(std::vector<std::string> files,

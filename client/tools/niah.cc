@@ -7,6 +7,7 @@
 #include "client/terminal/files.h"
 #include "client/terminal/terminal.h"
 #include "client/terminal/units.h"
+#include "client/tools/bring_model.h"
 #include "core/base/status.h"
 #include "core/data/record_file.h"
 #include "core/model/model_file.h"
@@ -143,7 +144,8 @@ absl::StatusOr<std::vector<DepthRange>> ParseDepths(
 }
 
 absl::Status RunNiah(const NiahArguments& arguments, std::stop_token stop) {
-  GIST_ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizer(arguments.model));
+  GIST_ASSIGN_OR_RETURN(const std::string model, BringModel(arguments.model));
+  GIST_ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizer(model));
   const CountTokens count_tokens =
       [&](std::string_view text) -> absl::StatusOr<int> {
     GIST_ASSIGN_OR_RETURN(const auto ids, tokenizer->Encode(text));

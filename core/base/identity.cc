@@ -12,37 +12,40 @@
 namespace gist {
 namespace {
 
-// SHA-256 over what Add was given, in order. Borrows: a mapped file is read
-// where it lies.
-class Sha256 {
+// A digest, SHA-256 unless told otherwise, over what Add was given, in order.
+// Borrows: a mapped file is read where it lies.
+class Digest {
  public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+  explicit Digest(const EVP_MD* kind = EVP_sha256())
+      : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
     Check(context_ != nullptr &&
-          EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
+          EVP_DigestInit_ex(context_.get(), kind, nullptr) == 1);
   }
 
-  Sha256& Add(std::string_view bytes) {
+  Digest& Add(std::string_view bytes) {
     Check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
     return *this;
   }
 
   // Eight bytes, little-endian.
-  Sha256& AddNumber(uint64_t number) {
+  Digest& AddNumber(uint64_t number) {
     char bytes[8];
     for (int i = 0; i < 8; ++i) bytes[i] = char(number >> (8 * i));
     return Add({bytes, sizeof(bytes)});
   }
 
   // With its length in front no two lists of fields feed the hash equal bytes.
-  Sha256& AddField(std::string_view field) {
+  Digest& AddField(std::string_view field) {
     return AddNumber(field.size()).Add(field);
   }
 
   std::string Hex() {
-    unsigned char digest[32];
-    Check(EVP_DigestFinal_ex(context_.get(), digest, nullptr) == 1);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    Check(EVP_DigestFinal_ex(context_.get(), digest, &size) == 1);
     std::string hex;
-    for (unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
+    for (unsigned int i = 0; i < size; ++i)
+      hex += fmt::format("{:02x}", digest[i]);
     return hex;
   }
 
@@ -51,7 +54,7 @@ class Sha256 {
   // there is no name under which anything could be kept.
   static void Check(bool ok) {
     if (ok) return;
-    std::fputs("gist: this OpenSSL computes no SHA-256\n", stderr);
+    std::fputs("gist: this OpenSSL computes no SHA-256 or SHA-1\n", stderr);
     std::abort();
   }
 
@@ -65,17 +68,25 @@ bool IsLowerHex(std::string_view text) {
 }
 
 std::string Sha256Hex(std::string_view bytes) {
-  return Sha256().Add(bytes).Hex();
+  return Digest().Add(bytes).Hex();
+}
+
+std::string GitBlobHex(std::string_view bytes) {
+  const std::string header = fmt::format("blob {}", bytes.size());
+  return Digest(EVP_sha1())
+      .Add({header.c_str(), header.size() + 1})  // its NUL too
+      .Add(bytes)
+      .Hex();
 }
 
 std::string DocumentId(std::string_view tenant_salt, std::string_view text) {
-  return Sha256().AddField(tenant_salt).Add(text).Hex();
+  return Digest().AddField(tenant_salt).Add(text).Hex();
 }
 
 std::string ContextId(std::string_view document_id,
                       std::string_view model_fingerprint) {
   const std::string hash =
-      Sha256().AddField(document_id).AddField(model_fingerprint).Hex();
+      Digest().AddField(document_id).AddField(model_fingerprint).Hex();
   return fmt::format("ctx_{}{}", document_id.substr(0, 8), hash.substr(0, 24));
 }
 
@@ -83,7 +94,7 @@ std::string OldContextId(std::string_view document_id,
                          std::string_view model_fingerprint,
                          std::string_view adapter_fingerprint,
                          int gist_tokens) {
-  const std::string key_hash = Sha256()
+  const std::string key_hash = Digest()
                                    .AddField(document_id)
                                    .AddField(model_fingerprint)
                                    .AddField(adapter_fingerprint)

@@ -12,6 +12,10 @@ bool IsLowerHex(std::string_view text);
 // Lower-case hex SHA-256 of `bytes`, 64 digits.
 std::string Sha256Hex(std::string_view bytes);
 
+// Git's name of a file with these bytes: lower-case hex SHA-1, 40 digits.
+// Against damage and mistakes; it is no defence against forgery.
+std::string GitBlobHex(std::string_view bytes);
+
 // Document id: SHA-256 over the salt's length, the salt and the text, so that a
 // tenant cannot learn whether another one holds a text. 64 hex digits.
 std::string DocumentId(std::string_view tenant_salt, std::string_view text);

@@ -8,7 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/client/data/python.h"
+#include "tests/client/data/make_zip.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 

@@ -32,6 +32,12 @@ TEST(DocumentIdTest, SaltAndTextDoNotRunIntoEachOther) {
   EXPECT_EQ(ids.size(), 5u);
 }
 
+// printf TEXT | git hash-object --stdin
+TEST(GitBlobTest, IsWhatGitSays) {
+  EXPECT_EQ(GitBlobHex(""), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+  EXPECT_EQ(GitBlobHex("hello"), "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0");
+}
+
 TEST(OldContextIdTest, KeepsItsRecipe) {
   EXPECT_EQ(OldContextId("doc", "model", "adapter", 10),
             "ctx_ead0a71a34271c6368a8ec02efe24a5e");

@@ -1,15 +1,14 @@
-#include "client/tools/fetch.h"
+#include "client/tools/longbench.h"
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include "client/tools/longbench.h"
 #include "core/base/identity.h"
 #include "core/scoring/longbench.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/client/data/python.h"
+#include "tests/client/data/make_zip.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -26,77 +25,11 @@ std::string Contents(const std::string& path) {
   return text.str();
 }
 
-class FetchTest : public testing::Test {
+class FetchLongBenchTest : public testing::Test {
  protected:
-  FetchTest()
-      : server_({"tests/client/data/http_server.py", folder_.path()}),
+  FetchLongBenchTest()
+      : server_({"tests/support/http_server.py", folder_.path()}),
         port_(server_.ReadLine()) {
-    std::ofstream(folder_ / "a.txt") << "the text";
-  }
-  std::string Url(const std::string& name) const {
-    return "http://127.0.0.1:" + port_ + "/" + name;
-  }
-  absl::Status FetchFrom(const std::string& url, const FetchLimits& limits = {},
-                         std::stop_token stop = {}) {
-    return Fetch(url, out_, limits, std::move(stop));
-  }
-  // Nothing is left behind.
-  void ExpectError(const absl::Status& status, absl::StatusCode code,
-                   const std::string& text) {
-    EXPECT_THAT(status, StatusIs(code, HasSubstr(text)));
-    EXPECT_FALSE(fs::exists(out_)) << text;
-  }
-
-  TempDir folder_;
-  Python server_;
-  const std::string port_;
-  const std::string out_ = folder_ / "out";
-};
-
-TEST_F(FetchTest, BringsAFile) {
-  EXPECT_THAT(FetchFrom(Url("a.txt")), IsOk());
-  EXPECT_EQ(Contents(out_), "the text");
-}
-
-TEST_F(FetchTest, FollowsRedirects) {
-  EXPECT_THAT(FetchFrom(Url("redirect/a.txt")), IsOk());
-  EXPECT_EQ(Contents(out_), "the text");
-}
-
-TEST_F(FetchTest, SaysWhatWentWrong) {
-  ExpectError(FetchFrom(Url("none")), absl::StatusCode::kNotFound, "404");
-  ExpectError(FetchFrom(Url("broken")), absl::StatusCode::kUnavailable, "503");
-  ExpectError(FetchFrom(Url("short/a")), absl::StatusCode::kUnavailable,
-              "/short/a");
-  ExpectError(FetchFrom("http://127.0.0.1:1/a"), absl::StatusCode::kUnavailable,
-              "try again");
-  ExpectError(FetchFrom("file:///etc/passwd"),
-              absl::StatusCode::kInvalidArgument, "http or https");
-  ExpectError(FetchFrom(Url("a.txt"), {.max_bytes = 3}),
-              absl::StatusCode::kResourceExhausted, "larger than the 3 bytes");
-}
-
-TEST_F(FetchTest, GivesUpASilentServer) {
-  ExpectError(FetchFrom(Url("silent"), {.stall_seconds = 1}),
-              absl::StatusCode::kUnavailable, "/silent");
-}
-
-TEST_F(FetchTest, StopsWhenAsked) {
-  std::stop_source stop;
-  stop.request_stop();
-  ExpectError(FetchFrom(Url("silent"), {}, stop.get_token()),
-              absl::StatusCode::kCancelled, "interrupted");
-}
-
-TEST_F(FetchTest, LeavesAFileThatIsThere) {
-  std::ofstream(out_) << "mine";
-  EXPECT_FALSE(FetchFrom(Url("a.txt")).ok());
-  EXPECT_EQ(Contents(out_), "mine");
-}
-
-class FetchLongBenchTest : public FetchTest {
- protected:
-  FetchLongBenchTest() {
     MakeZip(
         folder_ / "data.zip",
         {"data/mixed.jsonl", Contents("tests/data/longbench/sample.jsonl")});
@@ -104,11 +37,17 @@ class FetchLongBenchTest : public FetchTest {
     arguments_.sha256 = Sha256Hex(Contents(folder_ / "data.zip"));
     arguments_.out = folder_ / "longbench";
   }
+  std::string Url(const std::string& name) const {
+    return "http://127.0.0.1:" + port_ + "/" + name;
+  }
   absl::Status Run() { return RunLongBench(arguments_, {}); }
   bool Unpacked() const {
     return fs::exists(arguments_.out + "/data/mixed.jsonl");
   }
 
+  TempDir folder_;
+  Python server_;
+  const std::string port_;
   LongBenchArguments arguments_;
 };
 

@@ -1,4 +1,4 @@
-// Python programs beside a test: a web server, a writer of zip files.
+// A Python program beside a test.
 #pragma once
 
 #include <signal.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace gist::client {
+namespace gist {
 
 // A started python3 with its standard output to read from; ends with the
 // object.
@@ -62,11 +62,4 @@ class Python {
   std::FILE* output_ = nullptr;
 };
 
-inline void MakeZip(const std::string& zip, std::vector<std::string> entries) {
-  entries.insert(entries.begin(), {"tests/client/data/make_zip.py", zip});
-  if (Python(std::move(entries)).Wait() != 0) {
-    throw std::runtime_error("make_zip.py failed");
-  }
-}
-
-}  // namespace gist::client
+}  // namespace gist

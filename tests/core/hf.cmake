@@ -1,0 +1,2 @@
+gist_test(core/hf/config_test.cc LABELS unit LINK gist::hf gist::test_support)
+gist_test(core/hf/folder_files_test.cc LABELS unit LINK gist::hf gist::test_support)

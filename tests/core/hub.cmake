@@ -1,0 +1,2 @@
+gist_test(core/hub/fetch_test.cc LABELS unit LINK gist::hub gist::test_support)
+gist_test(core/hub/hub_test.cc LABELS unit LINK gist::hub gist::test_support)
