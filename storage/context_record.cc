@@ -239,11 +239,17 @@ int64_t ContextRecord::KvBytes() const {
   return bytes;
 }
 
-const Representation* ContextRecord::Newest(Rung rung, int gist_tokens) const {
-  return NewestOf(representations, [&](const Representation& form) {
+const Representation* ContextRecord::Newest(Rung rung, int gist_tokens,
+                                            std::string_view adapter) const {
+  const auto fits = [&](const Representation& form) {
     return form.rung == rung &&
            (gist_tokens == 0 || form.gist_tokens == gist_tokens);
-  });
+  };
+  const Representation* const own =
+      NewestOf(representations, [&](const Representation& form) {
+        return fits(form) && form.adapter_fingerprint == adapter;
+      });
+  return own != nullptr ? own : NewestOf(representations, fits);
 }
 
 const Representation& ContextRecord::Newest() const {

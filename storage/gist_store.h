@@ -33,8 +33,9 @@ struct ContextRecord {
 
   int64_t KvBytes() const;  // of all representations
   // The newest of `rung`; null: none. `gist_tokens`: of this many gists; 0:
-  // any.
-  const Representation* Newest(Rung rung, int gist_tokens = 0) const;
+  // any. `adapter`: one by the adapter of this fingerprint comes first.
+  const Representation* Newest(Rung rung, int gist_tokens = 0,
+                               std::string_view adapter = {}) const;
   // The newest of all. There is one.
   const Representation& Newest() const;
   // The one with the same key (RepresentationKey) as `wanted`; null: none.

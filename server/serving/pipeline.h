@@ -83,7 +83,7 @@ struct AskInput {
   AskMode mode = AskMode::kGist;
   int max_tokens = 0;  // 0: 256, or what still fits
   // In kGist and kHybrid: of each context the newest representation of this
-  // many gists; 0: the newest of any number.
+  // many gists, 0: of any number. One by the adapter in use comes first.
   int gist_tokens = 0;
   RetrievalOptions retrieval = {};  // in kRag and kHybrid
   bool truncate = false;            // in kFull: leave out what does not fit
@@ -204,6 +204,9 @@ class Pipeline {
 
   absl::Status CheckAsk(const AskInput& input) const;
   absl::StatusOr<AskPlan> Load(const AskInput& input, const Caller& caller);
+  // Null: there are none of the wanted number.
+  const Representation* GistsToLoad(const ContextRecord& record,
+                                    const AskInput& input) const;
   absl::Status LoadGists(const AskInput& input, AskPlan& material) const;
   // From the stored full representation, where one context has one.
   absl::StatusOr<bool> LoadFull(AskPlan& material) const;

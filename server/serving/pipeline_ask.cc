@@ -184,7 +184,7 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
     GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
     result.usage.document_tokens += record.document_tokens;
     const Representation* const gists =
-        record.Newest(Rung::kGist, input.gist_tokens);
+        GistsToLoad(record, input);
     result.adapter_fingerprints.push_back(
         gists == nullptr ? "" : gists->adapter_fingerprint);
     store_.NoteUse(id);
@@ -213,12 +213,18 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
   return material;
 }
 
+const Representation* Pipeline::GistsToLoad(const ContextRecord& record,
+                                            const AskInput& input) const {
+  return record.Newest(Rung::kGist, input.gist_tokens,
+                       engine_.adapter().fingerprint);
+}
+
 absl::Status Pipeline::LoadGists(const AskInput& input,
                                  AskPlan& material) const {
   const Clock::time_point start = Clock::now();
   for (const ContextRecord& record : material.records) {
     const Representation* const form =
-        record.Newest(Rung::kGist, input.gist_tokens);
+        GistsToLoad(record, input);
     if (form == nullptr) return NoGists(record, input.gist_tokens);
     auto kv = store_.GetKv(record, *form);
     if (!kv.ok()) return kv.status();  // names the context and what to do

@@ -27,6 +27,9 @@ checkpoint_every_steps: 1
 constexpr char kText[] =
     "The mill by the river was repaired in spring. The secret passkey is "
     "TRM418. After that the miller went back to his bees.";
+constexpr char kOther[] =
+    "Snow fell on the pass for three days. The secret passkey is KDB905. Then "
+    "the road to the village was open again.";
 constexpr char kQuestion[] = "What is the secret passkey?";
 
 // JSON Lines of texts that hold one passkey each.
@@ -81,12 +84,14 @@ class PromotionTest : public GistdTest {
     EXPECT_EQ(ended->adapter(), name + "@1");
     EXPECT_FALSE(ended->promoted());
   }
-  client::Context Compress() const {
-    return GistdTest::Compress(kText).context();
+  client::Context Compress(const char* text = kText) const {
+    return GistdTest::Compress(text).context();
   }
   std::string Ask(const client::Context& context) const {
     const Answered answered = GistdTest::Ask(
-        {.context_ids = {context.context_id()}, .text = kQuestion});
+        {.context_ids = {context.context_id()},
+         .text = kQuestion,
+         .max_tokens = 8});
     EXPECT_THAT(answered.status, IsOk());
     return answered.text;
   }
@@ -100,37 +105,41 @@ class PromotionTest : public GistdTest {
   }
 };
 
+// One context for each text: gists of another adapter are one more of its
+// representations, and questions use those of the adapter in use.
 TEST_F(PromotionTest, ContextsKeepTheAdapterThatMadeThem) {
   ASSERT_NO_FATAL_FAILURE(Start());
   const client::Context before = Compress();
-  const std::string answer_before = Ask(before);
-  EXPECT_EQ(answer_before, "TRM418");
+  const client::Context other = Compress(kOther);
+  EXPECT_EQ(Ask(before), "TRM418");
+  EXPECT_EQ(Ask(other), "KDB905");
   ASSERT_NO_FATAL_FAILURE(Train("mine"));
   EXPECT_EQ(InUse(), "");
-  EXPECT_EQ(Compress().context_id(), before.context_id());
 
   ASSERT_THAT(Trainings().PromoteAdapter("mine"), IsOk());
   EXPECT_EQ(InUse(), "mine@1");
+  EXPECT_EQ(Ask(before), "TRM418");
   const client::Context after = Compress();
-  EXPECT_NE(after.context_id(), before.context_id());
+  EXPECT_EQ(after.context_id(), before.context_id());
+  EXPECT_EQ(after.representations_size(), 2);
   EXPECT_NE(client::GistsOf(after).adapter_fingerprint(),
             client::GistsOf(before).adapter_fingerprint());
   EXPECT_EQ(client::GistsOf(after).kv_slots(), 4);
   const std::string answer_after = Ask(after);
-  EXPECT_EQ(Ask(before), answer_before);
+  EXPECT_NE(answer_after, "TRM418") << "two steps teach nothing";
+  EXPECT_EQ(Ask(other), "KDB905");
 
   server_->Signal(SIGKILL);
   server_->Wait();
   ASSERT_NO_FATAL_FAILURE(Start());
   EXPECT_EQ(InUse(), "mine@1");
-  EXPECT_EQ(Ask(before), answer_before);
   EXPECT_EQ(Ask(after), answer_after);
+  EXPECT_EQ(Ask(other), "KDB905");
 
   const auto rolled_back = Trainings().RollbackAdapter();
   ASSERT_THAT(rolled_back, IsOk());
   EXPECT_EQ(*rolled_back, "");
-  EXPECT_EQ(Compress().context_id(), before.context_id());
-  EXPECT_EQ(Ask(after), answer_after);
+  EXPECT_EQ(Ask(after), "TRM418");
 }
 
 }  // namespace

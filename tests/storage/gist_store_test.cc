@@ -136,6 +136,29 @@ TEST_F(GistStoreTest, PutsSeveralRepresentationsAtOnce) {
   EXPECT_EQ(*store_->GetKv(*found, SampleFullForm()), SampleFull());
 }
 
+TEST(ContextRecordTest, TheNewestIsOfTheWantedRungNumberAndAdapter) {
+  ContextRecord record = SampleRecord();
+  record.representations.clear();
+  for (const auto& [gists, adapter, made] :
+       {std::tuple(2, "first", 10), std::tuple(4, "first", 20),
+        std::tuple(2, "second", 30)}) {
+    Representation form = SampleGistForm(gists);
+    form.adapter_fingerprint = adapter;
+    form.created_unix_ms = made;
+    record.representations.push_back(form);
+  }
+  const auto created = [&](int gists, std::string_view adapter) -> int64_t {
+    const Representation* form = record.Newest(Rung::kGist, gists, adapter);
+    return form == nullptr ? 0 : form->created_unix_ms;
+  };
+  EXPECT_EQ(created(0, ""), 30);
+  EXPECT_EQ(created(0, "first"), 20);
+  EXPECT_EQ(created(2, "first"), 10);
+  EXPECT_EQ(created(2, "none"), 30);
+  EXPECT_EQ(created(3, "first"), 0);
+  EXPECT_EQ(record.Newest(Rung::kFull), nullptr);
+}
+
 TEST_F(GistStoreTest, RefusesMoreRepresentationsThanAContextHas) {
   for (int gist_tokens = 1; gist_tokens <= 64; ++gist_tokens)
     Put(kSampleText, gist_tokens);
