@@ -136,7 +136,7 @@ TEST_F(TrainProcessTest, PeaksAsPlanned) {
   const std::string recipe = Recipe(R"(
 name: memory
 layout: {gist_tokens: 10, gists_per_block: 5, segment_tokens: 256, max_document_tokens: 4096, lora_r: 16, lora_alpha: 32}
-stages: [{name: all, steps: 2, min_tokens: 2048, max_tokens: 2048}]
+stages: [{name: all, steps: 2, min_tokens: 1024, max_tokens: 1024}]
 documents_per_step: 4
 bfloat16_base: true
 fresh_segments_per_step: 8
@@ -156,7 +156,7 @@ checkpoint_every_steps: 1
   const auto model = PlanModel::FromGguf(*gguf, int64_t(file->bytes().size()));
   ASSERT_THAT(model, IsOk());
   const Ledger ledger =
-      PlanTrain(*model, {.document_tokens = 2048,
+      PlanTrain(*model, {.document_tokens = 1024,
                          .documents_per_step = 4,
                          .fresh_segments_per_step = 8,
                          .cached_segments = 32,
