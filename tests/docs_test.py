@@ -25,6 +25,7 @@ SENTENCE_WORDS = 19                  # the median of every page, at most
 COLUMNS = 100
 MADE = ("tests/bench/experiment/data",)  # by scripts; not in the repository
 STRICT_COLUMNS = ("README.md",)      # their tables too
+PRINTED = ("tests/bench/default_adapter/table.md",)  # by a program, in long lines
 FOREIGN_FLAGS = ("build", "target", "gtest_filter")  # of docker, Google Test
 # Constructions that plain technical English does without.
 FORBIDDEN = (r"\bwho(?:ever)? (?:asks|calls|wants|waits|reads)\b", r"\banew\b",
@@ -149,10 +150,37 @@ def length_faults(name, text):
                                     for each in prose(text)] or [0])
         if median > PARAGRAPH_WORDS[name]:
             yield f"median paragraph of {median} words, want {PARAGRAPH_WORDS[name]}"
+    yield from column_faults(name, text)
+
+
+def column_faults(name, text):
+    """Lines of prose that are too long: no code, tables or links."""
+    is_code = False
     for number, line in enumerate(text.splitlines(), 1):
-        free = line.startswith(("|", "    ")) or LINK.search(line)
+        is_code ^= line.startswith("```")
+        free = is_code or line.startswith(("|", "    ")) or LINK.search(line)
         if len(line) > COLUMNS and (name in STRICT_COLUMNS or not free):
             yield f"line {number} has {len(line)} columns, want {COLUMNS} at most"
+
+
+def tracked_markdown(root):
+    """All that git knows; below a folder without git, all."""
+    if not (root / ".git").exists():
+        return sorted(root.rglob("*.md"))
+    names = subprocess.run(["git", "-C", str(root), "ls-files", "-z", "*.md"],
+                           capture_output=True, text=True, check=True).stdout
+    return [root / name for name in names.split("\0") if name]
+
+
+def other_column_faults(root):
+    """Columns of the Markdown files that are no pages."""
+    known = set(pages(root))
+    for path in tracked_markdown(root):
+        name = path.relative_to(root).as_posix()
+        if path in known or name in PRINTED or not path.exists():
+            continue
+        for each in column_faults(name, path.read_text(encoding="utf-8")):
+            yield f"{name}: {each}"
 
 
 def wording_faults(name, text):
@@ -239,7 +267,8 @@ def faults(root):
         if name == "CONTRIBUTING.md":
             found += feature_faults(root, text)
         yield from (f"{name}: {each}" for each in found)
-    for part in (decision_faults, snippet_faults, picture_faults, index_faults):
+    for part in (decision_faults, snippet_faults, picture_faults, index_faults,
+                 other_column_faults):
         yield from part(root)
 
 
@@ -252,6 +281,7 @@ PLANTED = [
     ("README.md", "word " * 1201, "1201 words"),
     ("README.md", "| " + "x" * 101 + " |", "columns"),
     ("docs/a.md", "y" * 101, "columns"),
+    ("tests.md", "y" * 101, "columns"),
     ("docs/a.md", "It is read anew.", "anew"),
     ("docs/a.md", ("w " * 25 + "w. ") * 9, "median sentence"),
     ("CONTRIBUTING.md", "| a | `docs/a.md` | `Missing` |\n" * 10, "does not stand in"),
@@ -261,6 +291,8 @@ ALLOWED = [
     ("README.md", "# A b\n\n[a](#a-b) [c](docs/a.md) `docs/a.md`\n"),
     ("docs/a.md", "| " + "x" * 101 + " |\n"),
     ("docs/a.md", "```\nIt is read anew. `server/none.h`\n```\n"),
+    ("docs/a.md", "```\n" + "x" * 101 + "\n```\n"),
+    ("tests.md", "| " + "x" * 101 + " |\n    " + "x" * 101 + "\n"),
 ]
 
 
