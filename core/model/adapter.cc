@@ -2,10 +2,14 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/base/identity.h"
+#include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/format/json_file.h"
 #include "core/format/mapped_file.h"
@@ -21,8 +25,67 @@ using Json = nlohmann::json;
 struct Lora {
   int r = 0;
   float alpha = 0;
+  bool is_rank_stabilized = false;  // scale alpha / sqrt(r): arXiv:2312.03732
   std::vector<Projection> targets;
+  std::vector<int> layers = {};  // empty: all
+
+  float Scale() const {
+    return is_rank_stabilized ? alpha / std::sqrt(float(r)) : alpha / float(r);
+  }
+  bool Changes(int layer) const {
+    return layers.empty() || std::ranges::count(layers, layer) > 0;
+  }
 };
+
+constexpr std::string_view kApplied[] = {
+    "r",          "lora_alpha", "target_modules",       "peft_type",
+    "use_rslora", "bias",       "layers_to_transform",  "layers_pattern",
+    "gist",       "reader"};
+// They concern training, or say where the adapter comes from.
+constexpr std::string_view kWithoutEffect[] = {
+    "auto_mapping",   "base_model_name_or_path", "inference_mode",
+    "lora_dropout",   "init_lora_weights",       "loftq_config",
+    "megatron_core",  "megatron_config",         "peft_version",
+    "revision",       "task_type",               "eva_config",
+    "corda_config",   "lora_ga_config",          "ensure_weight_tying",
+    "qalora_group_size", "runtime_config"};
+
+// Null, false, zero, and empty texts, lists and objects.
+bool IsOff(const Json& value) {
+  return value.is_null() || value == false || value == 0 || value == "" ||
+         (value.is_structured() && value.empty());
+}
+
+// Options that are neither applied nor without effect must be off. Source:
+// PEFT's LoraConfig (huggingface.co/docs/peft/package_reference/lora).
+absl::Status CheckOptions(const Json& json) {
+  for (const auto& [key, value] : json.items()) {
+    if (std::ranges::count(kApplied, key) > 0 ||
+        std::ranges::count(kWithoutEffect, key) > 0 || IsOff(value)) {
+      continue;
+    }
+    return absl::UnimplementedError(fmt::format(
+        "adapter_config.json: {} is {}, which gistd does not apply: want an "
+        "adapter that was trained without it",
+        key, Quoted(value.dump())));
+  }
+  const std::pair<const char*, Json> only[] = {{"peft_type", "LORA"},
+                                               {"bias", "none"}};
+  for (const auto& [key, wanted] : only) {
+    if (const Json found = json.value(key, wanted); found != wanted) {
+      return absl::UnimplementedError(
+          fmt::format("adapter_config.json: {} is {}, want {}", key,
+                      Quoted(found.dump()), wanted.dump()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Shown(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? "missing"
+                               : fmt::format("{}", Quoted(found->dump()));
+}
 
 absl::StatusOr<int> IntField(const Json& object, const char* key, int lowest) {
   const auto found = object.find(key);
@@ -30,18 +93,33 @@ absl::StatusOr<int> IntField(const Json& object, const char* key, int lowest) {
       found->get<int64_t>() < lowest || found->get<int64_t>() > 1 << 24) {
     return absl::InvalidArgumentError(fmt::format(
         "adapter_config.json: {} is {}, want an integer of {} or more", key,
-        found == object.end() ? "missing" : found->dump(), lowest));
+        Shown(object, key), lowest));
   }
   return found->get<int>();
 }
 
-absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
-  Lora lora;
-  GIST_ASSIGN_OR_RETURN(lora.r, IntField(json, "r", 1));
-  GIST_ASSIGN_OR_RETURN(const int alpha, IntField(json, "lora_alpha", 1));
-  lora.alpha = float(alpha);
+absl::StatusOr<float> AlphaOf(const Json& json) {
+  const auto found = json.find("lora_alpha");
+  if (found != json.end() && found->is_number() && found->get<float>() > 0 &&
+      std::isfinite(found->get<float>())) {
+    return found->get<float>();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("adapter_config.json: lora_alpha is {}, want a number above 0",
+                  Shown(json, "lora_alpha")));
+}
+
+absl::StatusOr<std::vector<Projection>> TargetsOf(const Json& json,
+                                                  const ModelConfig& model) {
+  const auto modules = json.find("target_modules");
+  if (modules == json.end() || !modules->is_array() || modules->empty()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "adapter_config.json: target_modules is {}, want a list of projections",
+        Shown(json, "target_modules")));
+  }
   const auto specs = ProjectionSpecs(model);
-  for (const Json& target : json.value("target_modules", Json::array())) {
+  std::vector<Projection> targets;
+  for (const Json& target : *modules) {
     size_t i = 0;
     while (i < kProjections && target != specs[i].module) ++i;
     if (i == kProjections) {
@@ -50,8 +128,38 @@ absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
           "v_proj, o_proj, gate_proj, up_proj, down_proj",
           target.dump()));
     }
-    lora.targets.push_back(Projection(i));
+    targets.push_back(Projection(i));
   }
+  return targets;
+}
+
+// A number or a list of them; null and nothing mean all layers.
+absl::StatusOr<std::vector<int>> LayersOf(const Json& json,
+                                          const ModelConfig& model) {
+  Json layers = json.value("layers_to_transform", Json());
+  if (layers.is_null()) return std::vector<int>();
+  if (!layers.is_array()) layers = Json::array({layers});
+  std::vector<int> chosen;
+  for (const Json& layer : layers) {
+    if (!layer.is_number_integer() || layer < 0 || layer >= model.layers) {
+      return absl::InvalidArgumentError(fmt::format(
+          "adapter_config.json: layers_to_transform has {}, want layers from 0 "
+          "to {}",
+          Quoted(layer.dump()), model.layers - 1));
+    }
+    chosen.push_back(layer.get<int>());
+  }
+  return chosen;
+}
+
+absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
+  GIST_RETURN_IF_ERROR(CheckOptions(json));
+  Lora lora;
+  GIST_ASSIGN_OR_RETURN(lora.r, IntField(json, "r", 1));
+  GIST_ASSIGN_OR_RETURN(lora.alpha, AlphaOf(json));
+  lora.is_rank_stabilized = json.value("use_rslora", Json()) == true;
+  GIST_ASSIGN_OR_RETURN(lora.targets, TargetsOf(json, model));
+  GIST_ASSIGN_OR_RETURN(lora.layers, LayersOf(json, model));
   return lora;
 }
 
@@ -125,10 +233,11 @@ absl::StatusOr<Adapter::Impl> TakeLora(const SafeTensors& file,
                                        const Lora& lora,
                                        const std::string& device) {
   Adapter::Impl impl;
-  impl.scale = lora.alpha / float(lora.r);
+  impl.scale = lora.Scale();
   impl.layers.resize(size_t(model.layers));
   const auto specs = ProjectionSpecs(model);
   for (int layer = 0; layer < model.layers; ++layer) {
+    if (!lora.Changes(layer)) continue;
     for (const Projection target : lora.targets) {
       const ProjectionSpec& spec = specs[target];
       const std::string stem = LoraStem(layer, spec);
@@ -142,9 +251,38 @@ absl::StatusOr<Adapter::Impl> TakeLora(const SafeTensors& file,
   return impl;
 }
 
-std::string Names(const std::vector<Projection>& targets) {
-  return fmt::format(
-      "{}", fmt::join(std::vector<int>(targets.begin(), targets.end()), ","));
+// What FingerprintOf has of the LoRA.
+std::string Described(const Lora& lora) {
+  std::string text = fmt::format(
+      "r={} alpha={} targets={}", lora.r, lora.alpha,
+      fmt::join(std::vector<int>(lora.targets.begin(), lora.targets.end()),
+                ","));
+  if (lora.is_rank_stabilized) text += " rslora";
+  if (!lora.layers.empty())
+    text += fmt::format(" layers={}", fmt::join(lora.layers, ","));
+  return text;
+}
+
+// Tensors that nothing above took.
+absl::Status CheckAllTaken(const SafeTensors& file, const ModelConfig& model,
+                           const Lora& lora) {
+  std::set<std::string> known = {"gist_embeddings"};
+  const auto specs = ProjectionSpecs(model);
+  for (int layer = 0; layer < model.layers; ++layer) {
+    if (!lora.Changes(layer)) continue;
+    for (const Projection target : lora.targets) {
+      for (const char* end : {"A.weight", "B.weight"})
+        known.insert(LoraStem(layer, specs[target]) + end);
+    }
+  }
+  for (const auto& [name, tensor] : file.tensors) {
+    if (known.contains(name)) continue;
+    return absl::UnimplementedError(fmt::format(
+        "adapter_model.safetensors: tensor {} is not applied: want LoRA "
+        "matrices of target_modules and gist_embeddings alone",
+        Quoted(name)));
+  }
+  return absl::OkStatus();
 }
 
 // Free-form notes (how it was trained) do not change what the adapter computes
@@ -152,9 +290,9 @@ std::string Names(const std::vector<Projection>& targets) {
 std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
                           std::string_view tensors) {
   return Sha256Hex(fmt::format(
-      "gist adapter 1 r={} alpha={} targets={} slots={} blocks={} overlap={} "
-      "segment={} model={} tensors={}",
-      lora.r, lora.alpha, Names(lora.targets), config.gists_per_block,
+      "gist adapter 1 {} slots={} blocks={} overlap={} segment={} model={} "
+      "tensors={}",
+      Described(lora), config.gists_per_block,
       config.blocks, config.block_overlap_tokens, config.segment_tokens,
       config.model_fingerprint, Sha256Hex(tensors)));
 }
@@ -211,6 +349,7 @@ absl::StatusOr<Opened> OpenTensors(const std::string& folder,
   GIST_ASSIGN_OR_RETURN(SafeTensors tensors, ParseSafeTensors(file.bytes()));
   GIST_ASSIGN_OR_RETURN(Adapter::Impl impl,
                         TakeLora(tensors, model, lora, device));
+  GIST_RETURN_IF_ERROR(CheckAllTaken(tensors, model, lora));
   return Opened{std::move(file), std::move(tensors), std::move(impl)};
 }
 
@@ -270,8 +409,7 @@ absl::StatusOr<std::unique_ptr<TrainedReader>> TrainedReader::Load(
     GIST_ASSIGN_OR_RETURN(Opened opened,
                           OpenTensors(folder, model, lora, device));
     std::string fingerprint = Sha256Hex(fmt::format(
-        "gist reader 1 r={} alpha={} targets={} model={} tensors={}", lora.r,
-        lora.alpha, Names(lora.targets), trained_on,
+        "gist reader 1 {} model={} tensors={}", Described(lora), trained_on,
         Sha256Hex(opened.file.bytes())));
     return std::unique_ptr<TrainedReader>(new TrainedReader(
         std::move(fingerprint),

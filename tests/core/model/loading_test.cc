@@ -8,6 +8,7 @@
 
 #include "core/base/status.h"
 #include "core/model/adapter.h"
+#include "core/model/tensors.h"
 #include "core/model/device.h"
 #include "core/model/transformer.h"
 #include "tests/core/model/tiny_model.h"
@@ -79,6 +80,58 @@ TEST_F(LoadingTest, RefusesAPlainLoraAdapter) {
 TEST_F(LoadingTest, RefusesATargetThatDoesNotExist) {
   EditConfig([](auto& json) { json["target_modules"].push_back("w_proj"); });
   ExpectRefused(absl::StatusCode::kInvalidArgument, "w_proj");
+}
+
+TEST_F(LoadingTest, RefusesOptionsThatItDoesNotApply) {
+  const std::pair<const char*, nlohmann::json> options[] = {
+      {"use_dora", true},
+      {"alpha_pattern", {{"q_proj", 16}}},
+      {"rank_pattern", {{"layers.0", 2}}},
+      {"modules_to_save", {"lm_head"}},
+      {"layer_replication", {{0, 2}}},
+      {"fan_in_fan_out", true},
+      {"bias", "all"},
+      {"peft_type", "LOHA"},
+      {"an_option_of_tomorrow", 1}};
+  for (const auto& [name, value] : options) {
+    EditConfig([&](auto& json) { json[name] = value; });
+    ExpectRefused(absl::StatusCode::kUnimplemented, name);
+    EditConfig([&](auto& json) { json.erase(name); });
+  }
+  EditConfig([](auto& json) {
+    json["use_dora"] = false;
+    json["alpha_pattern"] = nlohmann::json::object();
+    json["lora_dropout"] = 0.1;
+    json["an_option_of_tomorrow"] = nullptr;
+  });
+  EXPECT_TRUE(LoadAdapter().ok()) << LoadAdapter();
+}
+
+TEST_F(LoadingTest, AppliesRankStabilizedScaleAndFractionsOfAlpha) {
+  const auto scale = [&] {
+    return (*Adapter::Load(folder_, model_.transformer->config(),
+                           model_.fingerprint, "cpu"))
+        ->impl()
+        .scale;
+  };
+  EditConfig([](auto& json) { json["lora_alpha"] = 5.0; });
+  EXPECT_FLOAT_EQ(scale(), 1.25f);
+  EditConfig([](auto& json) { json["use_rslora"] = true; });
+  EXPECT_FLOAT_EQ(scale(), 2.5f);
+}
+
+TEST_F(LoadingTest, WantsTargetModules) {
+  EditConfig([](auto& json) { json.erase("target_modules"); });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "target_modules");
+  EditConfig([](auto& json) { json["target_modules"] = "all-linear"; });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "all-linear");
+}
+
+TEST_F(LoadingTest, RefusesTensorsThatItDoesNotApply) {
+  EditConfig([](auto& json) { json["layers_to_transform"] = {0}; });
+  ExpectRefused(absl::StatusCode::kUnimplemented, "layers.1.");
+  EditConfig([](auto& json) { json["layers_to_transform"] = 99; });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "99");
 }
 
 TEST_F(LoadingTest, RefusesACountThatTheLayoutContradicts) {
