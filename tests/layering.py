@@ -17,6 +17,7 @@ ARROWS = [
                                 "core/compress/"]),
     ("core/compress/", ["core/base/"]),
     ("core/format/", ["core/base/"]),
+    ("core/text/words/", ["core/base/"]),
     ("core/text/", ["core/base/", "core/format/"]),
     ("core/hf/", ["core/base/", "core/format/", "core/text/"]),
     ("core/hub/", ["core/base/", "core/format/", "core/hf/"]),
@@ -188,6 +189,7 @@ def check(root):
 PLANTED = [
     ("core/base/a.h", '#include "core/format/gguf.h"'),
     ("core/text/a.cc", '#include "core/model/weights.h"'),
+    ("core/text/words/a.cc", '#include "core/text/tokenizer.h"'),
     ("core/gist/a.cc", "#include <ATen/core/Tensor.h>"),
     ("core/data/a.cc", '#include "core/scoring/metrics.h"'),
     ("core/retrieval/a.cc", '#include "core/embed/embedder.h"'),

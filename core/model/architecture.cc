@@ -13,7 +13,8 @@ namespace {
 // 2. If its norm or activation is new, add the enumerator in architecture.h and
 //    its case in decoder.cc.
 // 3. If its tokenizer is new, add the pre-tokenizer in
-//    core/text/pre_tokenizer.cc and the template in core/text/chat_template.cc.
+//    core/text/words/named_pre_tokenizers.cc and the template in
+//    core/text/chat_template.cc.
 // 4. Add a tiny random model to tests/reference/tiny_model.py and compare its
 //    logits in tests/core/model/transformer_test.cc.
 constexpr Architecture kArchitectures[] = {

@@ -10,8 +10,10 @@
 
 namespace gist {
 
+// The tokenizer of tokenizer.huggingface.json (a tokenizer.json) if the file has
+// one, else of tokenizer.ggml.model, with its bos, eos, eot and eom tokens.
 // Errors: kUnimplemented (a tokenizer that is not supported, named); those of
-// Gguf's getters and of Tokenizer::Create.
+// Gguf's getters, of FromTokenizerJson and of Tokenizer::Create.
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const Gguf& file);
 
 // The tokenizer of a GGUF file, whose weights are not read. Errors begin with

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "core/text/code_points.h"
+#include "core/text/words/code_points.h"
 
 namespace gist {
 namespace {

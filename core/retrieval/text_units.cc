@@ -7,7 +7,7 @@
 #include "core/base/status.h"
 #include "core/retrieval/text_cuts.h"
 #include "core/text/bert_words.h"
-#include "core/text/code_points.h"
+#include "core/text/words/code_points.h"
 
 namespace gist {
 namespace {

@@ -1,176 +1,141 @@
 #include "core/text/tokenizer.h"
 
-#include <array>
+#include <algorithm>
 #include <limits>
-#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
-#include "core/text/merge_table.h"
-#include "core/text/pre_tokenizer.h"
+#include "core/text/vocabulary.h"
+#include "core/text/words/named_pre_tokenizers.h"
+#include "core/text/words/token_finder.h"
 #include "fmt/format.h"
 
 namespace gist {
 namespace {
 
-// GGUF's token types.
-constexpr int64_t kNormal = 1;
-constexpr int64_t kControl = 3;
-constexpr int64_t kUserDefined = 4;
-constexpr int64_t kLastType = 6;
-
 constexpr size_t kMaxTextBytes = std::numeric_limits<int32_t>::max();
 
-// GPT-2 writes each byte as one printable character: printable Latin-1 as
-// itself, the other bytes, in order, as U+0100 and on.
-constexpr std::array<uint16_t, 256> ByteToCharacter() {
-  std::array<uint16_t, 256> characters = {};
-  uint16_t next = 0x100;
-  for (int byte = 0; byte < 256; ++byte) {
-    const bool printable =
-        (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
-    characters[byte] = printable ? static_cast<uint16_t>(byte) : next++;
-  }
-  return characters;
+// Could a text forge a turn with it? Files give such tokens either type.
+bool MarksATurn(std::string_view token) {
+  return (token.starts_with("<|") && token.ends_with("|>")) ||
+         token == "<start_of_turn>" || token == "<end_of_turn>" ||
+         token == "[INST]" || token == "[/INST]";
 }
 
-// Index: a character below U+0144; -1: it stands for no byte.
-constexpr std::array<int16_t, 0x144> CharacterToByte() {
-  std::array<int16_t, 0x144> bytes = {};
-  for (int16_t& byte : bytes) byte = -1;
-  constexpr auto characters = ByteToCharacter();
-  for (int byte = 0; byte < 256; ++byte) {
-    bytes[characters[byte]] = static_cast<int16_t>(byte);
-  }
-  return bytes;
+absl::Status ResolveName(TokenizerSpec* spec) {
+  if (spec->pre_tokenizer.empty()) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(NamedPreTokenizer named,
+                        FindPreTokenizer(spec->pre_tokenizer));
+  spec->words = std::move(named.steps);
+  spec->normalizer.clear();
+  if (named.nfc) spec->normalizer.push_back({NormalizerStep::Kind::kNfc});
+  spec->ignore_merges = named.ignore_merges;
+  if (!spec->add_bos) spec->add_bos = named.add_bos;
+  return absl::OkStatus();
 }
 
-// The bytes behind `token`; nullopt: it is not written in the byte alphabet.
-std::optional<std::string> DecodeAlphabet(std::string_view token) {
-  static constexpr auto kBytes = CharacterToByte();
-  std::string bytes;
-  for (size_t i = 0; i < token.size(); ++i) {
-    unsigned character = static_cast<unsigned char>(token[i]);
-    if (character >= 0x80) {  // the alphabet ends within two-byte sequences
-      if (character < 0xC2 || character > 0xC5) return std::nullopt;
-      if (++i == token.size() || (token[i] & 0xC0) != 0x80) return std::nullopt;
-      character = (character & 0x1F) << 6 | (token[i] & 0x3F);
-    }
-    if (character >= kBytes.size() || kBytes[character] < 0) {
-      return std::nullopt;
-    }
-    bytes.push_back(static_cast<char>(kBytes[character]));
+absl::Status CheckIds(const TokenizerSpec& spec) {
+  std::vector<int32_t> ids = spec.end_ids;
+  if (spec.bos_id) ids.push_back(*spec.bos_id);
+  if (spec.unknown_id) ids.push_back(*spec.unknown_id);
+  const auto count = static_cast<int64_t>(spec.tokens.size());
+  for (const int32_t id : ids) {
+    if (id >= 0 && id < count) continue;
+    return absl::DataLossError(
+        fmt::format("tokenizer: a bos, eos or unknown token has id {}, want 0 "
+                    "to {}",
+                    id, count - 1));
   }
-  return bytes;
-}
-
-template <typename... Args>
-absl::Status Contradiction(fmt::format_string<Args...> format, Args&&... args) {
-  return absl::DataLossError("tokenizer: " +
-                             fmt::format(format, std::forward<Args>(args)...));
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 struct Tokenizer::Impl {
-  class Builder;
+  Impl(Vocabulary v, Normalizer n, PreTokenizer w)
+      : vocabulary(std::move(v)),
+        normalizer(std::move(n)),
+        words(std::move(w)) {}
 
-  explicit Impl(PreTokenizer splitter) : words(std::move(splitter)) {
-    byte_ids.fill(-1);
-  }
+  void AddSpecial(const TokenizerSpec& spec);
+  absl::Status Append(std::string_view text, const EncodeOptions& options,
+                      std::vector<int32_t>* ids) const;
+  absl::Status AppendNormalized(std::string_view text,
+                                std::vector<int32_t>* ids) const;
 
-  void AppendWord(std::string_view word, std::vector<int32_t>* ids) const {
-    const size_t begin = ids->size();
-    for (const char c : word) {
-      const int32_t id = byte_ids[static_cast<unsigned char>(c)];
-      if (id >= 0) ids->push_back(id);
-    }
-    merges.Apply(begin, ids);
-  }
-
+  Vocabulary vocabulary;
+  Normalizer normalizer;
   PreTokenizer words;
-  MergeTable merges;
-  std::vector<std::string> bytes;     // by id
-  std::array<int32_t, 256> byte_ids;  // -1: the vocabulary lacks the byte
-  absl::flat_hash_map<std::string, int32_t> special;
+  TokenFinder in_texts, in_normalized, in_templates;
+  std::optional<int32_t> bos_id;
+  bool add_bos = false;
+  std::vector<int32_t> end_ids;
 };
 
-// Reads a vocabulary into `impl`, and refuses one that contradicts itself.
-class Tokenizer::Impl::Builder {
- public:
-  explicit Builder(Impl* impl) : impl_(impl) {}
-
-  absl::Status AddToken(const std::string& token, int64_t type) {
-    const auto id = static_cast<int32_t>(impl_->bytes.size());
-    if (const auto [at, is_new] = ids_.try_emplace(token, Known{id, type});
-        !is_new) {
-      return Contradiction("tokens {} and {} are both {}", at->second.id, id,
-                           Quoted(token));
+void Tokenizer::Impl::AddSpecial(const TokenizerSpec& spec) {
+  for (size_t i = 0; i < spec.tokens.size(); ++i) {
+    const bool is_user_defined = spec.token_types[i] == kUserDefinedToken;
+    if (!is_user_defined && spec.token_types[i] != kControlToken) continue;
+    FoundToken token = {static_cast<int32_t>(i)};
+    if (const auto around = spec.space_around.find(token.id);
+        around != spec.space_around.end()) {
+      token.strip_left = around->second.strip_left;
+      token.strip_right = around->second.strip_right;
     }
-    if (type == kNormal) return AddNormal(token, id);
-    if (type < 1 || type > kLastType) {
-      return Contradiction("token {} {} has type {}, want 1 to {}", id,
-                           Quoted(token), type, kLastType);
-    }
-    if (type == kControl || type == kUserDefined) impl_->special[token] = id;
-    impl_->bytes.push_back(type == kUserDefined ? token : "");
-    return absl::OkStatus();
+    in_templates.Add(spec.tokens[i], token);
+    if (!is_user_defined || MarksATurn(spec.tokens[i])) continue;
+    const bool normalized =
+        std::ranges::count(spec.normalized_ids, token.id) > 0;
+    (normalized ? in_normalized : in_texts).Add(spec.tokens[i], token);
   }
+}
 
-  absl::Status AddMerge(const std::string& merge) {
-    const size_t index = merges_++;
-    const size_t space = merge.find(' ');
-    if (space == merge.npos || merge.find(' ', space + 1) != merge.npos) {
-      return Contradiction("merge {} is {}, want two tokens and one space",
-                           index, Quoted(merge));
+absl::Status Tokenizer::Impl::Append(std::string_view text,
+                                     const EncodeOptions& options,
+                                     std::vector<int32_t>* ids) const {
+  const TokenFinder& finder = options.special ? in_templates : in_texts;
+  for (const TokenOrText& part : finder.Split(text)) {
+    if (part.id >= 0) {
+      ids->push_back(part.id);
+      continue;
     }
-    const std::string left = merge.substr(0, space);
-    const std::string right = merge.substr(space + 1);
-    std::array<int32_t, 3> ids;
-    for (size_t i = 0; const auto& part : {left, right, left + right}) {
-      const auto known = ids_.find(part);
-      if (known == ids_.end() || known->second.type != kNormal) {
-        return Contradiction("merge {} {} needs {}, which is no normal token",
-                             index, Quoted(merge), Quoted(part));
-      }
-      ids[i++] = known->second.id;
+    const std::string_view between =
+        text.substr(part.begin, part.end - part.begin);
+    if (normalizer.empty()) {
+      GIST_RETURN_IF_ERROR(AppendNormalized(between, ids));
+      continue;
     }
-    if (!impl_->merges.Add(ids[0], ids[1], ids[2])) {
-      return Contradiction("merge {} {} stands there twice", index,
-                           Quoted(merge));
-    }
-    return absl::OkStatus();
+    const TextBegin begin =
+        part.begin == 0 ? options.begin : TextBegin::kBehindToken;
+    GIST_ASSIGN_OR_RETURN(
+        const std::string normalized,
+        normalizer.Apply(between, begin == TextBegin::kNothing,
+                         begin == TextBegin::kBehindText));
+    GIST_RETURN_IF_ERROR(AppendNormalized(normalized, ids));
   }
+  return absl::OkStatus();
+}
 
- private:
-  struct Known {
-    int32_t id;
-    int64_t type;
-  };
-
-  absl::Status AddNormal(const std::string& token, int32_t id) {
-    auto decoded = DecodeAlphabet(token);
-    if (!decoded || decoded->empty()) {
-      return Contradiction(
-          "token {} is {}, want one or more characters of GPT-2's byte "
-          "alphabet",
-          id, Quoted(token));
+absl::Status Tokenizer::Impl::AppendNormalized(
+    std::string_view text, std::vector<int32_t>* ids) const {
+  for (const TokenOrText& part : in_normalized.Split(text)) {
+    if (part.id >= 0) {
+      ids->push_back(part.id);
+      continue;
     }
-    if (decoded->size() == 1) {
-      impl_->byte_ids[static_cast<unsigned char>(decoded->front())] = id;
+    const std::string_view between =
+        text.substr(part.begin, part.end - part.begin);
+    GIST_ASSIGN_OR_RETURN(const auto ranges, words.Words(between));
+    for (const TextRange& word : ranges) {
+      vocabulary.AppendWord(between.substr(word.begin, word.end - word.begin),
+                            ids);
     }
-    impl_->bytes.push_back(*std::move(decoded));
-    return absl::OkStatus();
   }
-
-  Impl* const impl_;
-  size_t merges_ = 0;
-  absl::flat_hash_map<std::string, Known> ids_;  // keys as in the file
-};
+  return absl::OkStatus();
+}
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl)
     : impl_(std::move(impl)) {}
@@ -179,30 +144,23 @@ Tokenizer::~Tokenizer() = default;
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Create(
     TokenizerSpec spec) {
-  GIST_ASSIGN_OR_RETURN(PreTokenizer words,
-                        PreTokenizer::Create(spec.pre_tokenizer));
-  const size_t count = spec.tokens.size();
-  if (count == 0 || count > std::numeric_limits<int32_t>::max()) {
-    return Contradiction("{} tokens, want 1 to 2147483647", count);
-  }
-  if (spec.token_types.size() != count) {
-    return Contradiction("{} token types for {} tokens, want one each",
-                         spec.token_types.size(), count);
-  }
-  auto impl = std::make_unique<Impl>(std::move(words));
-  Impl::Builder builder(impl.get());
-  for (size_t id = 0; id < count; ++id) {
-    GIST_RETURN_IF_ERROR(
-        builder.AddToken(spec.tokens[id], spec.token_types[id]));
-  }
-  for (const std::string& merge : spec.merges) {
-    GIST_RETURN_IF_ERROR(builder.AddMerge(merge));
-  }
+  GIST_RETURN_IF_ERROR(ResolveName(&spec));
+  GIST_ASSIGN_OR_RETURN(PreTokenizer words, PreTokenizer::Create(spec.words));
+  GIST_ASSIGN_OR_RETURN(Normalizer normalizer,
+                        Normalizer::Create(spec.normalizer));
+  GIST_ASSIGN_OR_RETURN(Vocabulary vocabulary, Vocabulary::Create(spec));
+  GIST_RETURN_IF_ERROR(CheckIds(spec));
+  auto impl = std::make_unique<Impl>(std::move(vocabulary),
+                                     std::move(normalizer), std::move(words));
+  impl->AddSpecial(spec);
+  impl->bos_id = spec.bos_id;
+  impl->add_bos = spec.bos_id.has_value() && spec.add_bos.value_or(false);
+  impl->end_ids = std::move(spec.end_ids);
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl)));
 }
 
 absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(
-    std::string_view text) const {
+    std::string_view text, const EncodeOptions& options) const {
   if (text.size() > kMaxTextBytes) {
     return absl::InvalidArgumentError(fmt::format(
         "text: {} bytes, want at most {}", text.size(), kMaxTextBytes));
@@ -212,33 +170,44 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(
         fmt::format("text: byte {} is 0x{:02X}, want valid UTF-8", bad,
                     static_cast<unsigned char>(text[bad])));
   }
-  GIST_ASSIGN_OR_RETURN(const auto ends, impl_->words.WordEnds(text));
   std::vector<int32_t> ids;
-  size_t begin = 0;
-  for (const uint32_t end : ends) {
-    impl_->AppendWord(text.substr(begin, end - begin), &ids);
-    begin = end;
-  }
+  GIST_RETURN_IF_ERROR(impl_->Append(text, options, &ids));
   return ids;
 }
 
 std::string_view Tokenizer::Bytes(int32_t id) const {
   if (id < 0 || id >= vocab_size()) return {};
-  return impl_->bytes[id];
+  return impl_->vocabulary.Bytes(id);
+}
+
+std::string_view Tokenizer::AnswerBytes(int32_t id, bool is_first) const {
+  std::string_view bytes = Bytes(id);
+  if (is_first && adds_space_prefix() && bytes.starts_with(' ')) {
+    bytes.remove_prefix(1);
+  }
+  return bytes;
 }
 
 absl::StatusOr<int32_t> Tokenizer::SpecialId(std::string_view token) const {
-  const auto found = impl_->special.find(std::string(token));
-  if (found == impl_->special.end()) {
-    return absl::NotFoundError(
-        fmt::format("tokenizer: no special token {} among the {} tokens",
-                    Quoted(token), vocab_size()));
-  }
-  return found->second;
+  const int32_t id = impl_->vocabulary.SpecialId(token);
+  if (id >= 0) return id;
+  return absl::NotFoundError(
+      fmt::format("tokenizer: no special token {} among the {} tokens",
+                  Quoted(token), vocab_size()));
 }
 
-int Tokenizer::vocab_size() const {
-  return static_cast<int>(impl_->bytes.size());
+int Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
+
+std::optional<int32_t> Tokenizer::bos_id() const { return impl_->bos_id; }
+
+bool Tokenizer::add_bos() const { return impl_->add_bos; }
+
+const std::vector<int32_t>& Tokenizer::end_ids() const {
+  return impl_->end_ids;
+}
+
+bool Tokenizer::adds_space_prefix() const {
+  return impl_->normalizer.prepends();
 }
 
 }  // namespace gist

@@ -9,8 +9,9 @@
 #include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
-#include "core/text/code_points.h"
+#include "core/text/bert_classes.h"
 #include "core/text/unigram_words.h"
+#include "core/text/words/code_points.h"
 #include "fmt/format.h"
 
 namespace gist {

@@ -2,7 +2,7 @@
 
 #include <utf8proc.h>
 
-#include "core/text/code_points.h"
+#include "core/text/words/code_points.h"
 
 namespace gist {
 UnigramWordReader::UnigramWordReader(std::string_view text,

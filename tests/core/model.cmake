@@ -1,4 +1,6 @@
 gist_test(core/model/architecture_test.cc LABELS unit LINK gist::model_file)
+gist_test(core/model/model_file_test.cc LABELS unit
+  LINK gist::model_file nlohmann_json::nlohmann_json)
 if(GIST_TORCH)
   gist_test(core/model/decoder_test.cc LABELS model LINK gist::model LibTorch::cpu)
   gist_test(core/model/sampler_test.cc LABELS unit LINK gist::model)

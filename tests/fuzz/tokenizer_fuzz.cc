@@ -46,8 +46,11 @@ void CheckRoundTrip(const Tokenizer& tokenizer, std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto smollm = gist::Create("smollm");
   static const auto gpt2 = gist::Create("gpt2");
+  static const auto tekken = gist::Create("tekken");
+  static const auto falcon = gist::Create("falcon");
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  gist::CheckRoundTrip(*smollm, text);
-  gist::CheckRoundTrip(*gpt2, text);
+  for (const auto* tokenizer : {&smollm, &gpt2, &tekken, &falcon}) {
+    gist::CheckRoundTrip(**tokenizer, text);
+  }
   return 0;
 }

@@ -1,12 +1,10 @@
-// Characters of valid UTF-8. For this folder.
+// Characters of valid UTF-8.
 #pragma once
 
 #include <utf8proc.h>
 
 #include <cstddef>
 #include <string_view>
-
-#include "core/text/bert_classes.h"
 
 namespace gist {
 
@@ -32,10 +30,11 @@ inline char32_t CodePointAt(std::string_view text, size_t at) {
   return char32_t(c);
 }
 
-// Unicode's White_Space. BERT takes three of these for control characters.
+// Unicode's White_Space.
 inline bool IsWhiteSpace(char32_t c) {
-  return BertClassOf(c) == BertClass::kSpace || c == '\v' || c == '\f' ||
-         c == 0x85;
+  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 ||
+         c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+         c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 }  // namespace gist

@@ -1,9 +1,10 @@
-#include "core/text/pre_tokenizer.h"
+#include "core/text/words/pre_tokenizer.h"
 
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "core/text/words/named_pre_tokenizers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -14,19 +15,39 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+absl::StatusOr<PreTokenizer> Named(std::string_view name) {
+  const auto named = FindPreTokenizer(name);
+  if (!named.ok()) return named.status();
+  return PreTokenizer::Create(named->steps);
+}
+
 std::vector<std::string> Words(std::string_view pre_tokenizer,
                                std::string_view text) {
-  const auto splitter = PreTokenizer::Create(pre_tokenizer);
+  const auto splitter = Named(pre_tokenizer);
   if (!splitter.ok()) return {splitter.status().ToString()};
-  const auto ends = splitter->WordEnds(text);
-  if (!ends.ok()) return {ends.status().ToString()};
+  const auto ranges = splitter->Words(text);
+  if (!ranges.ok()) return {ranges.status().ToString()};
   std::vector<std::string> words;
-  size_t begin = 0;
-  for (const uint32_t end : *ends) {
-    words.emplace_back(text.substr(begin, end - begin));
-    begin = end;
+  size_t end = 0;
+  for (const TextRange& range : *ranges) {
+    EXPECT_EQ(range.begin, end);
+    end = range.end;
+    words.emplace_back(text.substr(range.begin, end - range.begin));
   }
-  EXPECT_EQ(begin, text.size());
+  EXPECT_EQ(end, text.size());
+  return words;
+}
+
+std::vector<std::string> WordsBy(const std::vector<SplitStep>& steps,
+                                 std::string_view text) {
+  const auto splitter = PreTokenizer::Create(steps);
+  if (!splitter.ok()) return {splitter.status().ToString()};
+  const auto ranges = splitter->Words(text);
+  if (!ranges.ok()) return {ranges.status().ToString()};
+  std::vector<std::string> words;
+  for (const TextRange& range : *ranges) {
+    words.emplace_back(text.substr(range.begin, range.end - range.begin));
+  }
   return words;
 }
 
@@ -78,10 +99,65 @@ TEST(PreTokenizerTest, ContractionsNeedLowerCaseAndTheAsciiApostrophe) {
 }
 
 TEST(PreTokenizerTest, NamesWhatItDoesNotSupport) {
-  const auto splitter = PreTokenizer::Create("llama-bpe");
-  EXPECT_EQ(splitter.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(std::string(splitter.status().message()),
-              HasSubstr(R"("llama-bpe", want "smollm" or "gpt2")"));
+  const auto status = FindPreTokenizer("llama-9").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(std::string(status.message()),
+              testing::AllOf(HasSubstr(R"(found "llama-9", supported: gpt2)"),
+                             HasSubstr("llama-bpe")));
+}
+
+TEST(PreTokenizerTest, LlamaCutsNumbersByThreesAndKeepsAMarkBeforeLetters) {
+  EXPECT_THAT(Words("llama-bpe", "It'LL be 12345 (ok)\n\n x"),
+              ElementsAre("It", "'LL", " be", " ", "123", "45", " (", "ok",
+                          ")\n\n", " x"));
+}
+
+TEST(PreTokenizerTest, TekkenCutsBeforeACapital) {
+  EXPECT_THAT(Words("tekken", "fooBar 12"),
+              ElementsAre("foo", "Bar", " ", "1", "2"));
+}
+
+TEST(PreTokenizerTest, FalconCutsBytesThatLookLikeNumbers) {
+  // The bytes of U+AC70 are EA B1 B0; those of U+ACBC are EA B2 BC.
+  EXPECT_THAT(Words("falcon", "\uAC70"), ElementsAre("\uAC70"));
+  EXPECT_THAT(Words("falcon", "\uACBC"), ElementsAre("\xEA", "\xB2\xBC"));
+  EXPECT_THAT(Words("falcon", "12345"), ElementsAre("123", "45"));
+}
+
+// By the reference's names: what becomes of the matches of "-" in "a--b-".
+TEST(PreTokenizerTest, MatchesGoWhereTheBehaviorSays) {
+  const auto cut = [](SplitBehavior behavior, bool invert = false) {
+    return WordsBy({{"-", behavior, invert}}, "a--b-");
+  };
+  EXPECT_THAT(cut(SplitBehavior::kIsolated),
+              ElementsAre("a", "-", "-", "b", "-"));
+  EXPECT_THAT(cut(SplitBehavior::kRemoved), ElementsAre("a", "b"));
+  EXPECT_THAT(cut(SplitBehavior::kRemoved, true), ElementsAre("-", "-", "-"));
+  EXPECT_THAT(cut(SplitBehavior::kContiguous),
+              ElementsAre("a", "--", "b", "-"));
+  EXPECT_THAT(cut(SplitBehavior::kMergedWithPrevious),
+              ElementsAre("a-", "-", "b-"));
+  EXPECT_THAT(cut(SplitBehavior::kMergedWithNext),
+              ElementsAre("a", "-", "-b", "-"));
+}
+
+TEST(PreTokenizerTest, AnEmptyMatchCuts) {
+  EXPECT_THAT(WordsBy({{R"((?=(\d{3})+(?!\d)))"}}, "1234567"),
+              ElementsAre("1", "234", "567"));
+}
+
+TEST(PreTokenizerTest, WithoutStepsATextIsOneWord) {
+  EXPECT_THAT(WordsBy({}, "a b"), ElementsAre("a b"));
+  EXPECT_THAT(WordsBy({}, ""), IsEmpty());
+}
+
+TEST(PreTokenizerTest, RefusesCharactersBehindBytes) {
+  const std::vector<SplitStep> steps = {
+      {"a", SplitBehavior::kIsolated, false, true}, {"b"}};
+  EXPECT_EQ(PreTokenizer::Create(steps).status().code(),
+            absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(PreTokenizer::Create(std::vector<SplitStep>(33)).status().code(),
+            absl::StatusCode::kUnimplemented);
 }
 
 // A run of code points, and how the reference's pre-tokenizers treat them.
@@ -107,15 +183,15 @@ size_t WordsBehind(const PreTokenizer& splitter, char neighbour,
                    const ClassRun& run) {
   std::string text(1, neighbour);
   for (uint32_t c = run.first; c <= run.last; ++c) AppendUtf8(c, &text);
-  const auto ends = splitter.WordEnds(text);
-  return ends.ok() ? ends->size() : 0;
+  const auto words = splitter.Words(text);
+  return words.ok() ? words->size() : 0;
 }
 
 TEST(PreTokenizerTest, KnowsTheClassOfEveryCodePoint) {
   const std::vector<ClassRun> runs = ReadRuns();
   size_t code_points = 0;
-  const auto gpt2 = PreTokenizer::Create("gpt2");
-  const auto smollm = PreTokenizer::Create("smollm");
+  const auto gpt2 = Named("gpt2");
+  const auto smollm = Named("smollm");
   ASSERT_TRUE(gpt2.ok() && smollm.ok());
   for (const ClassRun& run : runs) {
     SCOPED_TRACE(testing::Message() << run.kind << std::hex << " U+"
@@ -134,20 +210,22 @@ TEST(PreTokenizerTest, KnowsTheClassOfEveryCodePoint) {
 }
 
 TEST(PreTokenizerTest, LongRunsAreOneWord) {
-  constexpr size_t kCount = 5 << 20;
-  for (const std::string_view name : {"smollm", "gpt2"}) {
-    const auto splitter = PreTokenizer::Create(name);
+  constexpr size_t kCount = 1 << 20;
+  for (const std::string_view name : {"smollm", "gpt2", "qwen2", "tekken"}) {
+    const auto splitter = Named(name);
     ASSERT_TRUE(splitter.ok());
     for (const char c : {'a', ' ', '\n', '=', '\''}) {
       const std::string run(kCount, c);
-      EXPECT_THAT(*splitter->WordEnds(run), ElementsAre(kCount)) << name << c;
-      const auto before_a_letter = splitter->WordEnds(run + "\tb\u00E9");
+      EXPECT_THAT(*splitter->Words(run), ElementsAre(TextRange{0, kCount}))
+          << name << c;
+      const auto before_a_letter = splitter->Words(run + "\tb\u00E9");
       ASSERT_TRUE(before_a_letter.ok()) << before_a_letter.status();
-      EXPECT_EQ(before_a_letter->back(), kCount + 4);
+      EXPECT_EQ(before_a_letter->back().end, kCount + 4);
     }
     std::string korean;
     while (korean.size() < kCount) korean += "\uAC00";
-    EXPECT_THAT(*splitter->WordEnds(korean), ElementsAre(korean.size()));
+    EXPECT_THAT(*splitter->Words(korean),
+                ElementsAre(TextRange{0, korean.size()}));
   }
 }
 
