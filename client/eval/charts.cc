@@ -260,7 +260,7 @@ std::string DrawBars(const std::string& title, const std::string& description,
     svg += fmt::format(
         "<rect class=\"bar m-{}{}\" {} x=\"{}\" y=\"{:.1f}\" width=\"{:.4f}\" "
         "height=\"{}\" rx=\"2\"{}{}/>",
-        ModeName(bar.source.mode), TrainedClass(bar.source),
+        ModeName(bar.source.mode), AnswerAdapterClass(bar.source),
         Look(bar.source, 1), kFrom, y, width, kThick, Data("value", bar.value),
         bar.attributes);
     // A bar too thin to be seen keeps a mark at its root.

@@ -34,8 +34,8 @@ void AddWhat(CLI::App* sub, Arguments* arguments) {
              kAnswerAdapters, AnswerAdapterName,
              "LoRA on question and answer: off (default), on, or both");
   // The old name and values stay until 0.1.0.
-  AddChoices(sub, "--readers", &eval.run.answer_adapters, kReaders, ReaderName,
-             "")
+  AddChoices(sub, "--readers", &eval.run.answer_adapters, kAnswerAdapters,
+             OldAnswerAdapterName, "")
       ->group("");
   sub->add_option("--limit", eval.limit,
                   "Of each dataset only the first N samples")
@@ -52,7 +52,7 @@ void AddHow(CLI::App* sub, EvalArguments* eval) {
       ->type_name("N");
   sub->add_option("--replicas", eval->replicas,
                   "HOST:PORT of further servers with the same model, adapter "
-                  "and reader: documents are dealt out to all")
+                  "and answer adapter: documents are dealt out to all")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->type_name("LIST");

@@ -49,16 +49,16 @@ Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
                         {"format", file.format},
                         {"samples", file.samples}});
   }
-  Json readers = Json::array();
+  Json answer_adapters = Json::array();
   for (const Mode mode : run.modes) modes.push_back(ModeName(mode));
   for (const AnswerAdapter adapter : run.answer_adapters) {
-    readers.push_back(ReaderName(adapter));
+    answer_adapters.push_back(AnswerAdapterName(adapter));
   }
   return {{"datasets", datasets},
           {"limit", arguments.limit},
           {"modes", modes},
           {"gists", run.gists},
-          {"readers", readers},
+          {"answer_adapters", answer_adapters},
           {"asked_by",
            run.concurrency == 1 ? "Compare, one mode at a time" : "Ask"},
           {"concurrency", run.concurrency},
@@ -70,7 +70,7 @@ Json SettingsOf(const EvalArguments& arguments, const RunOptions& run,
           {"seed", run.seed},
           {"model_fingerprint", info.model_fingerprint()},
           {"adapter_fingerprint", info.adapter_fingerprint()},
-          {"reader_fingerprint", info.answer_adapter_fingerprint()},
+          {"answer_adapter_fingerprint", info.answer_adapter_fingerprint()},
           {"device", info.device()},
           {"server_version", info.version()}};
 }
@@ -191,7 +191,7 @@ std::string MeanPercent(const Mean& mean) {
 
 std::string Row(const Group& group) {
   std::string row = fmt::format(
-      "{:<20}{:>7}{:>8}{:>18}", Title(group), FormatCount(group.asked),
+      "{:<26}{:>7}{:>8}{:>18}", Title(group), FormatCount(group.asked),
       FormatCount(group.errors), MeanPercent(group.accuracy));
   if (!group.cost) return row + "\n";
   const Cost& cost = *group.cost;
@@ -204,7 +204,7 @@ std::string Row(const Group& group) {
 
 std::string Table(const EvalSummary& summary) {
   std::string table = fmt::format(
-      "{:<20}{:>7}{:>8}{:>18}{:>9}{:>11}{:>13}{:>10}\n", "mode", "asked",
+      "{:<26}{:>7}{:>8}{:>18}{:>9}{:>11}{:>13}{:>10}\n", "mode", "asked",
       "errors", "accuracy, 95 %", "ratio", "KV bytes", "first token", "total");
   for (const Group& group : summary.groups) {
     if (!group.language) table += Row(group);

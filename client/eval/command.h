@@ -30,8 +30,8 @@ struct EvalArguments {
 // Asks what is not in the journal, OUT.journal, writes the results and prints
 // a row for each mode. Results without a journal get one first. An OUT that
 // ends in ".zst" is compressed. kFailedPrecondition: a replica with another
-// model, adapter, reader or device. Also after Ctrl-C or an error the results
-// hold what was asked so far.
+// model, adapter, answer adapter or device. Also after Ctrl-C or an error the
+// results hold what was asked so far.
 absl::Status RunEval(const EvalArguments& arguments, Session& session);
 
 // Draws the file of results `path`, which is there; needs no server.

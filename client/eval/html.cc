@@ -86,7 +86,7 @@ std::string DataText(std::string_view name, std::string_view text) {
 
 std::string DataSource(const Source& source) {
   return DataText("mode", ModeName(source.mode)) + Data("gists", source.gists) +
-         DataText("reader", ReaderName(source.answer_adapter));
+         DataText("answers", AnswerAdapterName(source.answer_adapter));
 }
 
 std::string Counted(int64_t count, std::string_view noun) {
@@ -127,14 +127,15 @@ std::string_view ColorOf(Mode mode) {
 
 std::string Look(const Source& source, double stroke_width) {
   const std::string_view color = ColorOf(source.mode);
-  if (TrainedClass(source).empty()) return fmt::format("fill=\"{}\"", color);
+  if (AnswerAdapterClass(source).empty())
+    return fmt::format("fill=\"{}\"", color);
   return fmt::format(
       "fill=\"{0}\" fill-opacity=\".15\" stroke=\"{0}\" stroke-width=\"{1}\"",
       color, stroke_width);
 }
 
-std::string_view TrainedClass(const Source& source) {
-  return source.answer_adapter == AnswerAdapter::kOn ? " trained" : "";
+std::string_view AnswerAdapterClass(const Source& source) {
+  return source.answer_adapter == AnswerAdapter::kOn ? " adapted" : "";
 }
 
 std::string Marker(const Source& source, double x, double y, double radius,
@@ -142,8 +143,8 @@ std::string Marker(const Source& source, double x, double y, double radius,
   return fmt::format(
       "<g class=\"mark m-{}{}\" {} transform=\"translate({:.2f} {:.2f}) "
       "scale({})\"{}><title>{}</title>{}</g>",
-      ModeName(source.mode), TrainedClass(source), Look(source, 0.4), x, y,
-      radius, attributes, Escape(tooltip), Shape(source.mode));
+      ModeName(source.mode), AnswerAdapterClass(source), Look(source, 0.4), x,
+      y, radius, attributes, Escape(tooltip), Shape(source.mode));
 }
 
 std::string SourceName(const Source& source) {

@@ -25,7 +25,7 @@ std::string Data(std::string_view name, Number value) {
   return fmt::format(" data-{}=\"{}\"", name, value);
 }
 std::string DataText(std::string_view name, std::string_view text);
-// data-mode, data-gists and data-reader.
+// data-mode, data-gists and data-answers: the answer adapter, on or off.
 std::string DataSource(const Source& source);
 
 // "1 answer", "1,024 answers".
@@ -39,10 +39,10 @@ std::string LanguageName(std::string_view language);
 
 // The colour of a mode on a light page: "#0072b2".
 std::string_view ColorOf(Mode mode);
-// " trained" where the trained reader answered.
-std::string_view TrainedClass(const Source& source);
+// " adapted" where the answer adapter was on.
+std::string_view AnswerAdapterClass(const Source& source);
 // Attributes of a mark or bar: filled with its mode's colour, hollow for the
-// trained reader. `stroke_width`: of the hollow one's edge.
+// answer adapter. `stroke_width`: of the hollow one's edge.
 std::string Look(const Source& source, double stroke_width);
 // The mark of a mode: its colour, and a shape of its own.
 std::string Marker(const Source& source, double x, double y, double radius,

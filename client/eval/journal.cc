@@ -125,7 +125,8 @@ absl::Status Journal::ReadHeader(const std::string& line,
         path_));
   }
   started_unix_ms_ = header.at("started_unix_ms");
-  const auto difference = FirstDifference(header.at("settings"), settings);
+  const auto difference =
+      FirstDifference(WithPresentNames(header.at("settings")), settings);
   if (!difference) return absl::OkStatus();
   return absl::FailedPreconditionError(fmt::format(
       "{} was made with other settings: {}. To go on, give the same ones; else "

@@ -56,7 +56,7 @@ Point BytesPoint(const Group& group) {
           .x = bytes,
           .y = group.accuracy.value,
           .y_range = group.accuracy.interval,
-          .label = Title(Source{group.mode, group.gists}),  // hollow: trained
+          .label = Title(Source{group.mode, group.gists}),  // hollow: adapted
           .attributes = DataText("plot", "accuracy-bytes") + DataSource(group) +
                         DataText("language", group.language.value_or("")) +
                         Data("low", group.accuracy.interval.low) +
@@ -96,7 +96,7 @@ std::string BytesSection(const EvalSummary& summary) {
     figures += Figure(panel.caption, Draw(panel.scatter));
   }
   if (figures.empty()) return "";
-  const bool trained = std::ranges::any_of(summary.groups, [](const Group& g) {
+  const bool adapted = std::ranges::any_of(summary.groups, [](const Group& g) {
     return g.answer_adapter == AnswerAdapter::kOn;
   });
   return Section(
@@ -104,7 +104,7 @@ std::string BytesSection(const EvalSummary& summary) {
       fmt::format("Keys and values that stand for the document, 16 bits a "
                   "value, on a log scale. Up and left is better. Whiskers: "
                   "95\u00a0% intervals.{}",
-                  trained ? " Hollow: by the trained reader." : ""),
+                  adapted ? " Hollow: with the answer adapter." : ""),
       Legend(ModesOf(summary)) + "<div class=\"panels\">" + figures + "</div>");
 }
 

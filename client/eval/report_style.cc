@@ -79,8 +79,8 @@ font-family:inherit}
 .label{fill:var(--ink);font-size:12px;paint-order:stroke;stroke:var(--card);
 stroke-width:3px;stroke-linejoin:round}
 #time .mark{fill-opacity:.6}
-svg .mark.trained,.bar.trained{fill-opacity:.15;stroke:var(--c)}
-svg .mark.trained{stroke-width:.4}
+svg .mark.adapted,.bar.adapted{fill-opacity:.15;stroke:var(--c)}
+svg .mark.adapted{stroke-width:.4}
 .heats{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}
 .heat{table-layout:fixed;border-collapse:separate;border-spacing:2px;
 max-width:440px;align-self:start}

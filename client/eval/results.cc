@@ -32,7 +32,7 @@ Results ReadFrom(const Json& json) {
   results.started_unix_ms = made.at("started_unix_ms");
   results.written_unix_ms = made.at("written_unix_ms");
   results.planned = made.at("planned");
-  results.settings = made.at("settings");
+  results.settings = WithPresentNames(made.at("settings"));
   results.server = made.at("server");
   results.machine = made.at("machine");
   results.seed = made.at("seed");

@@ -311,7 +311,7 @@ Json ToJson(const Spread& spread) {
 Json SourceJson(const Source& source) {
   return {{"mode", ModeName(source.mode)},
           {"gists", source.gists},
-          {"reader", ReaderName(source.answer_adapter)}};
+          {"answer_adapter", AnswerAdapterName(source.answer_adapter)}};
 }
 
 Json ToJson(const Group& group) {

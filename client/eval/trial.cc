@@ -87,6 +87,15 @@ absl::Status ErrorFrom(const Json& json) {
   return absl::Status(code, json.at("message").get<std::string>());
 }
 
+AnswerAdapter AnswerAdapterFrom(const Json& json) {
+  if (json.contains("answer_adapter")) {
+    return ValueFrom(json.at("answer_adapter"), kAnswerAdapters,
+                     AnswerAdapterName);
+  }
+  return ValueFrom(json.value("reader", "frozen"), kAnswerAdapters,
+                   OldAnswerAdapterName);
+}
+
 void ReadSamplePart(const Json& json, Trial* trial) {
   trial->sample = json.at("sample");
   trial->dataset = json.at("dataset");
@@ -108,8 +117,7 @@ Trial ReadTrial(const Json& json) {
   ReadSamplePart(json, &trial);
   trial.mode = ValueFrom(json.at("mode"), kModes, ModeName);
   trial.gists = json.at("gists");
-  trial.answer_adapter =
-      ValueFrom(json.value("reader", "frozen"), kReaders, ReaderName);
+  trial.answer_adapter = AnswerAdapterFrom(json);
   if (json.contains("error")) trial.error = ErrorFrom(json.at("error"));
   trial.answer = json.value("answer", "");
   trial.scores = ScoresFrom(json.at("scores"));
@@ -149,17 +157,35 @@ Json SamplePart(const Trial& trial) {
 std::string Title(const Source& source) {
   std::string title(ModeName(source.mode));
   if (source.gists > 0) title += fmt::format(" {}", source.gists);
-  if (source.answer_adapter == AnswerAdapter::kOn) title += ", trained";
+  if (source.answer_adapter == AnswerAdapter::kOn) title += ", answer adapter";
   return title;
 }
 
-std::string_view ReaderName(AnswerAdapter adapter) {
+std::string_view OldAnswerAdapterName(AnswerAdapter adapter) {
   return adapter == AnswerAdapter::kOn ? "trained" : "frozen";
+}
+
+Json WithPresentNames(const Json& settings) {
+  if (!settings.is_object()) return settings;
+  Json renamed = Json::object();  // in the same order
+  for (const auto& [key, value] : settings.items()) {
+    if (key == "readers") {
+      for (const Json& name : value) {
+        renamed["answer_adapters"].push_back(AnswerAdapterName(
+            name == "trained" ? AnswerAdapter::kOn : AnswerAdapter::kOff));
+      }
+    } else if (key == "reader_fingerprint") {
+      renamed["answer_adapter_fingerprint"] = value;
+    } else {
+      renamed[key] = value;
+    }
+  }
+  return renamed;
 }
 
 std::string TrialKey(std::string_view sample, const Source& source) {
   return fmt::format("{} {} {} {}", sample, ModeName(source.mode), source.gists,
-                     ReaderName(source.answer_adapter));
+                     AnswerAdapterName(source.answer_adapter));
 }
 
 int64_t LengthClass(int64_t tokens) {
@@ -181,7 +207,7 @@ Json ToJson(const Trial& trial) {
   Json json = SamplePart(trial);
   json["mode"] = ModeName(trial.mode);
   json["gists"] = trial.gists;
-  json["reader"] = ReaderName(trial.answer_adapter);
+  json["answer_adapter"] = AnswerAdapterName(trial.answer_adapter);
   if (trial.error) {
     json["error"] = ToJson(*trial.error);
   } else {

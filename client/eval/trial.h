@@ -79,13 +79,13 @@ constexpr bool UsesGists(Mode mode) {
   return mode == Mode::kGist || mode == Mode::kHybrid;
 }
 
-// "frozen" or "trained": a trial's answer adapter, off or on, as results and
-// reports name it.
-inline constexpr AnswerAdapter kReaders[] = {AnswerAdapter::kOff,
-                                             AnswerAdapter::kOn};
-std::string_view ReaderName(AnswerAdapter adapter);
+// "frozen" or "trained": off and on in results and journals of earlier
+// versions.
+std::string_view OldAnswerAdapterName(AnswerAdapter adapter);
+// A run's settings as an earlier version wrote them, by their present names.
+Json WithPresentNames(const Json& settings);
 
-// "gist 10", "full", "hybrid 25, trained".
+// "gist 10", "full", "hybrid 25, answer adapter".
 std::string Title(const Source& source);
 
 // What a journal tells trials apart by.

@@ -148,8 +148,9 @@ absl::Status Run(const Arguments& arguments) {
   fmt::print(
       "\nBeside these gistd keeps texts that it read lately, up to "
       "--max-cached-kv-bytes (512 MiB unless told\notherwise), indexes up to "
-      "--max-index-bytes (256 MiB), a trained reader (20 MB with the default\n"
-      "one; --reader off) and a sentence encoder (91 MB; --embedder off).\n");
+      "--max-index-bytes (256 MiB), an answer adapter (20 MB with the\n"
+      "default one; --answer-adapter off) and a sentence encoder (91 MB; "
+      "--embedder off).\n");
   return absl::OkStatus();
 }
 

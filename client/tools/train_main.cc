@@ -19,7 +19,7 @@
 #include "core/data/record_file.h"
 #include "core/embed/torch_embedder.h"
 #include "core/model/device.h"
-#include "core/train/reader_trainer.h"
+#include "core/train/answer_trainer.h"
 #include "core/train/recipe.h"
 #include "core/train/torch_trainer.h"
 #include "core/train/train_sample.h"
@@ -31,7 +31,7 @@ std::atomic<bool> stop_wanted = false;
 
 struct Flags {
   std::string preset, out, model, start;
-  std::string reader_of, embedder;
+  std::string answer_adapter_for, embedder;
   std::vector<std::string> records, dev_records;
   std::vector<std::string> filler, dev_filler, settings,
       languages = {"en:7", "ko:3"}, families = {"passkey:1"};
@@ -47,14 +47,18 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--out", flags.out, "folder of checkpoint and adapter")
       ->required();
   app.add_option("--model", flags.model, "GGUF file");
-  app.add_option("--start", flags.start,
-                 "folder of an adapter, or of a reader, to start from");
-  app.add_option("--reader-of", flags.reader_of,
-                 "train a reader instead, LoRA on question and answer, that "
-                 "answers from full texts, passages and the gists of this "
-                 "adapter folder; wants --records");
+  app.add_option(
+      "--start", flags.start,
+      "folder of an adapter, or of an answer adapter, to start from");
+  app.add_option("--answer-adapter-for", flags.answer_adapter_for,
+                 "train an answer adapter instead, LoRA on question and "
+                 "answer, that answers from full texts, passages and the gists "
+                 "of this adapter folder; wants --records");
+  // The old name stays until 0.1.0.
+  app.add_option("--reader-of", flags.answer_adapter_for)->group("");
   app.add_option("--embedder", flags.embedder,
-                 "folder of the encoder that finds the reader's passages");
+                 "folder of the encoder that finds the answer adapter's "
+                 "passages");
   app.add_option(
       "--records", flags.records,
       "JSON Lines of samples to learn from instead of generated tasks");
@@ -260,7 +264,7 @@ absl::Status Run(const Flags& flags) {
   GIST_ASSIGN_OR_RETURN(const BaseModel model,
                         LoadBaseModel(flags.model, flags.device,
                                       *ParseWeightStorage(flags.weights)));
-  if (flags.reader_of.empty()) {
+  if (flags.answer_adapter_for.empty()) {
     if (spec.records.empty())
       GIST_RETURN_IF_ERROR(AddTasks(flags, *model.tokenizer, &spec));
     GIST_ASSIGN_OR_RETURN(const auto trainer,
@@ -271,7 +275,8 @@ absl::Status Run(const Flags& flags) {
                         MakeTorchEmbedder(flags.embedder, flags.device));
   GIST_ASSIGN_OR_RETURN(
       const auto trainer,
-      MakeReaderTrainer(model, *embedder, flags.reader_of, std::move(spec)));
+      MakeAnswerTrainer(model, *embedder, flags.answer_adapter_for,
+                        std::move(spec)));
   return Train(flags, *trainer);
 }
 

@@ -76,10 +76,10 @@ struct Prompt final : PromptSequence {
 
   KvCache cache;
   Sampler sampler;
-  std::vector<float> logits;              // of the last token in `cache`
-  std::vector<int32_t> unread;            // waits for the next Decode
-  std::optional<int32_t> sampled;         // decoded, not yet in `unread`
-  const TrainedReader* reader = nullptr;  // null: the base model alone
+  std::vector<float> logits;       // of the last token in `cache`
+  std::vector<int32_t> unread;     // waits for the next Decode
+  std::optional<int32_t> sampled;  // decoded, not yet in `unread`
+  const AnswerAdapter* answer_adapter = nullptr;  // null: the base model alone
   KvShare share;
 };
 
@@ -170,7 +170,7 @@ class TorchEngine final : public Engine {
 
   const BaseModel base_;
   std::shared_ptr<const Adapter> adapter_;
-  std::unique_ptr<const TrainedReader> reader_;  // null: none
+  std::unique_ptr<const AnswerAdapter> answer_adapter_;  // null: none
   KvCache prefix_;
   ModelInfo model_info_;
   AnswerAdapterInfo answer_adapter_info_;
@@ -205,12 +205,13 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
 }
 
 absl::Status TorchEngine::LoadAnswerAdapter(const std::string& folder) {
-  auto reader =
-      TrainedReader::Load(folder, base_.transformer->config(),
+  auto adapter =
+      AnswerAdapter::Load(folder, base_.transformer->config(),
                           model_info_.fingerprint, model_info_.device);
-  if (!reader.ok()) return Within("answer adapter " + folder, reader.status());
-  reader_ = *std::move(reader);
-  answer_adapter_info_ = {LastName(folder), reader_->fingerprint()};
+  if (!adapter.ok())
+    return Within("answer adapter " + folder, adapter.status());
+  answer_adapter_ = *std::move(adapter);
+  answer_adapter_info_ = {LastName(folder), answer_adapter_->fingerprint()};
   return absl::OkStatus();
 }
 
@@ -308,7 +309,7 @@ absl::Status TorchEngine::Read(std::span<Prompt* const> prompts) {
     items.push_back({.cache = &prompt->cache,
                      .ids = prompt->unread,
                      .logits = LogitRows::kLast,
-                     .reader = prompt->reader});
+                     .answer_adapter = prompt->answer_adapter});
   }
   if (items.empty()) return absl::OkStatus();
   GIST_ASSIGN_OR_RETURN(auto logits, base_.transformer->Forward(items));
@@ -375,7 +376,7 @@ absl::Status TorchEngine::Rewind(PromptSequence& sequence, int tokens,
   if (tokens > prompt.cache.tokens()) GIST_RETURN_IF_ERROR(ReadAll(prompt));
   prompt.cache.Truncate(tokens);
   prompt.unread.clear();
-  prompt.reader = nullptr;
+  prompt.answer_adapter = nullptr;
   prompt.sampler = Sampler(sampling);
   prompt.logits.clear();
   prompt.sampled.reset();
@@ -383,11 +384,11 @@ absl::Status TorchEngine::Rewind(PromptSequence& sequence, int tokens,
 }
 
 absl::Status TorchEngine::UseAnswerAdapter(PromptSequence& sequence) {
-  if (!reader_)
+  if (!answer_adapter_)
     return absl::FailedPreconditionError("no answer adapter is loaded");
   Prompt& prompt = Own(sequence);
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
-  prompt.reader = reader_.get();
+  prompt.answer_adapter = answer_adapter_.get();
   return absl::OkStatus();
 }
 

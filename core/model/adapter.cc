@@ -163,7 +163,7 @@ absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
   return lora;
 }
 
-// `section`: "gist" or "reader" of the configuration.
+// `section`: "gist" or "answer" of the configuration.
 absl::StatusOr<std::string> ModelOf(const Json& section) {
   const Json& fingerprint = section.value("base_model_sha256", Json());
   if (fingerprint.is_string()) return fingerprint.get<std::string>();
@@ -386,32 +386,35 @@ absl::StatusOr<std::unique_ptr<Adapter>> Adapter::Load(
   });
 }
 
-TrainedReader::TrainedReader(std::string fingerprint,
+AnswerAdapter::AnswerAdapter(std::string fingerprint,
                              std::unique_ptr<const Adapter::Impl> impl)
     : fingerprint_(std::move(fingerprint)), impl_(std::move(impl)) {}
-TrainedReader::~TrainedReader() = default;
+AnswerAdapter::~AnswerAdapter() = default;
 
-absl::StatusOr<std::unique_ptr<TrainedReader>> TrainedReader::Load(
+absl::StatusOr<std::unique_ptr<AnswerAdapter>> AnswerAdapter::Load(
     const std::string& folder, const ModelConfig& model,
     const std::string& model_fingerprint, const std::string& device) {
-  using Result = absl::StatusOr<std::unique_ptr<TrainedReader>>;
-  return Fence("reader", [&]() -> Result {
+  using Result = absl::StatusOr<std::unique_ptr<AnswerAdapter>>;
+  return Fence("answer adapter", [&]() -> Result {
     GIST_ASSIGN_OR_RETURN(const Json json, ReadConfig(folder));
     GIST_ASSIGN_OR_RETURN(const Lora lora, ParseLora(json, model));
-    const auto section = json.find("reader");
+    auto section = json.find("answer");
+    if (section == json.end()) section = json.find("reader");
     if (section == json.end() || !section->is_object()) {
       return absl::InvalidArgumentError(
-          "adapter_config.json: no \"reader\" object: this is not an adapter "
-          "that was trained to answer; make one with gist-train --reader-of");
+          "adapter_config.json: no \"answer\" object: this is not an adapter "
+          "that was trained to answer; make one with gist-train "
+          "--answer-adapter-for");
     }
     GIST_ASSIGN_OR_RETURN(const std::string trained_on, ModelOf(*section));
     GIST_RETURN_IF_ERROR(CheckModel(trained_on, model_fingerprint));
     GIST_ASSIGN_OR_RETURN(Opened opened,
                           OpenTensors(folder, model, lora, device));
+    // "reader" stays: an adapter keeps its fingerprint.
     std::string fingerprint = Sha256Hex(fmt::format(
         "gist reader 1 {} model={} tensors={}", Described(lora), trained_on,
         Sha256Hex(opened.file.bytes())));
-    return std::unique_ptr<TrainedReader>(new TrainedReader(
+    return std::unique_ptr<AnswerAdapter>(new AnswerAdapter(
         std::move(fingerprint),
         std::make_unique<const Adapter::Impl>(std::move(opened.impl))));
   });

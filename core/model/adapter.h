@@ -53,21 +53,22 @@ class Adapter {
 
 // LoRA that acts on question and answer alone, whatever they are asked of:
 // gists, passages, the whole text. What is stored stays the frozen model's. A
-// folder like Adapter's with "reader" in place of "gist", without embeddings.
-class TrainedReader {
+// folder like Adapter's with "answer" in place of "gist", without embeddings.
+// A folder of an earlier version has "reader" there.
+class AnswerAdapter {
  public:
   // Errors: Adapter::Load's.
-  static absl::StatusOr<std::unique_ptr<TrainedReader>> Load(
+  static absl::StatusOr<std::unique_ptr<AnswerAdapter>> Load(
       const std::string& folder, const ModelConfig& model,
       const std::string& model_fingerprint, const std::string& device);
-  ~TrainedReader();
+  ~AnswerAdapter();
 
   // SHA-256 over what shapes the answers: scale and tensors.
   const std::string& fingerprint() const { return fingerprint_; }
   const Adapter::Impl& impl() const { return *impl_; }
 
  private:
-  TrainedReader(std::string fingerprint,
+  AnswerAdapter(std::string fingerprint,
                 std::unique_ptr<const Adapter::Impl> impl);
   std::string fingerprint_;
   std::unique_ptr<const Adapter::Impl> impl_;

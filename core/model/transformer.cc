@@ -44,7 +44,8 @@ struct Transformer::Impl : DecoderWeights {
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
   Rotation RotationOf(const std::vector<Plan>& plans) const;
-  absl::StatusOr<LoraScope> ReaderScope(const std::vector<Plan>& plans) const;
+  absl::StatusOr<LoraScope> AnswerAdapterScope(
+      const std::vector<Plan>& plans) const;
   Tensor TextAttention(int layer, const Qkv& qkv, const Rotation& rotation,
                        const std::vector<Plan>& plans) const;
   Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
@@ -134,24 +135,25 @@ Rotation Transformer::Impl::RotationOf(const std::vector<Plan>& plans) const {
   return RotationAt(FromIds(positions, device()), frequencies);
 }
 
-absl::StatusOr<LoraScope> Transformer::Impl::ReaderScope(
+absl::StatusOr<LoraScope> Transformer::Impl::AnswerAdapterScope(
     const std::vector<Plan>& plans) const {
-  const TrainedReader* reader = nullptr;
+  const AnswerAdapter* adapter = nullptr;
   std::vector<int64_t> rows;
   for (const Plan& plan : plans) {
-    if (plan.item.reader == nullptr) continue;
-    if (reader != nullptr && reader != plan.item.reader) {
-      return absl::InvalidArgumentError("forward: two readers in one batch");
+    if (plan.item.answer_adapter == nullptr) continue;
+    if (adapter != nullptr && adapter != plan.item.answer_adapter) {
+      return absl::InvalidArgumentError(
+          "forward: two answer adapters in one batch");
     }
-    reader = plan.item.reader;
+    adapter = plan.item.answer_adapter;
     for (int64_t i = 0; i < plan.rows; ++i) rows.push_back(plan.first_row + i);
   }
-  if (reader == nullptr) return LoraScope();
+  if (adapter == nullptr) return LoraScope();
   const Plan& last = plans.back();
   if (int64_t(rows.size()) == last.first_row + last.rows) {
-    return LoraScope(&reader->impl());
+    return LoraScope(&adapter->impl());
   }
-  return LoraScope(&reader->impl(), FromIds(rows, device()));
+  return LoraScope(&adapter->impl(), FromIds(rows, device()));
 }
 
 // Writes the new keys and values into each item's caches and attends to them.
@@ -216,7 +218,8 @@ absl::StatusOr<Logits> Transformer::Forward(
   return Fence("forward", [&]() -> absl::StatusOr<Logits> {
     const std::vector<Plan> plans = impl_->MakePlans(items);
     const Rotation rotation = impl_->RotationOf(plans);
-    GIST_ASSIGN_OR_RETURN(const LoraScope lora, impl_->ReaderScope(plans));
+    GIST_ASSIGN_OR_RETURN(const LoraScope lora,
+                          impl_->AnswerAdapterScope(plans));
     const bool wants_logits =
         std::ranges::any_of(items, [](const ForwardItem& item) {
           return item.logits != LogitRows::kNone;

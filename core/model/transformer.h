@@ -35,7 +35,7 @@ struct ForwardItem {
   KvCache* plain = nullptr;
   LogitRows logits = LogitRows::kNone;
   // The answer adapter for these tokens, or null. A batch has at most one.
-  const TrainedReader* reader = nullptr;
+  const AnswerAdapter* answer_adapter = nullptr;
 };
 
 // Weights are shared and constant. Calls do not change the Transformer, but

@@ -47,7 +47,7 @@ Json ConfigOf(const ModelConfig& model, const GistLayout& layout,
   section["base_model_sha256"] = origin.model_fingerprint;
   section["trained"] = {{"recipe", origin.recipe_name},
                         {"steps", origin.steps}};
-  config[layout.gists_per_block > 0 ? "gist" : "reader"] = std::move(section);
+  config[layout.gists_per_block > 0 ? "gist" : "answer"] = std::move(section);
   return config;
 }
 
@@ -140,14 +140,14 @@ absl::Status ImportAdapterFolder(const std::string& folder,
   return absl::OkStatus();
 }
 
-absl::Status ImportReaderFolder(const std::string& folder,
-                                const ModelConfig& model,
-                                const std::string& model_fingerprint,
-                                AdapterParameters* parameters) {
+absl::Status ImportAnswerAdapterFolder(const std::string& folder,
+                                       const ModelConfig& model,
+                                       const std::string& model_fingerprint,
+                                       AdapterParameters* parameters) {
   const at::NoGradGuard no_grad;
-  auto reader = TrainedReader::Load(folder, model, model_fingerprint, "cpu");
-  if (!reader.ok()) return Within(folder, reader.status());
-  return CopyLora(folder, (*reader)->impl(), parameters->adapter());
+  auto adapter = AnswerAdapter::Load(folder, model, model_fingerprint, "cpu");
+  if (!adapter.ok()) return Within(folder, adapter.status());
+  return CopyLora(folder, (*adapter)->impl(), parameters->adapter());
 }
 
 }  // namespace gist

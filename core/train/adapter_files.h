@@ -18,8 +18,8 @@ struct AdapterOrigin {
 };
 
 // Writes adapter_config.json and adapter_model.safetensors into `folder`, which
-// is made if need be: an Adapter's, or, of no gists a block, a TrainedReader's.
-// Errors as SaveCheckpoint's.
+// is made if need be: an Adapter's, or, of no gists a block, an
+// AnswerAdapter's. Errors as SaveCheckpoint's.
 absl::Status ExportAdapterFolder(const std::string& folder,
                                  const AdapterParameters& parameters,
                                  const GistLayout& layout,
@@ -36,10 +36,10 @@ absl::Status ImportAdapterFolder(const std::string& folder,
                                  const std::string& model_fingerprint,
                                  AdapterParameters* parameters);
 
-// The same of a TrainedReader's folder, which has no embeddings.
-absl::Status ImportReaderFolder(const std::string& folder,
-                                const ModelConfig& model,
-                                const std::string& model_fingerprint,
-                                AdapterParameters* parameters);
+// The same of an AnswerAdapter's folder, which has no embeddings.
+absl::Status ImportAnswerAdapterFolder(const std::string& folder,
+                                       const ModelConfig& model,
+                                       const std::string& model_fingerprint,
+                                       AdapterParameters* parameters);
 
 }  // namespace gist

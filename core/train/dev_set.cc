@@ -6,7 +6,7 @@
 
 #include "core/base/status.h"
 #include "core/model/ops.h"
-#include "core/train/passes/reader.h"
+#include "core/train/passes/answer_pass.h"
 #include "core/train/passes/whole_pass.h"
 
 namespace gist {

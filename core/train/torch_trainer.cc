@@ -19,7 +19,7 @@
 #include "core/train/checkpoint.h"
 #include "core/train/dev_set.h"
 #include "core/train/optimizer.h"
-#include "core/train/passes/reader.h"
+#include "core/train/passes/answer_pass.h"
 #include "core/train/passes/whole_pass.h"
 #include "core/train/recipe.h"
 #include "core/train/time_estimate.h"

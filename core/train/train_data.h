@@ -10,8 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "core/model/base_model.h"
+#include "core/train/passes/answer_pass.h"
 #include "core/train/passes/document.h"
-#include "core/train/passes/reader.h"
 #include "core/train/record_set.h"
 #include "core/train/segment_pool.h"
 #include "core/train/trainer.h"

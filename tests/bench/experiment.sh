@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # The experiment: gists, full context, passages and both, side by side, on documents that no
-# adapter and no reader saw, by the frozen and the trained reader. Started again with the same
-# --out it goes on where it was; stopped early, it has asked of each file alike.
+# adapter saw, with the answer adapter off and on. Started again with the same --out it goes on
+# where it was; stopped early, it has asked of each file alike.
 # usage: tests/bench/experiment.sh [OPTION...]
 #   --out DIR       default: tests/bench/experiment
 #   --parts LIST    of these, in this order; default: all
 #     costs         memory and times: 5 documents a language, one question at a time
-#     short         1,024 tokens, all frames that the adapter knows, 10, 25 and 50 gists, by both
-#                   readers: 100 documents a language
-#     answers       every mode by both readers, 10 gists: 200 English and 200 Korean documents
-#                   of 2,000 to 8,000 tokens, the mission's question
+#     short         1,024 tokens, all frames that the adapter knows, 10, 25 and 50 gists, answer
+#                   adapter off and on: 100 documents a language
+#     answers       every mode, answer adapter off and on, 10 gists: 200 English and 200 Korean
+#                   documents of 2,000 to 8,000 tokens, the mission's question
 #     gists         25 and 50 gists, the first 100 of them a language
 #     dense         passages that the encoder alone ranks, the same documents; in all other parts
 #                   the question's words help to find them
-#     worded        the frozen reader, full text and passages, the first 50 of them a language, in the
-#                   wording that it reads best (tests/bench/prompts.sh)
+#     worded        no answer adapter, full text and passages, the first 50 of them a language, in
+#                   the wording that the base model reads best (tests/bench/prompts.sh)
 #     keyed         several facts; absent: facts that are not there; overview: questions about the
 #                   whole document: 50 each a language, 1,024 tokens
 #   --minutes N     stop each part after so long; default: when it is done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Wordings of the same question against each other, in each mode, by both readers, on dev
+# Wordings of the same question against each other, in each mode, with the answer adapter off and on, on dev
 # samples of 512 tokens. Started again it goes on; stopped early, it has asked each wording
 # alike. Prints how many answers hold the value.
 # usage: tests/bench/prompts.sh [OUT [COUNT]]     default: build/prompts, 24 a language
@@ -45,7 +45,7 @@ import collections, json, sys
 right = collections.defaultdict(list)
 for record in json.load(open(sys.argv[1]))["records"]:
     wording = record["dataset"].split("-")[1].removesuffix(".jsonl")
-    right[record["mode"], record["reader"], wording].append(record["scores"]["containment"])
-for (mode, reader, wording), scores in sorted(right.items()):
-    print(f"{mode:5} {reader:8} {wording:9} {sum(scores):.0f} of {len(scores)}")
+    right[record["mode"], record["answer_adapter"], wording].append(record["scores"]["containment"])
+for (mode, answer_adapter, wording), scores in sorted(right.items()):
+    print(f"{mode:5} {answer_adapter:3} {wording:9} {sum(scores):.0f} of {len(scores)}")
 PYTHON

@@ -22,8 +22,8 @@
 #include "core/model/base_model.h"
 #include "core/model/device.h"
 #include "core/train/optimizer.h"
+#include "core/train/passes/answer_pass.h"
 #include "core/train/passes/gist_writer.h"
-#include "core/train/passes/reader.h"
 
 namespace gist {
 namespace {

@@ -6,6 +6,6 @@ if(GIST_TORCH)
     gist_test(core/train/${name}_test.cc LABELS model
       LINK gist::train gist::test_support LibTorch::cpu)
   endforeach()
-  gist_test(core/train/reader_trainer_test.cc LABELS model
+  gist_test(core/train/answer_trainer_test.cc LABELS model
     LINK gist::train gist::torch_engine gist::fake_embedder gist::test_support LibTorch::cpu)
 endif()

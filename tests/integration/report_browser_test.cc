@@ -23,15 +23,15 @@ constexpr char kHostile[] =
     "onerror=\"document.title='owned'\"> \x01 \xff & a_word_without_any_space_"
     "that_goes_on_and_on_and_on_and_on_and_on_and_on_and_on_and_on_and_on";
 
-// Four modes, one of them by the trained reader, two languages, four families,
-// eleven lengths.
+// Four modes, one of them with the answer adapter, two languages, four
+// families, eleven lengths.
 std::vector<Trial> Trials() {
   Rng rng(20261125);
   std::vector<Trial> trials;
   const char* const families[] = {"passkey", "passkey", "keyed", "absent",
                                   "overview"};
   for (int i = 0; i < 120; ++i) {
-    for (const auto& [mode, gists, reader] :
+    for (const auto& [mode, gists, answer_adapter] :
          {Source{Mode::kGist, 10},
           {Mode::kGist, 25},
           {Mode::kFull, 0, AnswerAdapter::kOn},
@@ -40,7 +40,7 @@ std::vector<Trial> Trials() {
       const bool right = rng.Uniform() < 0.6;
       Trial trial = MakeTrial(i, {.mode = mode,
                                   .gists = gists,
-                                  .answer_adapter = reader,
+                                  .answer_adapter = answer_adapter,
                                   .score = right ? 1.0 : 0.0,
                                   .language = i % 2 == 0 ? "en" : "ko",
                                   .family = families[i % 5],
@@ -128,7 +128,7 @@ class ReportBrowserTest : public testing::Test {
                (value.is_string() ? value.get<std::string>() : value.dump());
       };
       if (same("mode", "mode") && same("gists", "gists") &&
-          same("reader", "reader") && same("language", "language") &&
+          same("answer_adapter", "answers") && same("language", "language") &&
           same("family", "family") && same("length", "length") &&
           same("depth_fifth", "fifth")) {
         return group;
@@ -213,10 +213,10 @@ TEST_F(ReportBrowserTest, PlotsPointsAndBarsAtTheirValues) {
   }
   std::map<std::string, Json> records;
   for (const Json& record : results_.at("records")) {
-    records[fmt::format("{} {} {} {}", record.at("sample").get<std::string>(),
-                        record.at("mode").get<std::string>(),
-                        record.at("gists").get<int>(),
-                        record.at("reader").get<std::string>())] = record;
+    records[fmt::format(
+        "{} {} {} {}", record.at("sample").get<std::string>(),
+        record.at("mode").get<std::string>(), record.at("gists").get<int>(),
+        record.at("answer_adapter").get<std::string>())] = record;
   }
   const auto times = Marks("first-token");
   EXPECT_EQ(times.size(), 600u);  // the error has no time
@@ -226,7 +226,7 @@ TEST_F(ReportBrowserTest, PlotsPointsAndBarsAtTheirValues) {
             .at(fmt::format("{} {} {} {}", mark.at("sample").get<std::string>(),
                             mark.at("mode").get<std::string>(),
                             mark.at("gists").get<std::string>(),
-                            mark.at("reader").get<std::string>()))
+                            mark.at("answers").get<std::string>()))
             .at("costs");
     EXPECT_EQ(Number(mark, "x"), costs.at("document_tokens").get<double>());
     EXPECT_EQ(Number(mark, "y"),

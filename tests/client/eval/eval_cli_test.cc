@@ -169,8 +169,8 @@ TEST_F(EvalCliTest, AsksWithAndWithoutTheAnswerAdapter) {
   ASSERT_THAT(results, IsOk());
   std::vector<std::string> titles;
   for (const Trial& trial : results->trials) titles.push_back(Title(trial));
-  EXPECT_THAT(titles, ElementsAre("gist 10", "gist 10, trained", "full",
-                                  "full, trained"));
+  EXPECT_THAT(titles, ElementsAre("gist 10", "gist 10, answer adapter", "full",
+                                  "full, answer adapter"));
   std::vector<v1::AnswerAdapter> asked;
   for (const auto& request : server_.received->compare) {
     asked.push_back(request.answer_adapter());
@@ -179,7 +179,7 @@ TEST_F(EvalCliTest, AsksWithAndWithoutTheAnswerAdapter) {
               ElementsAre(v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_ON,
                           v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_ON));
   EXPECT_THAT(server_.received->compress, SizeIs(1));
-  EXPECT_THAT(Text(html_), HasSubstr("gist 10, trained"));
+  EXPECT_THAT(Text(html_), HasSubstr("gist 10, answer adapter"));
   // What is there is not asked again, by the old name of the option.
   EXPECT_EQ(
       Eval({"--modes", "gist", "--readers", "trained,frozen", "--limit", "1"})
@@ -187,7 +187,7 @@ TEST_F(EvalCliTest, AsksWithAndWithoutTheAnswerAdapter) {
       0);
   EXPECT_THAT(server_.received->compare, SizeIs(4));
   EXPECT_THAT(Eval({"--modes", "gist", "--limit", "1"}).err,
-              HasSubstr("readers"));
+              HasSubstr("answer_adapters"));
 }
 
 TEST_F(EvalCliTest, AsksEachNumberOfGistsOnce) {

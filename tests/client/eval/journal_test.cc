@@ -130,6 +130,52 @@ TEST_F(JournalTest, SaysWhereItCannotBe) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("none/journal")));
 }
 
+// As an earlier version named the answer adapter: "reader", frozen or trained.
+Json OldNames(const Trial& trial) {
+  Json json = ToJson(trial);
+  json["reader"] = OldAnswerAdapterName(trial.answer_adapter);
+  json.erase("answer_adapter");
+  return json;
+}
+
+TEST_F(JournalTest, GoesOnFromAJournalOfOldNames) {
+  const Trial on = MakeTrial(1, {.answer_adapter = AnswerAdapter::kOn});
+  const Json header = {{"format", "gistd-eval-journal/1"},
+                       {"started_unix_ms", 5},
+                       {"settings",
+                        {{"gists", {10}},
+                         {"readers", {"frozen", "trained"}},
+                         {"reader_fingerprint", "f0"}}}};
+  Put(header.dump() + "\n" + OldNames(on).dump() + "\n");
+  settings_ = {{"gists", {10}},
+               {"answer_adapters", {"off", "on"}},
+               {"answer_adapter_fingerprint", "f0"}};
+  {
+    const auto journal = Open();
+    ASSERT_THAT(journal, IsOk());
+    ASSERT_THAT(journal->trials(), SizeIs(1));
+    EXPECT_EQ(ToJson(journal->trials()[0]), ToJson(on));
+  }
+  settings_["answer_adapters"] = {"off"};
+  EXPECT_THAT(Open().status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("\"answer_adapters/1\": \"on\" there")));
+}
+
+TEST(TrialTest, ReadsOldNames) {
+  const Trial on = MakeTrial(1, {.answer_adapter = AnswerAdapter::kOn});
+  const Trial off = MakeTrial(2, {});
+  for (const Trial& trial : {on, off}) {
+    const auto read = TrialFromJson(OldNames(trial));
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->answer_adapter, trial.answer_adapter);
+  }
+  Json wrong = ToJson(off);
+  wrong["answer_adapter"] = "trained";
+  EXPECT_THAT(TrialFromJson(wrong).status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("trained")));
+}
+
 TEST(TrialTest, IsTheSameAfterJson) {
   Trial trial = MakeTrial(5, {.mode = Mode::kHybrid, .gists = 25});
   trial.passages = 4;

@@ -414,7 +414,7 @@ TEST_F(AskTest, TheSecondQuestionDoesNotReadTheTextAgain) {
 
 // The fake engine tells a text that the answer adapter read from one that the
 // frozen model read.
-TEST_F(AskTest, TheTrainedReaderReadsTheQuestionAndNothingBefore) {
+TEST_F(AskTest, TheAnswerAdapterReadsTheQuestionAndNothingBefore) {
   HarnessOptions options;
   options.limits.max_cached_kv_bytes = 1 << 20;
   Start(options);
@@ -438,7 +438,7 @@ TEST_F(AskTest, TheTrainedReaderReadsTheQuestionAndNothingBefore) {
   }
 }
 
-TEST_F(AskTest, ReadersOfOneBatchAreToldApart) {
+TEST_F(AskTest, AnswerAdaptersOfOneBatchAreToldApart) {
   HarnessOptions options;
   options.engine.step_delay = std::chrono::milliseconds(1);
   Start(options);
@@ -459,7 +459,7 @@ TEST_F(AskTest, ReadersOfOneBatchAreToldApart) {
   EXPECT_GT(counts().largest_decode_batch, 1);
 }
 
-TEST_F(AskTest, AServerWithoutATrainedReaderSaysSo) {
+TEST_F(AskTest, AServerWithoutAnAnswerAdapterSaysSo) {
   HarnessOptions options;
   options.engine.has_answer_adapter = false;
   Start(options);

@@ -1,4 +1,4 @@
-#include "core/train/passes/reader.h"
+#include "core/train/passes/answer_pass.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Reduction.h>

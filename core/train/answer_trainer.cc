@@ -1,4 +1,4 @@
-#include "core/train/reader_trainer.h"
+#include "core/train/answer_trainer.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -13,9 +13,9 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/train/adapter_files.h"
+#include "core/train/answer_set.h"
 #include "core/train/checkpoint.h"
 #include "core/train/optimizer.h"
-#include "core/train/reader_set.h"
 #include "core/train/recipe.h"
 #include "core/train/train_sample.h"
 
@@ -26,7 +26,7 @@ using at::Tensor;
 
 constexpr uint64_t kQuestionStream = 5;  // and one for each of the four
 
-// What stands before each of some questions, of ReaderSet, as what
+// What stands before each of some questions, of AnswerSet, as what
 // ReadAnswers takes.
 WrittenGists Together(const ModelConfig& config, std::span<const Tensor> kvs) {
   WrittenGists all;
@@ -50,9 +50,9 @@ struct Right {
   int right = 0, asked = 0;
 };
 
-class ReaderTrainer final : public TorchTrainer {
+class AnswerTrainer final : public TorchTrainer {
  public:
-  ReaderTrainer(const BaseModel& base, TrainSpec spec, BaseWeights model,
+  AnswerTrainer(const BaseModel& base, TrainSpec spec, BaseWeights model,
                 std::unique_ptr<Adapter> adapter);
   absl::Status Start(Embedder& embedder);
   absl::StatusOr<TrainEvent> Step() override;
@@ -80,7 +80,7 @@ class ReaderTrainer final : public TorchTrainer {
     return step_ == recipe().steps() || (every > 0 && step_ % every == 0);
   }
   std::vector<Draw> DrawsOf(int step) const;
-  absl::StatusOr<AnswerRows> Ask(ReaderSet& set, std::span<const Draw> draws,
+  absl::StatusOr<AnswerRows> Ask(AnswerSet& set, std::span<const Draw> draws,
                                  const Adapter::Impl* lora) const;
   absl::StatusOr<TrainEvent> Next();
   absl::StatusOr<TrainEvent> Train();
@@ -99,7 +99,7 @@ class ReaderTrainer final : public TorchTrainer {
   const std::unique_ptr<Adapter> adapter_;
   const std::string recipe_hash_;
   AdapterParameters parameters_;
-  std::unique_ptr<ReaderSet> set_, dev_;
+  std::unique_ptr<AnswerSet> set_, dev_;
 
   int step_ = 0;
   double smooth_loss_ = 0, smooth_seconds_ = 0, accuracy_ = 0;
@@ -111,6 +111,7 @@ class ReaderTrainer final : public TorchTrainer {
 
 std::string HashOf(const TrainSpec& spec, const std::string& model,
                    const std::string& adapter) {
+  // "reader" stays: checkpoints of earlier versions go on.
   std::string all = "reader " + ToYaml(spec.recipe) + model + adapter;
   for (const Record& record : spec.records) {
     all += Sha256Hex(record.context) + Sha256Hex(record.question) +
@@ -125,7 +126,7 @@ TrainSpec WithoutGists(TrainSpec spec) {
   return spec;
 }
 
-ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
+AnswerTrainer::AnswerTrainer(const BaseModel& base, TrainSpec spec,
                              BaseWeights model,
                              std::unique_ptr<Adapter> adapter)
     : base_(base),
@@ -136,17 +137,17 @@ ReaderTrainer::ReaderTrainer(const BaseModel& base, TrainSpec spec,
       parameters_(InitialParameters(model_.config, spec_.recipe,
                                     model_.frequencies.device())) {}
 
-absl::Status ReaderTrainer::Start(Embedder& embedder) {
+absl::Status AnswerTrainer::Start(Embedder& embedder) {
   if (!spec_.start_adapter.empty()) {
-    GIST_RETURN_IF_ERROR(ImportReaderFolder(spec_.start_adapter, model_.config,
-                                            base_.fingerprint, &parameters_));
+    GIST_RETURN_IF_ERROR(ImportAnswerAdapterFolder(
+        spec_.start_adapter, model_.config, base_.fingerprint, &parameters_));
   }
   const auto make = [&](std::vector<Record> records) {
-    ReaderSetOptions options;
+    AnswerSetOptions options;
     options.gist_counts = recipe().gist_counts;
     if (options.gist_counts.empty())
       options.gist_counts = {adapter_->config().gist_tokens};
-    return ReaderSet::Create(base_, model_, *adapter_, embedder,
+    return AnswerSet::Create(base_, model_, *adapter_, embedder,
                              std::move(options), std::move(records));
   };
   GIST_ASSIGN_OR_RETURN(set_, make(spec_.records));
@@ -167,7 +168,7 @@ absl::Status ReaderTrainer::Start(Embedder& embedder) {
   return absl::OkStatus();
 }
 
-TrainEvent ReaderTrainer::Event(TrainEvent::Kind kind) const {
+TrainEvent AnswerTrainer::Event(TrainEvent::Kind kind) const {
   TrainEvent event;
   event.kind = kind;
   event.stage = recipe().stages.front().name;
@@ -177,11 +178,11 @@ TrainEvent ReaderTrainer::Event(TrainEvent::Kind kind) const {
   return event;
 }
 
-absl::StatusOr<TrainEvent> ReaderTrainer::Step() {
+absl::StatusOr<TrainEvent> AnswerTrainer::Step() {
   return Fence("training", [&] { return Next(); });
 }
 
-absl::StatusOr<TrainEvent> ReaderTrainer::Next() {
+absl::StatusOr<TrainEvent> AnswerTrainer::Next() {
   if (evaluating_) return EvaluateOne();
   if (checkpoint_due_) {
     checkpoint_due_ = false;
@@ -199,7 +200,7 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Next() {
 
 // The same number for each of the four, one after the other: documents in an
 // order of its own for each epoch, one question about each.
-std::vector<ReaderTrainer::Draw> ReaderTrainer::DrawsOf(int step) const {
+std::vector<AnswerTrainer::Draw> AnswerTrainer::DrawsOf(int step) const {
   std::vector<Draw> draws;
   for (size_t kind = 0; kind < kAllBefore.size(); ++kind) {
     RecordOrder order(recipe().seed + kind, set_->documents());
@@ -215,7 +216,7 @@ std::vector<ReaderTrainer::Draw> ReaderTrainer::DrawsOf(int step) const {
   return draws;
 }
 
-absl::StatusOr<AnswerRows> ReaderTrainer::Ask(ReaderSet& set,
+absl::StatusOr<AnswerRows> AnswerTrainer::Ask(AnswerSet& set,
                                               std::span<const Draw> draws,
                                               const Adapter::Impl* lora) const {
   std::vector<Tensor> kvs;
@@ -232,7 +233,7 @@ absl::StatusOr<AnswerRows> ReaderTrainer::Ask(ReaderSet& set,
   return ReadAnswers(model_, Together(model_.config, kvs), questions, lora);
 }
 
-absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
+absl::StatusOr<TrainEvent> AnswerTrainer::Train() {
   const Clock::time_point start = Clock::now();
   const std::vector<Draw> draws = DrawsOf(step_);
   const size_t of_a_kind = draws.size() / kAllBefore.size();
@@ -273,7 +274,7 @@ absl::StatusOr<TrainEvent> ReaderTrainer::Train() {
   return event;
 }
 
-absl::Status ReaderTrainer::Score(size_t document, const Adapter::Impl* lora,
+absl::Status AnswerTrainer::Score(size_t document, const Adapter::Impl* lora,
                                   std::map<std::string, Right>* scores) const {
   const at::NoGradGuard no_grad;
   for (const Before before : kAllBefore) {
@@ -299,7 +300,7 @@ double Share(const std::map<std::string, Right>& scores) {
   return double(all.right) / std::max(1, all.asked);
 }
 
-absl::StatusOr<TrainEvent> ReaderTrainer::EvaluateOne() {
+absl::StatusOr<TrainEvent> AnswerTrainer::EvaluateOne() {
   GIST_RETURN_IF_ERROR(Score(dev_position_, &parameters_.adapter(), &scores_));
   if (++dev_position_ < dev_->documents()) {
     TrainEvent event = Event(TrainEvent::Kind::kPreparing);
@@ -321,29 +322,29 @@ absl::StatusOr<TrainEvent> ReaderTrainer::EvaluateOne() {
   return event;
 }
 
-absl::StatusOr<double> ReaderTrainer::Evaluate(
+absl::StatusOr<double> AnswerTrainer::Evaluate(
     const std::string& folder, const std::function<bool()>& go_on) {
   if (!dev_) {
     return absl::FailedPreconditionError("the training has no dev samples");
   }
   GIST_ASSIGN_OR_RETURN(
-      const auto reader,
-      TrainedReader::Load(folder, model_.config, base_.fingerprint,
+      const auto answer_adapter,
+      AnswerAdapter::Load(folder, model_.config, base_.fingerprint,
                           model_.frequencies.device().str()));
   std::map<std::string, Right> scores;
   for (size_t i = 0; i < dev_->documents(); ++i) {
     if (!go_on()) return absl::CancelledError("the evaluation was stopped");
-    GIST_RETURN_IF_ERROR(Score(i, &reader->impl(), &scores));
+    GIST_RETURN_IF_ERROR(Score(i, &answer_adapter->impl(), &scores));
   }
   return Share(scores);
 }
 
-absl::Status ReaderTrainer::Checkpoint() {
+absl::Status AnswerTrainer::Checkpoint() {
   return SaveCheckpoint(CheckpointPath(), parameters_,
                         {step_, recipe_hash_, smooth_loss_});
 }
 
-absl::Status ReaderTrainer::Export(const std::string& folder,
+absl::Status AnswerTrainer::Export(const std::string& folder,
                                    bool float32) const {
   return ExportAdapterFolder(folder, parameters_, recipe().layout,
                              {.model_name = model_.config.name,
@@ -355,7 +356,7 @@ absl::Status ReaderTrainer::Export(const std::string& folder,
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
+absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeAnswerTrainer(
     const BaseModel& base, Embedder& embedder, const std::string& gist_adapter,
     TrainSpec spec) {
   GIST_RETURN_IF_ERROR(CheckRecipe(spec.recipe));
@@ -368,7 +369,7 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
   GIST_ASSIGN_OR_RETURN(
       auto adapter, Adapter::Load(gist_adapter, model.config, base.fingerprint,
                                   model.frequencies.device().str()));
-  auto trainer = std::make_unique<ReaderTrainer>(
+  auto trainer = std::make_unique<AnswerTrainer>(
       base, std::move(spec), std::move(model), std::move(adapter));
   GIST_RETURN_IF_ERROR(trainer->Start(embedder));
   return trainer;

@@ -1,4 +1,4 @@
-#include "core/train/reader_set.h"
+#include "core/train/answer_set.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -45,11 +45,11 @@ GistLayout LayoutOf(const AdapterConfig& config) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ReaderSet>> ReaderSet::Create(
+absl::StatusOr<std::unique_ptr<AnswerSet>> AnswerSet::Create(
     const BaseModel& base, const BaseWeights& model, const Adapter& adapter,
-    Embedder& embedder, ReaderSetOptions options, std::vector<Record> records) {
-  std::unique_ptr<ReaderSet> set(
-      new ReaderSet(base, model, adapter, embedder, std::move(options)));
+    Embedder& embedder, AnswerSetOptions options, std::vector<Record> records) {
+  std::unique_ptr<AnswerSet> set(
+      new AnswerSet(base, model, adapter, embedder, std::move(options)));
   std::vector<Record> contexts;
   for (Record& record : records) {
     const bool goes_on =
@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<ReaderSet>> ReaderSet::Create(
   return set;
 }
 
-absl::Status ReaderSet::Add(Record record) {
+absl::Status AnswerSet::Add(Record record) {
   if (documents_.empty() || documents_.back().context != record.context) {
     Document document;
     GIST_ASSIGN_OR_RETURN(document.ids,
@@ -89,7 +89,7 @@ absl::Status ReaderSet::Add(Record record) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Tensor> ReaderSet::Kv(size_t index, size_t question,
+absl::StatusOr<Tensor> AnswerSet::Kv(size_t index, size_t question,
                                      Before before) {
   Document& document = documents_[index];
   switch (before) {
@@ -117,7 +117,7 @@ absl::StatusOr<Tensor> ReaderSet::Kv(size_t index, size_t question,
 // Behind the shared prefix and `front`, if any, which is part of what it
 // returns. In chunks, as the service does: at once, attention to 8,000 tokens
 // would take 2.3 GB a layer.
-absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids,
+absl::StatusOr<Tensor> AnswerSet::Read(std::span<const int32_t> ids,
                                        const Tensor& front) const {
   const ModelConfig& config = model_.config;
   const int prefix = model_.prefix_tokens;
@@ -152,14 +152,14 @@ absl::StatusOr<Tensor> ReaderSet::Read(std::span<const int32_t> ids,
   return kv;
 }
 
-Tensor ReaderSet::EmptyKv(int tokens) const {
+Tensor AnswerSet::EmptyKv(int tokens) const {
   const ModelConfig& config = model_.config;
   return at::empty(
       {config.layers, 2, config.kv_heads, tokens, config.head_dim},
       at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
 }
 
-absl::Status ReaderSet::EncodePassages(Document& document, size_t question) {
+absl::Status AnswerSet::EncodePassages(Document& document, size_t question) {
   std::vector<int32_t>& ids = document.passages[question];
   if (!ids.empty()) return absl::OkStatus();
   GIST_ASSIGN_OR_RETURN(const std::string text,
@@ -169,7 +169,7 @@ absl::Status ReaderSet::EncodePassages(Document& document, size_t question) {
 }
 
 // As the service ranks them by default, all looked at.
-absl::StatusOr<std::string> ReaderSet::FindPassages(Document& document,
+absl::StatusOr<std::string> AnswerSet::FindPassages(Document& document,
                                                     std::string_view question) {
   const std::string_view text = document.context;
   const bool is_new = document.chunks.empty();
@@ -195,13 +195,13 @@ absl::StatusOr<std::string> ReaderSet::FindPassages(Document& document,
   return JoinPassages(std::move(passages));
 }
 
-const Tensor& ReaderSet::Gists(size_t index) {
+const Tensor& AnswerSet::Gists(size_t index) {
   Tensor& gists = documents_[index].gists;
   if (!gists.defined()) gists = MakeGists(index);
   return gists;
 }
 
-Tensor ReaderSet::MakeGists(size_t index) {
+Tensor AnswerSet::MakeGists(size_t index) {
   const at::NoGradGuard no_grad;
   const int count = options_.gist_counts[index % options_.gist_counts.size()];
   const TrainDocument document = contexts_->Document(index, count);

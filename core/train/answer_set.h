@@ -1,5 +1,6 @@
-// What a reader learns from: questions over texts, each asked of the text, of
-// the passages that retrieval finds, of gists, and of gists and passages.
+// What an answer adapter learns from: questions over texts, each asked of the
+// text, of the passages that retrieval finds, of gists, and of gists and
+// passages.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +16,7 @@
 #include "core/embed/embedder.h"
 #include "core/model/adapter.h"
 #include "core/model/base_model.h"
-#include "core/train/passes/reader.h"
+#include "core/train/passes/answer_pass.h"
 #include "core/train/record_set.h"
 
 namespace gist {
@@ -26,7 +27,7 @@ inline constexpr std::array kAllBefore = {Before::kText, Before::kPassages,
                                           Before::kGists, Before::kBoth};
 std::string_view Name(Before before);  // as the service's modes: "full", ...
 
-struct ReaderSetOptions {
+struct AnswerSetOptions {
   std::vector<int> gist_counts;  // of a document, in turn
   int passages = 4;              // as the service's default
   ChunkOptions chunks;
@@ -34,13 +35,13 @@ struct ReaderSetOptions {
 
 // Documents and their questions. Keys and values are read when they are first
 // asked for and kept, 16 bits a value.
-class ReaderSet {
+class AnswerSet {
  public:
   // Records in a row with the same context are one document. All but
   // `records` outlive the set. Errors: RecordSet's.
-  static absl::StatusOr<std::unique_ptr<ReaderSet>> Create(
+  static absl::StatusOr<std::unique_ptr<AnswerSet>> Create(
       const BaseModel& base, const BaseWeights& model, const Adapter& adapter,
-      Embedder& embedder, ReaderSetOptions options,
+      Embedder& embedder, AnswerSetOptions options,
       std::vector<Record> records);
 
   size_t documents() const { return documents_.size(); }
@@ -73,9 +74,9 @@ class ReaderSet {
     std::vector<at::Tensor> both;  // likewise, gists in front of passages
   };
 
-  ReaderSet(const BaseModel& base, const BaseWeights& model,
+  AnswerSet(const BaseModel& base, const BaseWeights& model,
             const Adapter& adapter, Embedder& embedder,
-            ReaderSetOptions options)
+            AnswerSetOptions options)
       : base_(base),
         model_(model),
         adapter_(adapter),
@@ -95,7 +96,7 @@ class ReaderSet {
   const BaseWeights& model_;
   const Adapter& adapter_;
   Embedder& embedder_;
-  const ReaderSetOptions options_;
+  const AnswerSetOptions options_;
   std::unique_ptr<RecordSet> contexts_;  // one a document, for the gists
   std::vector<Document> documents_;
 };

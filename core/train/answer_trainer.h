@@ -1,5 +1,6 @@
-// Trains a reader: LoRA on question and answer, with one equal budget on full
-// texts, passages, gists and gists with passages, so that they can be compared.
+// Trains an answer adapter: LoRA on question and answer, with one equal budget
+// on full texts, passages, gists and gists with passages, so that they can be
+// compared.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,7 @@ namespace gist {
 // of the four, and one question about each. `gist_adapter`: folder of the
 // adapter that writes the gists. All but `spec` outlive the trainer. Errors:
 // MakeTorchTrainer's and Adapter::Load's.
-absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeReaderTrainer(
+absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeAnswerTrainer(
     const BaseModel& base, Embedder& embedder, const std::string& gist_adapter,
     TrainSpec spec);
 

@@ -1,9 +1,11 @@
-// Training a reader on the tiny model, and serving what came of it.
-#include "core/train/reader_trainer.h"
+// Training an answer adapter on the tiny model, and serving what came of it.
+#include "core/train/answer_trainer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -38,12 +40,12 @@ std::vector<Record> Records() {
 
 TrainSpec Spec(const std::string& folder = "") {
   TrainSpec spec;
-  spec.recipe.name = "reader";
+  spec.recipe.name = "answer";
   spec.recipe.layout.lora_r = 4;
   spec.recipe.layout.lora_alpha = 8;
   spec.recipe.layout.lora_mlp = true;
   spec.recipe.gist_counts = {2, 4};
-  spec.recipe.stages = {{.name = "reader", .steps = kSteps}};
+  spec.recipe.stages = {{.name = "answer", .steps = kSteps}};
   spec.recipe.documents_per_step = 2;
   spec.recipe.learning_rate = 2e-2;
   spec.recipe.warmup_steps = 2;
@@ -54,10 +56,10 @@ TrainSpec Spec(const std::string& folder = "") {
   return spec;
 }
 
-class ReaderTrainerTest : public testing::Test {
+class AnswerTrainerTest : public testing::Test {
  protected:
   std::unique_ptr<TorchTrainer> Make(const TrainSpec& spec) {
-    auto trainer = MakeReaderTrainer(base_, embedder_, kAdapter, spec);
+    auto trainer = MakeAnswerTrainer(base_, embedder_, kAdapter, spec);
     EXPECT_THAT(trainer, IsOk());
     return trainer.ok() ? *std::move(trainer) : nullptr;
   }
@@ -79,10 +81,10 @@ class ReaderTrainerTest : public testing::Test {
     return losses;
   }
   absl::StatusOr<std::unique_ptr<Engine>> EngineWith(
-      const std::string& reader) const {
+      const std::string& adapter) const {
     return MakeTorchEngine({.model_path = kTinyModel,
                             .adapter_path = kAdapter,
-                            .answer_adapter_path = reader});
+                            .answer_adapter_path = adapter});
   }
 
   const BaseModel base_ = LoadTinyModel();
@@ -90,7 +92,7 @@ class ReaderTrainerTest : public testing::Test {
   TempDir folder_;
 };
 
-// The first token of each reader's answer to a question over the text itself.
+// The first token of each answer to a question over the text itself.
 std::vector<int32_t> Answers(Engine& engine, const std::vector<bool>& trained) {
   std::vector<std::unique_ptr<PromptSequence>> prompts;
   std::vector<PromptSequence*> batch;
@@ -117,7 +119,7 @@ std::vector<int32_t> Answers(Engine& engine, const std::vector<bool>& trained) {
   return ids;
 }
 
-TEST_F(ReaderTrainerTest, LearnsAndTheEngineAnswersAsItWasScored) {
+TEST_F(AnswerTrainerTest, LearnsAndTheEngineAnswersAsItWasScored) {
   const TrainSpec spec = Spec(folder_.path());
   const auto trainer = Make(spec);
   ASSERT_NE(trainer, nullptr);
@@ -127,17 +129,17 @@ TEST_F(ReaderTrainerTest, LearnsAndTheEngineAnswersAsItWasScored) {
   EXPECT_LT(losses.back(), losses.front() / 2);
   ASSERT_EQ(accuracies.size(), 2u);  // before the first step, and at the end
   EXPECT_GT(accuracies[1], accuracies[0]);
-  const std::string reader = folder_.path() + "/adapter";
-  ASSERT_THAT(trainer->ExportFloat32(reader), IsOk());
-  const auto evaluated = trainer->Evaluate(reader, [] { return true; });
+  const std::string adapter = folder_.path() + "/adapter";
+  ASSERT_THAT(trainer->ExportFloat32(adapter), IsOk());
+  const auto evaluated = trainer->Evaluate(adapter, [] { return true; });
   ASSERT_THAT(evaluated, IsOk());
   EXPECT_EQ(*evaluated, accuracies[1]);
 
-  const auto engine = EngineWith(reader);
+  const auto engine = EngineWith(adapter);
   ASSERT_THAT(engine, IsOk());
   EXPECT_EQ((*engine)->answer_adapter().name, "adapter");
   EXPECT_EQ((*engine)->answer_adapter().fingerprint.size(), 64u);
-  // A batch of both readers answers as each alone.
+  // A batch of both kinds of answers has each as if alone.
   const auto all = Answers(**engine, {true, true, false, true, false, false});
   const auto trained = Answers(**engine, std::vector<bool>(4, true));
   const auto frozen = Answers(**engine, std::vector<bool>(6, false));
@@ -152,13 +154,13 @@ TEST_F(ReaderTrainerTest, LearnsAndTheEngineAnswersAsItWasScored) {
   }
 }
 
-TEST_F(ReaderTrainerTest, ARewoundPromptIsTheFrozenModelsAgain) {
+TEST_F(AnswerTrainerTest, ARewoundPromptIsTheFrozenModelsAgain) {
   const auto trainer = Make(Spec());
   ASSERT_NE(trainer, nullptr);
   Losses(*trainer, 10);
-  const std::string reader = folder_.path() + "/adapter";
-  ASSERT_THAT(trainer->ExportFloat32(reader), IsOk());
-  const auto engine = EngineWith(reader);
+  const std::string adapter = folder_.path() + "/adapter";
+  ASSERT_THAT(trainer->ExportFloat32(adapter), IsOk());
+  const auto engine = EngineWith(adapter);
   ASSERT_THAT(engine, IsOk());
   const auto question = *(*engine)->TokenizeQuestion("Key?");
   const auto text = *(*engine)->Tokenize(Records()[0].context);
@@ -178,7 +180,7 @@ TEST_F(ReaderTrainerTest, ARewoundPromptIsTheFrozenModelsAgain) {
   EXPECT_EQ(first_token(*prompt), frozen);
 }
 
-TEST_F(ReaderTrainerTest, GoesOnFromItsCheckpoint) {
+TEST_F(AnswerTrainerTest, GoesOnFromItsCheckpoint) {
   const std::vector<double> whole = Losses(*Make(Spec()));
   Losses(*Make(Spec(folder_.path())), 30);  // the checkpoint is of step 20
   const std::vector<double> rest = Losses(*Make(Spec(folder_.path())));
@@ -186,27 +188,45 @@ TEST_F(ReaderTrainerTest, GoesOnFromItsCheckpoint) {
   EXPECT_EQ(rest, std::vector(whole.begin() + 20, whole.end()));
 }
 
-TEST_F(ReaderTrainerTest, StartsFromAReaderThatIsThere) {
+TEST_F(AnswerTrainerTest, StartsFromAnAnswerAdapterThatIsThere) {
   const auto first = Make(Spec());
   std::vector<double> before, after;
   Losses(*first, kSteps, &before);
-  const std::string reader = folder_.path() + "/adapter";
-  ASSERT_THAT(first->ExportFloat32(reader), IsOk());
+  const std::string adapter = folder_.path() + "/adapter";
+  ASSERT_THAT(first->ExportFloat32(adapter), IsOk());
   TrainSpec spec = Spec();
-  spec.start_adapter = reader;
+  spec.start_adapter = adapter;
   Losses(*Make(spec), kSteps, &after);
   ASSERT_GE(after.size(), 1u);
   EXPECT_EQ(after[0], before[1]);
   spec.start_adapter = kAdapter;
-  EXPECT_THAT(MakeReaderTrainer(base_, embedder_, kAdapter, spec),
+  EXPECT_THAT(MakeAnswerTrainer(base_, embedder_, kAdapter, spec),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("no \"reader\" object")));
+                       HasSubstr("no \"answer\" object")));
 }
 
-TEST_F(ReaderTrainerTest, RefusesWhatIsNoReader) {
+TEST_F(AnswerTrainerTest, LoadsAFolderOfTheOldName) {
+  const std::string adapter = folder_.path() + "/adapter";
+  ASSERT_THAT(Make(Spec())->ExportFloat32(adapter), IsOk());
+  const auto present = EngineWith(adapter);
+  ASSERT_THAT(present, IsOk());
+  const std::string path = adapter + "/adapter_config.json";
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  std::string config = text.str();
+  const size_t at = config.find("\"answer\"");
+  ASSERT_NE(at, config.npos);
+  std::ofstream(path) << config.replace(at, 8, "\"reader\"");
+  const auto old = EngineWith(adapter);
+  ASSERT_THAT(old, IsOk());
+  EXPECT_EQ((*old)->answer_adapter().fingerprint,
+            (*present)->answer_adapter().fingerprint);
+}
+
+TEST_F(AnswerTrainerTest, RefusesWhatIsNoAnswerAdapter) {
   EXPECT_THAT(EngineWith(kAdapter),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("no \"reader\" object")));
+                       HasSubstr("no \"answer\" object")));
   const auto engine = EngineWith("");
   ASSERT_THAT(engine, IsOk());
   EXPECT_EQ((*engine)->answer_adapter().fingerprint, "");
@@ -214,7 +234,7 @@ TEST_F(ReaderTrainerTest, RefusesWhatIsNoReader) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("")));
   TrainSpec empty = Spec();
   empty.records.clear();
-  EXPECT_THAT(MakeReaderTrainer(base_, embedder_, kAdapter, empty),
+  EXPECT_THAT(MakeAnswerTrainer(base_, embedder_, kAdapter, empty),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("nothing to learn from")));
 }
