@@ -43,6 +43,16 @@ also has its reason (docs/errors.md), and "retry_seconds" where waiting helps.
 
 Exit codes: 0 done; 1 the server refused; 2 wrong usage; 3 no server there;
 4 a local file or stream; 130 Ctrl-C.)";
+// What `gist` alone prints, behind kAbout.
+constexpr char kShortHelp[] = R"(
+  gist compress FILE          compress a document; prints its context id
+  gist ask ID "QUESTION"      ask one or more compressed documents
+  gist compare ID "QUESTION"  gists, full text and passages side by side
+  gist contexts list          what the server keeps
+  gist info                   the server's model, adapter and limits
+
+All commands and options: gist --help. Of one command: gist ask --help.
+)";
 
 void AddCompress(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
@@ -388,6 +398,10 @@ absl::Status WriteReply(const Session& session) {
 }
 
 int Main(int argc, char** argv) {
+  if (argc < 2) {
+    fmt::print(stderr, "{}\n{}", kAbout, kShortHelp);
+    return kUsage;
+  }
   if (const auto exit_code = BecomeTool(argc, argv)) return *exit_code;
   // What gRPC logs is in the errors too, and its words may hold a token.
   gpr_set_log_function([](gpr_log_func_args*) {});
