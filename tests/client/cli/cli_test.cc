@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/cli/output.h"
+#include "core/data/filler.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/cli/help_check.h"
@@ -175,6 +176,24 @@ TEST_F(CliTest, LeavesDataToAProgramOfItsOwn) {
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(Gist({"--json", "data"}).err,
               HasSubstr("comes first: gist data"));
+}
+
+TEST_F(CliTest, SaysWhatToInstallForDebiansText) {
+  const size_t missing = MissingDebianFillers().size();
+  if (missing < DebianFillers().size()) {
+    GTEST_SKIP() << "packages of the filler are installed here";
+  }
+  const auto result =
+      RunGist({"data", "niah", "--filler", "debian", "--model",
+               "tests/data/tiny/tiny.q4_0.gguf", "--out", folder_ / "out"});
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_THAT(result.out, IsEmpty());
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+  for (const DebianFiller& filler : DebianFillers()) {
+    EXPECT_THAT(result.err, HasSubstr(" " + std::string(filler.package)));
+  }
+  EXPECT_THAT(result.err, HasSubstr("run apt-get install "));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
 }
 
 TEST_F(CliTest, PassesTheSamplingOn) {
@@ -484,6 +503,26 @@ TEST_F(CliTest, ShowsAnExampleInEveryHelp) {
       {"info"},
       {"mask"}};
   ExpectExampleInHelp(commands, AtServer());
+}
+
+TEST_F(CliTest, AloneShowsAShortHelp) {
+  const auto result = RunGist({});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.out, IsEmpty());
+  EXPECT_THAT(result.err, StartsWith("Compresses documents into gist tokens"));
+  EXPECT_THAT(result.err, HasSubstr("gist --help"));
+  std::istringstream lines(result.err);
+  std::vector<std::string> commands;
+  const std::string all = RunGist({"--help"}).out;
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(line.size(), 80u) << line;
+    if (!line.starts_with("  gist ")) continue;
+    const std::string rest = line.substr(7);
+    commands.push_back(rest.substr(0, rest.find(' ')));
+    EXPECT_THAT(all, HasSubstr("\n  " + commands.back() + " "));
+  }
+  EXPECT_THAT(commands,
+              ElementsAre("compress", "ask", "compare", "contexts", "info"));
 }
 
 TEST_F(CliTest, ExplainsItsExitCodes) {

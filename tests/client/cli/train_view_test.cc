@@ -69,5 +69,24 @@ TEST(TrainLineTest, NeverExceedsTheColumns) {
               testing::AllOf(HasSubstr("loss 1.234"), Not(HasSubstr("["))));
 }
 
+// Of a log: of notes on the work one in ten seconds, but every expected time.
+TEST(TrainViewTest, KeepsTheExpectedTime) {
+  testing::internal::CaptureStderr();
+  {
+    TrainView view;
+    TrainingEvent event;
+    event.set_kind(TrainingEvent::KIND_PREPARING);
+    for (const char* const message : {"read 1 of 40", "read 2 of 40"}) {
+      event.set_message(message);
+      view.Show(event);
+    }
+    event.set_message("about 3 min");
+    event.set_seconds_left(180);
+    view.Show(event);
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "read 1 of 40\nabout 3 min\n");
+}
+
 }  // namespace
 }  // namespace gist::client
