@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "core/base/status.h"
-#include "core/model/architecture.h"
+#include "core/model/architectures/architecture.h"
 
 namespace gist {
 namespace {
@@ -180,9 +180,10 @@ int64_t PlanModel::LayerParameters() const {
                              ? QueryRows(config) + 2 * KvRows(config)
                              : 0;
   const int64_t head_norms = architecture.qk_norms ? 2 * config.head_dim : 0;
+  const int64_t post_norms = architecture.post_norms ? 2 * hidden : 0;
   return hidden * (2 * QueryRows(config) + 2 * KvRows(config) +
                    3 * int64_t(config.mlp_size) + 2) +
-         biases + head_norms;
+         biases + head_norms + post_norms;
 }
 
 int64_t PlanModel::Parameters() const {

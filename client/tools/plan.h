@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
-#include "core/model/model_config.h"
+#include "core/model/architectures/model_config.h"
 
 namespace gist {
 

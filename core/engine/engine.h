@@ -26,7 +26,7 @@ namespace gist {
 // The base model. It is constant for the life of the process.
 struct ModelInfo {
   std::string name;          // general.name of the file
-  std::string architecture;  // the name in core/model/architecture.h
+  std::string architecture;  // the name in core/model/architectures/architecture.h
   std::string fingerprint;   // lower-case hex SHA-256 of the weights file
   std::string device;        // "cpu", "cuda:0"
   int layers = 0;

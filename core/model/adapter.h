@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "core/model/model_config.h"
+#include "core/model/architectures/model_config.h"
 
 namespace gist {
 

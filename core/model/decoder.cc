@@ -1,6 +1,7 @@
 #include "core/model/decoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/index_add.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/linear.h>
@@ -26,6 +27,8 @@ Tensor Activate(const Tensor& x, Activation activation) {
   switch (activation) {
     case Activation::kSilu:
       return at::silu(x);
+    case Activation::kGelu:
+      return at::gelu(x, "tanh");
   }
   __builtin_unreachable();
 }
@@ -55,12 +58,24 @@ Tensor NormalizeHeads(const Tensor& x, const Tensor& weight,
       .flatten(1);
 }
 
+Tensor Times(const Tensor& x, float scale) {
+  return scale == 1 ? x : x * scale;
+}
+
+// What a sublayer adds to the residual: its result, normalized if the model has
+// such norms.
+Tensor Added(const Tensor& result, const Tensor& post_norm,
+             const ModelConfig& config) {
+  return post_norm.defined() ? Normalize(result, post_norm, config) : result;
+}
+
 // The projections of h, the normalized input.
 Tensor QueryOf(const Tensor& h, const DecoderWeights& model, int layer,
                const LoraScope& lora) {
   const LayerWeights& w = model.weights.layers[size_t(layer)];
-  return NormalizeHeads(Project(h, w.query, lora, layer, kQuery), w.query_norm,
-                        model.config);
+  const Tensor query = NormalizeHeads(Project(h, w.query, lora, layer, kQuery),
+                                      w.query_norm, model.config);
+  return Times(query, model.config.query_scale);
 }
 
 Qkv KeyValueOf(const Tensor& h, const DecoderWeights& model, int layer,
@@ -80,7 +95,8 @@ Tensor AttentionNorm(const Tensor& x, const DecoderWeights& model, int layer) {
 }  // namespace
 
 Tensor Embed(const DecoderWeights& model, const Tensor& ids) {
-  return Rows(model.weights.embedding, ids);
+  return Times(Rows(model.weights.embedding, ids),
+               model.config.embedding_scale);
 }
 
 Qkv LayerInput(const Tensor& x, const DecoderWeights& model, int layer,
@@ -100,13 +116,15 @@ Tensor LayerOutput(const Tensor& x, const Tensor& attended,
                    const DecoderWeights& model, int layer,
                    const LoraScope& lora) {
   const LayerWeights& w = model.weights.layers[size_t(layer)];
-  const Tensor middle = x + Project(attended, w.output, lora, layer, kOutput);
+  const Tensor mixed = Project(attended, w.output, lora, layer, kOutput);
+  const Tensor middle = x + Added(mixed, w.attention_post_norm, model.config);
   const Tensor h = Normalize(middle, w.mlp_norm, model.config);
   const Tensor gate = Project(h, w.gate, lora, layer, kGate);
   const Tensor up = Project(h, w.up, lora, layer, kUp);
-  return middle +
-         Project(Activate(gate, model.config.architecture.activation) * up,
-                 w.down, lora, layer, kDown);
+  const Tensor mlp =
+      Project(Activate(gate, model.config.architecture.activation) * up, w.down,
+              lora, layer, kDown);
+  return middle + Added(mlp, w.mlp_post_norm, model.config);
 }
 
 Tensor RunLayers(Tensor x, const DecoderWeights& model, const LoraScope& lora,

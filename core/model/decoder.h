@@ -30,16 +30,16 @@ struct LoraScope {
   at::Tensor rows;               // int64 indices; undefined: all rows
 };
 
-// Projections of each row, with biases and query and key norms applied, before
-// RoPE.
+// Projections of each row, with biases, query and key norms and query_scale
+// applied, before RoPE.
 struct Qkv {
   at::Tensor query;  // [rows, heads * head_dim]; undefined: see LayerKeyValue
   at::Tensor key;    // [rows, kv_heads * head_dim]
   at::Tensor value;  // [rows, kv_heads * head_dim]
 };
 
-// Rows of the token embedding: `ids` int64 [rows]. Returns float32 [rows,
-// hidden], without gradient.
+// Rows of the token embedding, scaled as the model wants: `ids` int64 [rows].
+// Returns float32 [rows, hidden], without gradient.
 at::Tensor Embed(const DecoderWeights& model, const at::Tensor& ids);
 
 // The layer up to its attention: norm and projections. x: [rows, hidden].

@@ -9,13 +9,13 @@
 namespace gist {
 
 struct GistRows {
-  at::Tensor slots;   // int64 [gists]: which embedding
-  Rotation rotation;  // at their positions
-  at::Tensor mask;    // of GroupMask, over prefix, context and gists
+  at::Tensor slots;     // int64 [gists]: which embedding
+  Rotations rotations;  // at their positions
+  Masks masks;          // of GroupMask, over prefix, context and gists
 };
 
-// The gists of `shape`, as MayAttend and SlotOf say.
-GistRows MakeGistRows(const MaskShape& shape, const ModelConfig& config,
-                      const at::Tensor& frequencies);
+// The gists of `shape`, as MayAttend, SlotOf and the layers' windows say.
+// Prefix and context stand at their true positions, and so does a gist.
+GistRows MakeGistRows(const MaskShape& shape, const DecoderWeights& model);
 
 }  // namespace gist

@@ -18,36 +18,52 @@ namespace gist {
 
 using at::Tensor;
 
-Tensor RopeFrequencies(const ModelConfig& config, at::Device device) {
-  std::vector<float> frequencies;
-  for (int i = 0; i < config.head_dim; i += 2) {
-    frequencies.push_back(float(
-        std::pow(double(config.rope_base), -double(i) / config.head_dim)));
+std::vector<Tensor> FrequenciesOf(const ModelConfig& config,
+                                  at::Device device) {
+  std::vector<Tensor> frequencies;
+  for (const LayerKind& kind : config.kinds) {
+    frequencies.push_back(FromFloats(
+        kind.frequencies, {int64_t(kind.frequencies.size())}, device));
   }
-  return FromFloats(frequencies, {config.head_dim / 2}, device);
+  return frequencies;
 }
 
-Rotation RotationAt(const Tensor& positions, const Tensor& frequencies) {
-  const Tensor angles = at::outer(positions.to(at::kFloat), frequencies);
-  return {angles.cos(), angles.sin()};
+Rotations RotationsAt(const Tensor& positions, const DecoderWeights& model) {
+  Rotations rotations;
+  for (size_t i = 0; i < model.frequencies.size(); ++i) {
+    const Tensor angles =
+        at::outer(positions.to(at::kFloat), model.frequencies[i]);
+    const float scale = model.config.kinds[i].rope_scale;
+    const auto scaled = [&](const Tensor& x) {
+      return scale == 1 ? x : x * scale;
+    };
+    rotations.push_back({scaled(angles.cos()), scaled(angles.sin())});
+  }
+  return rotations;
 }
 
-Rotation RotationFrom(int begin, int rows, const Tensor& frequencies) {
-  const auto options =
-      at::TensorOptions(at::kLong).device(frequencies.device());
-  return RotationAt(at::arange(begin, begin + rows, options), frequencies);
+Rotations RotationsFrom(int begin, int rows, const DecoderWeights& model) {
+  const auto options = at::TensorOptions(at::kLong).device(model.device());
+  return RotationsAt(at::arange(begin, begin + rows, options), model);
 }
 
-Rotation ForRowsFirst(const Rotation& rotation) {
-  return {rotation.cos.unsqueeze(1), rotation.sin.unsqueeze(1)};
+Rotations ForRowsFirst(Rotations rotations) {
+  for (Rotation& rotation : rotations)
+    rotation = {rotation.cos.unsqueeze(1), rotation.sin.unsqueeze(1)};
+  return rotations;
 }
 
 Tensor Rotate(const Tensor& x, const Rotation& rotation) {
-  const int64_t half = x.size(-1) / 2;
-  const Tensor a = x.narrow(-1, 0, half);
-  const Tensor b = x.narrow(-1, half, half);
-  return at::cat({a * rotation.cos - b * rotation.sin,
-                  a * rotation.sin + b * rotation.cos},
+  const int64_t pairs = rotation.cos.size(-1);
+  const int64_t rest = x.size(-1) - 2 * pairs;
+  const Tensor a = x.narrow(-1, 0, pairs);
+  const Tensor b = x.narrow(-1, pairs, pairs);
+  const Tensor first = a * rotation.cos - b * rotation.sin;
+  const Tensor second = a * rotation.sin + b * rotation.cos;
+  if (rest == 0) return at::cat({first, second}, -1);
+  std::vector<int64_t> sizes = first.sizes().vec();
+  sizes.back() = rest;
+  return at::cat({first, second, x.narrow(-1, 2 * pairs, rest).expand(sizes)},
                  -1);
 }
 
@@ -55,11 +71,25 @@ Tensor SplitHeads(const Tensor& x, int heads) {
   return x.view({x.size(0), heads, -1}).transpose(0, 1);
 }
 
-Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device) {
+Masks MasksOf(const ModelConfig& config,
+              absl::FunctionRef<Tensor(int window)> make) {
+  Masks masks;
+  for (const LayerKind& kind : config.kinds) {
+    const auto same =
+        std::ranges::find(config.kinds, kind.window, &LayerKind::window);
+    const auto index = size_t(same - config.kinds.begin());
+    masks.push_back(index < masks.size() ? masks[index] : make(kind.window));
+  }
+  return masks;
+}
+
+Tensor CausalMask(int64_t rows, int64_t tokens, int window, at::Device device) {
   const auto options = at::TensorOptions(at::kFloat).device(device);
-  return at::full({rows, tokens}, -std::numeric_limits<float>::infinity(),
-                  options)
-      .triu_(tokens - rows + 1);
+  const Tensor hidden = at::full(
+      {rows, tokens}, -std::numeric_limits<float>::infinity(), options);
+  const int64_t own = tokens - rows;  // the token of row 0
+  if (window == 0) return hidden.triu_(own + 1);
+  return hidden.triu(own + 1) + hidden.tril(own - window);
 }
 
 Tensor GroupMask(const Tensor& mask, const ModelConfig& config) {

@@ -6,34 +6,51 @@
 
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "core/model/tensors.h"
 
 namespace gist {
 
-// RoPE at given positions: cos and sin, each [rows, head_dim / 2].
-// Source: arXiv:2104.09864, in the Hugging Face layout (two halves).
+// RoPE at given positions: cos and sin, each [rows, pairs], both times
+// LayerKind::rope_scale. Source: arXiv:2104.09864, in the Hugging Face layout
+// (two halves).
 struct Rotation {
   at::Tensor cos;
   at::Tensor sin;
 };
+// One for each kind of layer: index it with DecoderWeights::KindOf(layer).
+using Rotations = std::vector<Rotation>;
 
-// base^(-2i / head_dim) for i < head_dim / 2, on `device`.
-at::Tensor RopeFrequencies(const ModelConfig& config, at::Device device);
+// DecoderWeights::frequencies of `config`.
+std::vector<at::Tensor> FrequenciesOf(const ModelConfig& config,
+                                      at::Device device);
 // `positions`: int64 [rows].
-Rotation RotationAt(const at::Tensor& positions, const at::Tensor& frequencies);
+Rotations RotationsAt(const at::Tensor& positions, const DecoderWeights& model);
 // Positions begin, begin + 1, ...
-Rotation RotationFrom(int begin, int rows, const at::Tensor& frequencies);
-// The same for tensors [..., rows, heads, head_dim]: [rows, 1, head_dim / 2].
-Rotation ForRowsFirst(const Rotation& rotation);
-// x: [..., rows, head_dim]. Turns the pairs (i, i + head_dim / 2).
+Rotations RotationsFrom(int begin, int rows, const DecoderWeights& model);
+// The same for tensors [..., rows, heads, head_dim]: [rows, 1, pairs].
+Rotations ForRowsFirst(Rotations rotations);
+// x: [..., rows, head_dim]. Turns the pairs (i, i + pairs) and leaves the
+// dimensions behind them.
 at::Tensor Rotate(const at::Tensor& x, const Rotation& rotation);
 
 // [rows, heads * head_dim] -> [heads, rows, head_dim], a view.
 at::Tensor SplitHeads(const at::Tensor& x, int heads);
 
+// One for each kind of layer. Kinds with one window share it.
+using Masks = std::vector<at::Tensor>;
+
+// `make`: from LayerKind::window to its mask.
+Masks MasksOf(const ModelConfig& config,
+              absl::FunctionRef<at::Tensor(int window)> make);
+// May a token at position `query` attend to one before it, at `key`?
+inline bool IsInWindow(int64_t query, int64_t key, int window) {
+  return window == 0 || query - key < window;
+}
 // Additive [rows, tokens]. The rows are the last tokens; each sees the tokens
-// up to itself.
-at::Tensor CausalMask(int64_t rows, int64_t tokens, at::Device device);
+// up to itself, the last `window` of them (0: all).
+at::Tensor CausalMask(int64_t rows, int64_t tokens, int window,
+                      at::Device device);
 // Lays an additive mask [rows, tokens] out for Attend: [1, 1, group * rows,
 // tokens], with `group` query heads for each KV head. One serves all layers.
 at::Tensor GroupMask(const at::Tensor& mask, const ModelConfig& config);

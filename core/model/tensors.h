@@ -13,7 +13,7 @@
 #include "core/model/adapter.h"
 #include "core/model/kv_cache.h"
 #include "core/model/linear.h"
-#include "core/model/model_config.h"
+#include "core/model/architectures/model_config.h"
 #include "core/model/transformer.h"
 
 namespace gist {
@@ -57,16 +57,18 @@ struct LayerWeights {
   at::Tensor attention_norm;  // [hidden]
   // Query and key rows are in Hugging Face's order: RoPE turns rows i and
   // i + head_dim / 2 of a head.
-  Linear query;                // [heads * head_dim, hidden]
-  Linear key;                  // [kv_heads * head_dim, hidden]
-  Linear value;                // [kv_heads * head_dim, hidden]
-  at::Tensor query_norm = {};  // [head_dim]; undefined: none
-  at::Tensor key_norm = {};    // likewise
-  Linear output;               // [hidden, heads * head_dim]
-  at::Tensor mlp_norm;         // [hidden]
-  Linear gate;                 // [mlp, hidden]
-  Linear up;                   // [mlp, hidden]
-  Linear down;                 // [hidden, mlp]
+  Linear query;                         // [heads * head_dim, hidden]
+  Linear key;                           // [kv_heads * head_dim, hidden]
+  Linear value;                         // [kv_heads * head_dim, hidden]
+  at::Tensor query_norm = {};           // [head_dim]; undefined: none
+  at::Tensor key_norm = {};             // likewise
+  Linear output;                        // [hidden, heads * head_dim]
+  at::Tensor attention_post_norm = {};  // [hidden]; undefined: none
+  at::Tensor mlp_norm;                  // [hidden]
+  Linear gate;                          // [mlp, hidden]
+  Linear up;                            // [mlp, hidden]
+  Linear down;                          // [hidden, mlp]
+  at::Tensor mlp_post_norm = {};        // [hidden]; undefined: none
 };
 
 struct Weights {
@@ -83,9 +85,11 @@ struct Weights {
 struct DecoderWeights {
   ModelConfig config;
   Weights weights;
-  at::Tensor frequencies;  // of RoPE: RopeFrequencies
+  // Of RoPE, for each of config.kinds: LayerKind::frequencies, on the device.
+  std::vector<at::Tensor> frequencies;
 
-  at::Device device() const { return frequencies.device(); }
+  at::Device device() const { return frequencies.at(0).device(); }
+  size_t KindOf(int layer) const { return config.KindOf(layer); }
 };
 
 struct LoraPair {

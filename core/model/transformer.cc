@@ -27,7 +27,10 @@ struct Plan {
   int64_t rows = 0;
   // Rows from first_row on for item.plain; 0: an earlier plan writes them.
   int64_t plain_rows = 0;
-  Tensor mask;  // of GroupMask; undefined for a single row
+  // For each kind of layer: the first token that any row sees, and the mask of
+  // GroupMask from it on, undefined for a single row.
+  std::vector<int64_t> first_keys = {};
+  Masks masks = {};
 
   Tensor Rows(const Tensor& heads_rows_dim) const {
     return heads_rows_dim.narrow(1, first_row, rows);
@@ -43,10 +46,11 @@ struct Transformer::Impl : DecoderWeights {
   absl::StatusOr<std::vector<int64_t>> CheckedIds(
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
-  Rotation RotationOf(const std::vector<Plan>& plans) const;
+  void AddMasks(Plan* plan) const;
+  Rotations RotationsOf(const std::vector<Plan>& plans) const;
   absl::StatusOr<LoraScope> AnswerAdapterScope(
       const std::vector<Plan>& plans) const;
-  Tensor TextAttention(int layer, const Qkv& qkv, const Rotation& rotation,
+  Tensor TextAttention(int layer, const Qkv& qkv, const Rotations& rotations,
                        const std::vector<Plan>& plans) const;
   Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
 };
@@ -64,10 +68,11 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
       Weights weights,
       LoadWeights(file, config, device_name, storage, std::move(mapped)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
-    Tensor frequencies = RopeFrequencies(config, at::Device(device_name));
+    std::vector<Tensor> frequencies =
+        FrequenciesOf(config, at::Device(device_name));
     return std::unique_ptr<Transformer>(
-        new Transformer(std::make_unique<const Impl>(
-            Impl{{std::move(config), std::move(weights), frequencies}})));
+        new Transformer(std::make_unique<const Impl>(Impl{
+            {std::move(config), std::move(weights), std::move(frequencies)}})));
   });
 }
 
@@ -106,33 +111,46 @@ std::vector<Plan> Transformer::Impl::MakePlans(
     Plan plan{.item = item,
               .first_row = row,
               .rows = int64_t(item.ids.size()),
-              .plain_rows = 0,
-              .mask = {}};
+              .plain_rows = 0};
     if (item.plain != nullptr) {
       const bool goes_on =
           !plans.empty() && plans.back().item.plain == item.plain;
       if (!goes_on) plain_writer = plans.size();
       (goes_on ? plans[plain_writer] : plan).plain_rows += plan.rows;
     }
-    if (plan.rows > 1) {
-      plan.mask = GroupMask(
-          CausalMask(plan.rows, item.cache->tokens() + plan.rows, device()),
-          config);
-    }
+    AddMasks(&plan);
     row += plan.rows;
     plans.push_back(std::move(plan));
   }
   return plans;
 }
 
-Rotation Transformer::Impl::RotationOf(const std::vector<Plan>& plans) const {
+// Keys before the window of the first row are left out. So a single row sees
+// all that are left.
+void Transformer::Impl::AddMasks(Plan* plan) const {
+  const int64_t held = plan->item.cache->tokens();
+  for (const LayerKind& kind : config.kinds) {
+    plan->first_keys.push_back(
+        kind.window == 0 ? 0 : std::max<int64_t>(0, held - kind.window + 1));
+  }
+  if (plan->rows == 1) return;
+  plan->masks = MasksOf(config, [&](int window) {
+    const int64_t first =
+        window == 0 ? 0 : std::max<int64_t>(0, held - window + 1);
+    return GroupMask(
+        CausalMask(plan->rows, held + plan->rows - first, window, device()),
+        config);
+  });
+}
+
+Rotations Transformer::Impl::RotationsOf(const std::vector<Plan>& plans) const {
   std::vector<int64_t> positions;
   for (const Plan& plan : plans) {
     for (int64_t i = 0; i < plan.rows; ++i) {
       positions.push_back(plan.item.cache->tokens() + i);
     }
   }
-  return RotationAt(FromIds(positions, device()), frequencies);
+  return RotationsAt(FromIds(positions, device()), *this);
 }
 
 absl::StatusOr<LoraScope> Transformer::Impl::AnswerAdapterScope(
@@ -158,8 +176,10 @@ absl::StatusOr<LoraScope> Transformer::Impl::AnswerAdapterScope(
 
 // Writes the new keys and values into each item's caches and attends to them.
 Tensor Transformer::Impl::TextAttention(int layer, const Qkv& qkv,
-                                        const Rotation& rotation,
+                                        const Rotations& rotations,
                                         const std::vector<Plan>& plans) const {
+  const size_t kind = KindOf(layer);
+  const Rotation& rotation = rotations[kind];
   const Tensor plain_key = SplitHeads(qkv.key, config.kv_heads);
   const Tensor key = Rotate(plain_key, rotation);
   const Tensor value = SplitHeads(qkv.value, config.kv_heads);
@@ -176,8 +196,13 @@ Tensor Transformer::Impl::TextAttention(int layer, const Qkv& qkv,
   for (const Plan& plan : plans) {
     const KvCache::Impl& cache = plan.item.cache->impl();
     const int tokens = cache.tokens + int(plan.rows);
-    attended.push_back(Attend(plan.Rows(query), cache.Keys(layer, tokens),
-                              cache.Values(layer, tokens), plan.mask));
+    const int64_t first = plan.first_keys[kind];
+    const auto seen = [&](const Tensor& all) {
+      return all.narrow(1, first, tokens - first);
+    };
+    attended.push_back(Attend(plan.Rows(query), seen(cache.Keys(layer, tokens)),
+                              seen(cache.Values(layer, tokens)),
+                              plan.rows == 1 ? Tensor() : plan.masks[kind]));
   }
   return at::cat(attended);
 }
@@ -217,7 +242,7 @@ absl::StatusOr<Logits> Transformer::Forward(
                         impl_->CheckedIds(items));
   return Fence("forward", [&]() -> absl::StatusOr<Logits> {
     const std::vector<Plan> plans = impl_->MakePlans(items);
-    const Rotation rotation = impl_->RotationOf(plans);
+    const Rotations rotations = impl_->RotationsOf(plans);
     GIST_ASSIGN_OR_RETURN(const LoraScope lora,
                           impl_->AnswerAdapterScope(plans));
     const bool wants_logits =
@@ -228,7 +253,7 @@ absl::StatusOr<Logits> Transformer::Forward(
         RunLayers(Embed(*impl_, FromIds(ids, impl_->device())), *impl_, lora,
                   wants_logits ? OutputRows::All() : OutputRows::None(),
                   [&](int layer, const Qkv& qkv) {
-                    return impl_->TextAttention(layer, qkv, rotation, plans);
+                    return impl_->TextAttention(layer, qkv, rotations, plans);
                   });
     Logits logits = impl_->LogitsOf(x, plans);
     for (const Plan& plan : plans) {
@@ -269,9 +294,9 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
   const at::NoGradGuard no_grad;
   return Fence("gists", [&]() -> absl::StatusOr<GistKv> {
     const ModelConfig& config = impl_->config;
-    const GistRows rows = MakeGistRows(shape, config, impl_->frequencies);
-    const Rotation context_rotation =
-        RotationFrom(prefix.tokens(), context.tokens(), impl_->frequencies);
+    const GistRows rows = MakeGistRows(shape, *impl_);
+    const Rotations context_rotations =
+        RotationsFrom(prefix.tokens(), context.tokens(), *impl_);
     GistKv gists = EmptyGistKv(shape.gist_tokens);
     const auto attend = [&](int layer, const Qkv& qkv) -> Tensor {
       const Tensor key = SplitHeads(qkv.key, config.kv_heads);
@@ -279,17 +304,20 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
       CopyTo(key, gists.keys.data() + layer * key.numel());
       CopyTo(value, gists.values.data() + layer * value.numel());
       if (!qkv.query.defined()) return {};
-      const Tensor context_keys = Rotate(
-          context.impl().Keys(layer, context.tokens()), context_rotation);
+      const size_t kind = config.KindOf(layer);
+      const Rotation& rotation = rows.rotations[kind];
+      const Tensor context_keys =
+          Rotate(context.impl().Keys(layer, context.tokens()),
+                 context_rotations[kind]);
       const Tensor keys = at::cat({prefix.impl().Keys(layer, prefix.tokens()),
-                                   context_keys, Rotate(key, rows.rotation)},
+                                   context_keys, Rotate(key, rotation)},
                                   1);
       const Tensor values =
           at::cat({prefix.impl().Values(layer, prefix.tokens()),
                    context.impl().Values(layer, context.tokens()), value},
                   1);
-      return Attend(Rotate(SplitHeads(qkv.query, config.heads), rows.rotation),
-                    keys, values, rows.mask);
+      return Attend(Rotate(SplitHeads(qkv.query, config.heads), rotation), keys,
+                    values, rows.masks[kind]);
     };
     RunLayers(adapter.impl().embeddings.index_select(0, rows.slots), *impl_,
               &adapter.impl(), OutputRows::None(), attend);
@@ -326,10 +354,12 @@ absl::Status Transformer::LoadGists(const GistKv& gists, KvCache* cache) const {
                                         gists.gist_tokens, gists.head_dim};
     const Tensor keys = FromFloats(gists.keys, shape, impl_->device());
     const Tensor values = FromFloats(gists.values, shape, impl_->device());
-    const Rotation rotation =
-        RotationFrom(cache->tokens(), gists.gist_tokens, impl_->frequencies);
+    const Rotations rotations =
+        RotationsFrom(cache->tokens(), gists.gist_tokens, *impl_);
     for (int layer = 0; layer < gists.layers; ++layer) {
-      cache->impl().Write(layer, Rotate(keys[layer], rotation), values[layer]);
+      cache->impl().Write(layer,
+                          Rotate(keys[layer], rotations[config.KindOf(layer)]),
+                          values[layer]);
     }
     cache->impl().Commit(gists.gist_tokens);
     return absl::OkStatus();

@@ -17,7 +17,7 @@
 #include "core/gist/mask.h"
 #include "core/model/adapter.h"
 #include "core/model/kv_cache.h"
-#include "core/model/model_config.h"
+#include "core/model/architectures/model_config.h"
 
 namespace gist {
 

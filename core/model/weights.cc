@@ -38,35 +38,82 @@ class Loader {
   absl::StatusOr<LayerWeights> Layer(int index) {
     const std::string blk = fmt::format("blk.{}.", index);
     const int hidden = config_.hidden_size;
-    const int query_rows = config_.heads * config_.head_dim;
-    const int kv_rows = config_.kv_heads * config_.head_dim;
     LayerWeights layer;
-    GIST_ASSIGN_OR_RETURN(layer.attention_norm,
-                          Vector(blk + "attn_norm.weight", hidden));
-    GIST_ASSIGN_OR_RETURN(layer.query,
-                          Attention(blk + "attn_q", query_rows, RopeRows()));
-    GIST_ASSIGN_OR_RETURN(layer.key,
-                          Attention(blk + "attn_k", kv_rows, RopeRows()));
-    GIST_ASSIGN_OR_RETURN(layer.value, Attention(blk + "attn_v", kv_rows, 0));
-    if (config_.architecture.qk_norms) {
-      GIST_ASSIGN_OR_RETURN(
-          layer.query_norm,
-          Vector(blk + "attn_q_norm.weight", config_.head_dim, RopeRows()));
-      GIST_ASSIGN_OR_RETURN(
-          layer.key_norm,
-          Vector(blk + "attn_k_norm.weight", config_.head_dim, RopeRows()));
-    }
+    GIST_RETURN_IF_ERROR(LoadNorms(blk, &layer));
+    GIST_RETURN_IF_ERROR(config_.architecture.fused_tensors
+                             ? LoadFused(blk, &layer)
+                             : LoadSeparate(blk, &layer));
     GIST_ASSIGN_OR_RETURN(
-        layer.output, Matrix(blk + "attn_output.weight", hidden, query_rows));
-    GIST_ASSIGN_OR_RETURN(layer.mlp_norm,
-                          Vector(blk + "ffn_norm.weight", hidden));
-    GIST_ASSIGN_OR_RETURN(
-        layer.gate, Matrix(blk + "ffn_gate.weight", config_.mlp_size, hidden));
-    GIST_ASSIGN_OR_RETURN(
-        layer.up, Matrix(blk + "ffn_up.weight", config_.mlp_size, hidden));
+        layer.output, Matrix(blk + "attn_output.weight", hidden, QueryRows()));
     GIST_ASSIGN_OR_RETURN(
         layer.down, Matrix(blk + "ffn_down.weight", hidden, config_.mlp_size));
     return layer;
+  }
+
+  int QueryRows() const { return config_.heads * config_.head_dim; }
+  int KvRows() const { return config_.kv_heads * config_.head_dim; }
+
+  absl::Status LoadNorms(const std::string& blk, LayerWeights* layer) {
+    const int hidden = config_.hidden_size;
+    GIST_ASSIGN_OR_RETURN(layer->attention_norm,
+                          Vector(blk + "attn_norm.weight", hidden));
+    GIST_ASSIGN_OR_RETURN(layer->mlp_norm,
+                          Vector(blk + "ffn_norm.weight", hidden));
+    if (config_.architecture.qk_norms) {
+      GIST_ASSIGN_OR_RETURN(
+          layer->query_norm,
+          Vector(blk + "attn_q_norm.weight", config_.head_dim, RopeRows()));
+      GIST_ASSIGN_OR_RETURN(
+          layer->key_norm,
+          Vector(blk + "attn_k_norm.weight", config_.head_dim, RopeRows()));
+    }
+    if (!config_.architecture.post_norms) return absl::OkStatus();
+    GIST_ASSIGN_OR_RETURN(layer->attention_post_norm,
+                          Vector(blk + "post_attention_norm.weight", hidden));
+    GIST_ASSIGN_OR_RETURN(layer->mlp_post_norm,
+                          Vector(blk + "post_ffw_norm.weight", hidden));
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadSeparate(const std::string& blk, LayerWeights* layer) {
+    const int hidden = config_.hidden_size, mlp = config_.mlp_size;
+    GIST_ASSIGN_OR_RETURN(layer->query,
+                          Attention(blk + "attn_q", QueryRows(), RopeRows()));
+    GIST_ASSIGN_OR_RETURN(layer->key,
+                          Attention(blk + "attn_k", KvRows(), RopeRows()));
+    GIST_ASSIGN_OR_RETURN(layer->value, Attention(blk + "attn_v", KvRows(), 0));
+    GIST_ASSIGN_OR_RETURN(layer->gate,
+                          Matrix(blk + "ffn_gate.weight", mlp, hidden));
+    GIST_ASSIGN_OR_RETURN(layer->up,
+                          Matrix(blk + "ffn_up.weight", mlp, hidden));
+    return absl::OkStatus();
+  }
+
+  // Parts of one tensor's rows, in the order in which they lie there.
+  absl::Status LoadFused(const std::string& blk, LayerWeights* layer) {
+    const int64_t hidden = config_.hidden_size, mlp = config_.mlp_size;
+    const int64_t query = QueryRows(), kv = KvRows();
+    GIST_ASSIGN_OR_RETURN(
+        const GgufTensor* qkv,
+        Find(blk + "attn_qkv.weight", {hidden, query + 2 * kv}));
+    layer->query = Stored(RowsOf(*qkv, 0, query), RopeRows());
+    layer->key = Stored(RowsOf(*qkv, query, kv), RopeRows());
+    layer->value = Stored(RowsOf(*qkv, query + kv, kv), 0);
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* gate_up,
+                          Find(blk + "ffn_up.weight", {hidden, 2 * mlp}));
+    layer->gate = Stored(RowsOf(*gate_up, 0, mlp), 0);
+    layer->up = Stored(RowsOf(*gate_up, mlp, mlp), 0);
+    return absl::OkStatus();
+  }
+
+  static GgufTensor RowsOf(const GgufTensor& matrix, int64_t begin,
+                           int64_t count) {
+    const size_t row_bytes = matrix.data.size() / size_t(matrix.dims[1]);
+    GgufTensor rows = matrix;
+    rows.dims[1] = count;
+    rows.data = matrix.data.substr(size_t(begin) * row_bytes,
+                                   size_t(count) * row_bytes);
+    return rows;
   }
 
   // Rows of a head that are stored as pairs (2i, 2i + 1) and become
@@ -96,13 +143,17 @@ class Loader {
                                 int interleaved_head_rows = 0) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor,
                           Find(name, {columns, rows}));
+    return Stored(*tensor, interleaved_head_rows);
+  }
+  // A matrix as `storage_` says.
+  Linear Stored(const GgufTensor& tensor, int interleaved_head_rows) {
     if (storage_ == WeightStorage::kQuantized) {
-      bytes_ += int64_t(tensor->data.size());
+      bytes_ += int64_t(tensor.data.size());
       return Linear{.values = {},
                     .quantized = std::make_shared<const QuantizedMatrix>(
-                        *tensor, interleaved_head_rows, device_)};
+                        tensor, interleaved_head_rows, device_)};
     }
-    at::Tensor values = Read(*tensor, {rows, columns});
+    at::Tensor values = Read(tensor, {tensor.dims[1], tensor.dims[0]});
     if (interleaved_head_rows > 0)
       values = ToHalves(values, interleaved_head_rows);
     if (storage_ == WeightStorage::kBfloat16) values = values.to(at::kBFloat16);

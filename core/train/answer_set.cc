@@ -154,9 +154,8 @@ absl::StatusOr<Tensor> AnswerSet::Read(std::span<const int32_t> ids,
 
 Tensor AnswerSet::EmptyKv(int tokens) const {
   const ModelConfig& config = model_.config;
-  return at::empty(
-      {config.layers, 2, config.kv_heads, tokens, config.head_dim},
-      at::TensorOptions(at::kHalf).device(model_.frequencies.device()));
+  return at::empty({config.layers, 2, config.kv_heads, tokens, config.head_dim},
+                   at::TensorOptions(at::kHalf).device(model_.device()));
 }
 
 absl::Status AnswerSet::EncodePassages(Document& document, size_t question) {
@@ -211,12 +210,13 @@ Tensor AnswerSet::MakeGists(size_t index) {
       MakeWritePlan(model_, LayoutOf(adapter_.config()), {&document, 1}),
       adapter_.impl());
   const ModelConfig& config = model_.config;
-  const Rotation rotation =
-      RotationFrom(model_.prefix_tokens, count, model_.frequencies);
+  const Rotations rotations =
+      RotationsFrom(model_.prefix_tokens, count, model_);
   const Tensor kv = EmptyKv(count);
   for (int layer = 0; layer < config.layers; ++layer) {
     const Tensor key = SplitHeads(gists.keys[size_t(layer)], config.kv_heads);
-    kv.select(0, layer).select(0, 0).copy_(Rotate(key, rotation));
+    kv.select(0, layer).select(0, 0).copy_(
+        Rotate(key, rotations[config.KindOf(layer)]));
     kv.select(0, layer).select(0, 1).copy_(
         SplitHeads(gists.values[size_t(layer)], config.kv_heads));
   }

@@ -134,8 +134,8 @@ AnswerTrainer::AnswerTrainer(const BaseModel& base, TrainSpec spec,
       model_(std::move(model)),
       adapter_(std::move(adapter)),
       recipe_hash_(HashOf(spec_, base.fingerprint, adapter_->fingerprint())),
-      parameters_(InitialParameters(model_.config, spec_.recipe,
-                                    model_.frequencies.device())) {}
+      parameters_(
+          InitialParameters(model_.config, spec_.recipe, model_.device())) {}
 
 absl::Status AnswerTrainer::Start(Embedder& embedder) {
   if (!spec_.start_adapter.empty()) {
@@ -330,7 +330,7 @@ absl::StatusOr<double> AnswerTrainer::Evaluate(
   GIST_ASSIGN_OR_RETURN(
       const auto answer_adapter,
       AnswerAdapter::Load(folder, model_.config, base_.fingerprint,
-                          model_.frequencies.device().str()));
+                          model_.device().str()));
   std::map<std::string, Right> scores;
   for (size_t i = 0; i < dev_->documents(); ++i) {
     if (!go_on()) return absl::CancelledError("the evaluation was stopped");
@@ -368,7 +368,7 @@ absl::StatusOr<std::unique_ptr<TorchTrainer>> MakeAnswerTrainer(
                         MakeBaseWeights(*base.transformer, base.chat.prefix()));
   GIST_ASSIGN_OR_RETURN(
       auto adapter, Adapter::Load(gist_adapter, model.config, base.fingerprint,
-                                  model.frequencies.device().str()));
+                                  model.device().str()));
   auto trainer = std::make_unique<AnswerTrainer>(
       base, std::move(spec), std::move(model), std::move(adapter));
   GIST_RETURN_IF_ERROR(trainer->Start(embedder));

@@ -143,8 +143,8 @@ TorchTrainerImpl::TorchTrainerImpl(const BaseModel& base, TrainSpec spec,
       spec_(WithEpochs(std::move(spec))),
       exact_(std::move(exact)),
       training_(std::move(training)),
-      parameters_(InitialParameters(exact_.config, spec_.recipe,
-                                    exact_.frequencies.device())),
+      parameters_(
+          InitialParameters(exact_.config, spec_.recipe, exact_.device())),
       recipe_hash_(HashOf(spec_, base.fingerprint)),
       estimate_(spec_.recipe, HasDev()) {}
 
@@ -437,7 +437,7 @@ absl::StatusOr<double> TorchTrainerImpl::Evaluate(
   }
   GIST_ASSIGN_OR_RETURN(const auto adapter,
                         Adapter::Load(folder, exact_.config, base_.fingerprint,
-                                      exact_.frequencies.device().str()));
+                                      exact_.device().str()));
   GIST_ASSIGN_OR_RETURN(
       const auto dev,
       MakeDevSet(WithGistsOf(adapter->config(), recipe().layout)));

@@ -1,4 +1,5 @@
-gist_test(core/model/architecture_test.cc LABELS unit LINK gist::model_file)
+gist_test(core/model/architectures/architecture_test.cc LABELS unit LINK gist::architectures)
+gist_test(core/model/architectures/model_config_test.cc LABELS unit LINK gist::architectures)
 gist_test(core/model/model_file_test.cc LABELS unit
   LINK gist::model_file nlohmann_json::nlohmann_json)
 if(GIST_TORCH)

@@ -2,6 +2,7 @@
 
     make_golden.py tiny
     make_golden.py train
+    make_golden.py architectures
     make_golden.py smollm2 --model SmolLM2-135M-Instruct.Q4_1.gguf
     make_golden.py passkey --model SmolLM2-135M-Instruct.Q4_1.gguf
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+import golden_architectures
 import golden_passkey
 import golden_smollm2
 import golden_tiny
@@ -21,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("tiny", "train", "smollm2", "passkey"))
+    parser.add_argument("what", choices=(
+        "tiny", "train", "architectures", "smollm2", "passkey"))
     parser.add_argument("--model", type=Path, help="the SmolLM2 GGUF file",
                         default=ROOT / "third_party/models"
                         / "SmolLM2-135M-Instruct.Q4_1.gguf")
@@ -36,6 +39,8 @@ def main():
         golden_tiny.write(data / "tiny")
     elif args.what == "train":
         golden_train.write(data / "tiny")
+    elif args.what == "architectures":
+        golden_architectures.write(data / "architectures")
     elif args.what == "smollm2":
         golden_smollm2.write(data / "smollm2", args.model)
     else:

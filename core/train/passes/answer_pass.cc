@@ -22,15 +22,15 @@ using at::Tensor;
 // [questions, tokens] inside attention.
 struct ReadPlan {
   int64_t questions = 0;
-  int64_t tokens = 0;      // padded length of a question with its answer
-  int64_t keys = 0;        // padded: prefix, gists, tokens
-  Tensor ids;              // [rows]
-  Rotation rotation;       // [rows, 1, head_dim / 2]
-  Rotation gist_rotation;  // [gist rows, 1, head_dim / 2]
-  Tensor query_rows;       // [questions * tokens] of packed rows
+  int64_t tokens = 0;        // padded length of a question with its answer
+  int64_t keys = 0;          // padded: prefix, gists, tokens
+  Tensor ids;                // [rows]
+  Rotations rotations;       // [rows, 1, pairs]
+  Rotations gist_rotations;  // [gist rows, 1, pairs]
+  Tensor query_rows;         // [questions * tokens] of packed rows
   Tensor key_rows;     // [questions * keys] of prefix, gists and packed rows
   Tensor packed_rows;  // [rows] of padded rows
-  Tensor mask;         // additive [questions, 1, group * tokens, keys]
+  Masks masks;         // additive [questions, 1, group * tokens, keys]
   Tensor answer_rows;  // packed rows that predict an answer token
   Tensor targets;      // the right prediction of each
 };
@@ -46,14 +46,15 @@ class ReadPlanner {
   void Add(const TrainQuestion& question, int64_t index);
   void AddRows(const TrainQuestion& question, int64_t index);
   void AddKeys(const TrainQuestion& question, int64_t index, int64_t first_row);
+  Tensor Mask(int window) const;
 
   const BaseWeights& model_;
   const int64_t gist_rows_;
+  const std::span<const TrainQuestion> asked_;
   int64_t questions_, tokens_ = 0, gists_ = 0, keys_ = 0;
   std::vector<int64_t> ids_, positions_, gist_positions_;
   std::vector<int64_t> query_rows_, key_rows_, packed_rows_, answer_rows_,
       targets_;
-  std::vector<float> mask_;  // [questions, tokens, keys]
 };
 
 // The last answer token predicts nothing and has no row.
@@ -65,6 +66,7 @@ ReadPlanner::ReadPlanner(const BaseWeights& model, int64_t gist_rows,
                          std::span<const TrainQuestion> questions)
     : model_(model),
       gist_rows_(gist_rows),
+      asked_(questions),
       questions_(int64_t(questions.size())),
       gist_positions_(size_t(gist_rows), 0) {
   for (const TrainQuestion& question : questions) {
@@ -74,8 +76,6 @@ ReadPlanner::ReadPlanner(const BaseWeights& model, int64_t gist_rows,
   keys_ = model.prefix_tokens + gists_ + tokens_;
   query_rows_.assign(size_t(questions_ * tokens_), 0);
   key_rows_.assign(size_t(questions_ * keys_), 0);
-  mask_.assign(size_t(questions_ * tokens_ * keys_),
-               -std::numeric_limits<float>::infinity());
   for (int64_t i = 0; i < questions_; ++i) Add(questions[size_t(i)], i);
 }
 
@@ -102,7 +102,6 @@ void ReadPlanner::AddRows(const TrainQuestion& question, int64_t index) {
   }
 }
 
-// Padded rows also attend to existing keys: a row without a key gives NaN.
 void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
                           int64_t first_row) {
   const int64_t prefix = model_.prefix_tokens, rows = RowsOf(question);
@@ -115,32 +114,51 @@ void ReadPlanner::AddKeys(const TrainQuestion& question, int64_t index,
   for (int64_t i = 0; i < rows; ++i) {
     key_rows[prefix + gists_ + i] = prefix + gist_rows_ + first_row + i;
   }
-  for (int64_t query = 0; query < tokens_; ++query) {
-    float* const mask = &mask_[size_t((index * tokens_ + query) * keys_)];
-    std::fill_n(mask, prefix + question.gist_tokens, 0.0f);
-    std::fill_n(mask + prefix + gists_, std::min(query + 1, rows), 0.0f);
+}
+
+// Padded rows attend as their question's last row does: a row without a key
+// gives NaN.
+Tensor ReadPlanner::Mask(int window) const {
+  std::vector<float> all(size_t(questions_ * tokens_ * keys_),
+                         -std::numeric_limits<float>::infinity());
+  for (int64_t index = 0; index < questions_; ++index) {
+    const int64_t before =
+        model_.prefix_tokens + asked_[size_t(index)].gist_tokens;
+    for (int64_t row = 0; row < tokens_; ++row) {
+      const int64_t query = std::min(row, RowsOf(asked_[size_t(index)]) - 1);
+      const int64_t end = before + query + 1;  // one past the row's position
+      const int64_t first =
+          window == 0 ? 0 : std::max<int64_t>(0, end - window);
+      float* const mask = &all[size_t((index * tokens_ + row) * keys_)];
+      const int64_t own =
+          model_.prefix_tokens + gists_;  // where its rows begin
+      if (first < before) std::fill(mask + first, mask + before, 0.0f);
+      std::fill(mask + own + std::max<int64_t>(0, first - before),
+                mask + own + query + 1, 0.0f);
+    }
   }
+  return FromFloats(all, {questions_, 1, tokens_, keys_}, model_.device())
+      .repeat({1, 1, model_.group(), 1});
 }
 
 ReadPlan ReadPlanner::Finish() const {
   const at::Device device = model_.device();
-  const auto rotation = [&](const std::vector<int64_t>& positions) {
-    return ForRowsFirst(
-        RotationAt(FromIds(positions, device), model_.frequencies));
+  const auto rotations = [&](const std::vector<int64_t>& positions) {
+    return ForRowsFirst(RotationsAt(FromIds(positions, device), model_));
   };
-  return {.questions = questions_,
-          .tokens = tokens_,
-          .keys = keys_,
-          .ids = FromIds(ids_, device),
-          .rotation = rotation(positions_),
-          .gist_rotation = rotation(gist_positions_),
-          .query_rows = FromIds(query_rows_, device),
-          .key_rows = FromIds(key_rows_, device),
-          .packed_rows = FromIds(packed_rows_, device),
-          .mask = FromFloats(mask_, {questions_, 1, tokens_, keys_}, device)
-                      .repeat({1, 1, model_.group(), 1}),
-          .answer_rows = FromIds(answer_rows_, device),
-          .targets = FromIds(targets_, device)};
+  return {
+      .questions = questions_,
+      .tokens = tokens_,
+      .keys = keys_,
+      .ids = FromIds(ids_, device),
+      .rotations = rotations(positions_),
+      .gist_rotations = rotations(gist_positions_),
+      .query_rows = FromIds(query_rows_, device),
+      .key_rows = FromIds(key_rows_, device),
+      .packed_rows = FromIds(packed_rows_, device),
+      .masks = MasksOf(model_.config, [&](int window) { return Mask(window); }),
+      .answer_rows = FromIds(answer_rows_, device),
+      .targets = FromIds(targets_, device)};
 }
 
 // [rows, heads * head_dim] -> [rows, heads, head_dim]
@@ -162,19 +180,20 @@ Tensor Gather(const ReadPlan& plan, const Tensor& prefix, const Tensor& gists,
 Tensor AttendAnswers(const BaseWeights& model, const ReadPlan& plan, int layer,
                      const Qkv& qkv, const WrittenGists& gists) {
   const ModelConfig& config = model.config;
-  const size_t at = size_t(layer);
-  const Tensor query = Rotate(Split(qkv.query, config.heads), plan.rotation);
-  const Tensor key = Rotate(Split(qkv.key, config.kv_heads), plan.rotation);
+  const size_t at = size_t(layer), kind = config.KindOf(layer);
+  const Rotation& rotation = plan.rotations[kind];
+  const Tensor query = Rotate(Split(qkv.query, config.heads), rotation);
+  const Tensor key = Rotate(Split(qkv.key, config.kv_heads), rotation);
   const Tensor value = Split(qkv.value, config.kv_heads);
   Tensor gist_key = Split(gists.keys[at], config.kv_heads);
-  if (!gists.rotated) gist_key = Rotate(gist_key, plan.gist_rotation);
+  if (!gists.rotated) gist_key = Rotate(gist_key, plan.gist_rotations[kind]);
   const Tensor gist_value = Split(gists.values[at], config.kv_heads);
   const Tensor padded =
       query.index_select(0, plan.query_rows)
           .view({plan.questions, plan.tokens, config.heads, config.head_dim});
   return AttendBatch(padded, Gather(plan, model.prefix_keys[at], gist_key, key),
                      Gather(plan, model.prefix_values[at], gist_value, value),
-                     plan.mask)
+                     plan.masks[kind])
       .index_select(0, plan.packed_rows);
 }
 

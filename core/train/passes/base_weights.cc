@@ -19,9 +19,9 @@ using at::Tensor;
 struct SegmentBatch {
   const BaseWeights& model;
   int64_t segments;
-  int64_t tokens;     // of each
-  Rotation rotation;  // [tokens, 1, head_dim / 2]
-  Tensor mask;        // of GroupMask, over prefix and segment
+  int64_t tokens;       // of each
+  Rotations rotations;  // [tokens, 1, pairs]
+  Masks masks;          // of GroupMask, over prefix and segment
 
   // [segments * tokens, heads * head_dim] -> [segments, tokens, heads,
   // head_dim]
@@ -37,12 +37,13 @@ struct SegmentBatch {
 
 SegmentBatch MakeBatch(const BaseWeights& model, int64_t segments,
                        int64_t tokens) {
-  const Rotation rotation = ForRowsFirst(
-      RotationFrom(model.prefix_tokens, int(tokens), model.frequencies));
-  const Tensor mask = GroupMask(
-      CausalMask(tokens, model.prefix_tokens + tokens, model.device()),
-      model.config);
-  return {model, segments, tokens, rotation, mask};
+  return {model, segments, tokens,
+          ForRowsFirst(RotationsFrom(model.prefix_tokens, int(tokens), model)),
+          MasksOf(model.config, [&](int window) {
+            return GroupMask(CausalMask(tokens, model.prefix_tokens + tokens,
+                                        window, model.device()),
+                             model.config);
+          })};
 }
 
 }  // namespace
@@ -103,19 +104,19 @@ Tensor ReadSegments(const BaseWeights& model, std::span<const int32_t> ids,
                          segment_tokens, config.head_dim},
                         at::TensorOptions(type).device(model.device()));
   const auto attend = [&](int layer, const Qkv& qkv) -> Tensor {
-    const Tensor key =
-        Rotate(batch.Split(qkv.key, config.kv_heads), batch.rotation);
+    const size_t kind = config.KindOf(layer);
+    const Rotation& rotation = batch.rotations[kind];
+    const Tensor key = Rotate(batch.Split(qkv.key, config.kv_heads), rotation);
     const Tensor value = batch.Split(qkv.value, config.kv_heads);
     const Tensor out = kv.select(1, layer);
     out.select(1, 0).copy_(key.transpose(1, 2));
     out.select(1, 1).copy_(value.transpose(1, 2));
     if (!qkv.query.defined()) return {};
-    const Tensor query =
-        Rotate(batch.Split(qkv.query, config.heads), batch.rotation);
+    const Tensor query = Rotate(batch.Split(qkv.query, config.heads), rotation);
     return AttendBatch(
         query, batch.WithPrefix(model.prefix_keys[size_t(layer)], key),
         batch.WithPrefix(model.prefix_values[size_t(layer)], value),
-        batch.mask);
+        batch.masks[kind]);
   };
   const Tensor x =
       Embed(model, FromIds({ids.begin(), ids.end()}, model.device()));

@@ -11,6 +11,7 @@
 #include <ATen/ops/stack.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/gist/mask.h"
 #include "core/train/passes/autograd_node.h"
@@ -44,6 +45,8 @@ class BlockPass {
         plan_(plan),
         block_(plan.blocks[block]),
         layer_(layer),
+        rotation_(block_.rotations[model_.KindOf(layer)]),
+        window_mask_(block_.window_masks[model_.KindOf(layer)]),
         scale_(1 / std::sqrt(double(model_.config.head_dim))) {}
 
   BlockMemory Forward(const Tensor& query, const Tensor& key,
@@ -67,8 +70,7 @@ class BlockPass {
   }
   Rotation TrueRotation() const {
     const int64_t last = int64_t(block_.tiles.size());
-    return {block_.rotation.cos.select(0, last),
-            block_.rotation.sin.select(0, last)};
+    return {rotation_.cos.select(0, last), rotation_.sin.select(0, last)};
   }
   static Rotation Back(const Rotation& rotation) {
     return {rotation.cos, -rotation.sin};
@@ -93,6 +95,8 @@ class BlockPass {
   const WritePlan& plan_;
   const BlockPlan& block_;
   const int layer_;
+  const Rotation& rotation_;
+  const Tensor& window_mask_;
   const double scale_;
 };
 
@@ -106,7 +110,8 @@ Tensor BlockPass::Scores(const Tensor& turned, const Tensor& own_key) const {
                              Floats(block_.tiles[i], 0).transpose(1, 2)));
   }
   scores.push_back(at::bmm(query, own_key.transpose(1, 2)) + block_.own_mask);
-  return at::cat(scores, 2);
+  const Tensor all = at::cat(scores, 2);
+  return window_mask_.defined() ? all.add_(window_mask_) : all;
 }
 
 Tensor BlockPass::Mix(const Tensor& weights, const Tensor& own_value) const {
@@ -125,7 +130,7 @@ BlockMemory BlockPass::Forward(const Tensor& query, const Tensor& key,
   const ModelConfig& config = model_.config;
   BlockMemory memory;
   const Tensor scaled = Heads(query, config.heads) * scale_;
-  const Tensor turned = Grouped(Rotate(scaled.unsqueeze(0), block_.rotation));
+  const Tensor turned = Grouped(Rotate(scaled.unsqueeze(0), rotation_));
   memory.query = turned.select(0, int64_t(block_.tiles.size())).clone();
   memory.key = Rotate(Heads(key, config.kv_heads), TrueRotation());
   memory.value = Heads(value, config.kv_heads).contiguous();
@@ -167,7 +172,7 @@ Tensor BlockPass::QueryGradient(const BlockMemory& memory,
   const Tensor turned =
       at::stack(parts).view({int64_t(parts.size()), model_.config.heads,
                              block_.rows, model_.config.head_dim});
-  return Rotate(turned, Back(block_.rotation)).sum(0).mul_(scale_);
+  return Rotate(turned, Back(rotation_)).sum(0).mul_(scale_);
 }
 
 void BlockPass::Backward(const BlockMemory& memory, const Tensor& out_gradient,
@@ -268,14 +273,45 @@ void AddRotations(const BaseWeights& model, BlockPlan* block) {
   };
   for (const BlockTile& tile : block->tiles) add(tile.segment_begin);
   add(0);
-  const Rotation flat = RotationAt(
-      FromIds(positions, model.frequencies.device()), model.frequencies);
+  block->rotations = RotationsAt(FromIds(positions, model.device()), model);
   const std::vector<int64_t> sizes = {int64_t(block->tiles.size()) + 1, 1,
                                       block->rows, -1};
-  block->rotation = {flat.cos.view(sizes), flat.sin.view(sizes)};
-  block->own_mask =
-      CausalMask(block->rows, block->rows, model.frequencies.device())
-          .repeat({model.group(), 1});
+  for (Rotation& flat : block->rotations)
+    flat = {flat.cos.view(sizes), flat.sin.view(sizes)};
+  block->own_mask = CausalMask(block->rows, block->rows, 0, model.device())
+                        .repeat({model.group(), 1});
+}
+
+// Positions of what a block sees, and last its own.
+std::vector<int64_t> KeyPositions(const BaseWeights& model,
+                                  const BlockPlan& block) {
+  std::vector<int64_t> positions;
+  const auto add = [&](int64_t begin, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) positions.push_back(begin + i);
+  };
+  add(0, model.prefix_tokens);
+  for (const BlockTile& tile : block.tiles)
+    add(model.prefix_tokens + tile.segment_begin + tile.begin, tile.tokens);
+  positions.insert(positions.end(), block.positions.begin(),
+                   block.positions.end());
+  return positions;
+}
+
+void AddWindows(const BaseWeights& model, BlockPlan* block) {
+  const std::vector<int64_t> keys = KeyPositions(model, *block);
+  block->window_masks = MasksOf(model.config, [&](int window) {
+    if (window == 0) return Tensor();
+    std::vector<float> mask;
+    for (const int64_t row : block->positions) {
+      for (const int64_t key : keys) {
+        mask.push_back(IsInWindow(row, key, window)
+                           ? 0.0f
+                           : -std::numeric_limits<float>::infinity());
+      }
+    }
+    return FromFloats(mask, {block->rows, int64_t(keys.size())}, model.device())
+        .repeat({model.group(), 1});
+  });
 }
 
 }  // namespace
@@ -301,7 +337,10 @@ std::shared_ptr<const WritePlan> MakeWritePlan(
   if (const auto kernels = KernelsFor(model, layout)) {
     plan->kernel = MakeKernelPlan(*plan, *kernels);
   } else {
-    for (BlockPlan& block : plan->blocks) AddRotations(model, &block);
+    for (BlockPlan& block : plan->blocks) {
+      AddRotations(model, &block);
+      AddWindows(model, &block);
+    }
   }
   return plan;
 }

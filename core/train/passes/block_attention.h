@@ -29,11 +29,13 @@ struct BlockPlan {
   int64_t rows = 0;
   std::vector<int64_t> positions;  // of each row, the prefix counted
   // Without a kernel:
-  // [tiles + 1, 1, rows, head_dim / 2]. Keys of a segment are rotated as if it
+  // [tiles + 1, 1, rows, pairs]. Keys of a segment are rotated as if it
   // were the first; scores depend on distances alone, so the query is turned
   // back by the segment's start instead. Last: the true position.
-  Rotation rotation;
+  Rotations rotations;
   at::Tensor own_mask;  // additive [group * rows, rows], within the block
+  // Additive [group * rows, prefix + text + rows]; undefined: no window.
+  Masks window_masks;
 };
 
 struct KernelPlan;  // kernel_attention.h

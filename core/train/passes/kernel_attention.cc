@@ -64,7 +64,8 @@ BlockKernelArgs ArgsOf(const WritePlan& plan, int layer, const OwnRows& rows) {
   args.block_tiles = ints(kernel.block_tiles);
   args.block_rows = ints(kernel.block_rows);
   args.positions = ints(kernel.positions);
-  args.frequencies = model.frequencies.const_data_ptr<float>();
+  args.frequencies =
+      model.frequencies[model.KindOf(layer)].const_data_ptr<float>();
   args.prefix_keys = model.prefix_keys[size_t(layer)].const_data_ptr<float>();
   args.prefix_values =
       model.prefix_values[size_t(layer)].const_data_ptr<float>();
@@ -107,8 +108,13 @@ std::optional<BlockKernels> KernelsFor(const BaseWeights& model,
     return reinterpret_cast<BlockKernel>(CudaFunction(name));
   };
   const BlockKernels kernels = {find(kForwardName), find(kBackwardName)};
-  if (model.frequencies.device().is_cpu() || kernels.forward == nullptr ||
-      kernels.backward == nullptr ||
+  const std::vector<LayerKind>& kinds = model.config.kinds;
+  const auto fits = [&](const LayerKind& kind) {
+    return kind.window == 0 && kind.rope_scale == 1 &&
+           int(kind.frequencies.size()) * 2 == model.config.head_dim;
+  };
+  if (model.device().is_cpu() || kernels.forward == nullptr ||
+      kernels.backward == nullptr || !std::ranges::all_of(kinds, fits) ||
       !FitsBlockKernel(model.config.head_dim, layout.gists_per_block)) {
     return std::nullopt;
   }
@@ -136,7 +142,7 @@ std::shared_ptr<const KernelPlan> MakeKernelPlan(const WritePlan& plan,
     block_rows.push_back(int32_t(positions.size()));
     kernel->most_rows = std::max(kernel->most_rows, int(block.rows));
   }
-  const at::Device device = plan.model->frequencies.device();
+  const at::Device device = plan.model->device();
   const auto put = [&](const std::vector<int32_t>& values) {
     return at::tensor(values, at::TensorOptions(at::kInt)).to(device);
   };

@@ -16,8 +16,8 @@ struct BlockKernels {
   BlockKernel forward = nullptr, backward = nullptr;
 };
 
-// Of libgist_cuda.so, if `model` is on a GPU, and its heads and the blocks of
-// `layout` fit them.
+// Of libgist_cuda.so, if `model` is on a GPU, and its heads, its layers and the
+// blocks of `layout` fit them: no window, RoPE over whole heads and unscaled.
 std::optional<BlockKernels> KernelsFor(const BaseWeights& model,
                                        const GistLayout& layout);
 

@@ -36,9 +36,8 @@ class WholePass {
         segment_tokens_(layout.segment_tokens > 0 ? layout.segment_tokens
                                                   : document.tokens),
         gists_(MakeGistRows(ShapeOf(document, layout, model.prefix_tokens),
-                            model.config, model.frequencies)),
-        positions_(
-            RotationFrom(model.prefix_tokens, tokens_, model.frequencies)),
+                            model)),
+        positions_(RotationsFrom(model.prefix_tokens, tokens_, model)),
         text_(Embed(model, FromIds({document.ids.begin(), document.ids.end()},
                                    model.device()))),
         x_(adapter.embeddings.index_select(0, gists_.slots)) {}
@@ -66,11 +65,13 @@ class WholePass {
   // A segment attends to the shared prefix and itself; its positions start
   // right after the prefix.
   Tensor AttendText(int layer, const Heads& text) const {
+    const size_t kind = config_.KindOf(layer);
+    const int window = config_.kinds[kind].window;
     std::vector<Tensor> segments;
     for (int begin = 0; begin < tokens_; begin += segment_tokens_) {
       const int count = std::min(segment_tokens_, tokens_ - begin);
       const Rotation rotation =
-          RotationFrom(model_.prefix_tokens, count, model_.frequencies);
+          RotationsFrom(model_.prefix_tokens, count, model_)[kind];
       const Tensor keys =
           at::cat({Prefix(model_.prefix_keys, layer),
                    Rotate(text.key.narrow(1, begin, count), rotation)},
@@ -78,9 +79,10 @@ class WholePass {
       const Tensor values = at::cat({Prefix(model_.prefix_values, layer),
                                      text.value.narrow(1, begin, count)},
                                     1);
-      const Tensor mask = GroupMask(
-          CausalMask(count, model_.prefix_tokens + count, model_.device()),
-          config_);
+      const Tensor mask =
+          GroupMask(CausalMask(count, model_.prefix_tokens + count, window,
+                               model_.device()),
+                    config_);
       segments.push_back(
           Attend(Rotate(text.query.narrow(1, begin, count), rotation), keys,
                  values, mask));
@@ -89,14 +91,16 @@ class WholePass {
   }
 
   Tensor AttendGists(int layer, const Heads& text, const Heads& gists) const {
+    const size_t kind = config_.KindOf(layer);
+    const Rotation& rotation = gists_.rotations[kind];
     const Tensor keys = at::cat(
-        {Prefix(model_.prefix_keys, layer), Rotate(text.key, positions_),
-         Rotate(gists.key, gists_.rotation)},
+        {Prefix(model_.prefix_keys, layer), Rotate(text.key, positions_[kind]),
+         Rotate(gists.key, rotation)},
         1);
     const Tensor values = at::cat(
         {Prefix(model_.prefix_values, layer), text.value, gists.value}, 1);
-    return Attend(Rotate(gists.query, gists_.rotation), keys, values,
-                  gists_.mask);
+    return Attend(Rotate(gists.query, rotation), keys, values,
+                  gists_.masks[kind]);
   }
 
   const BaseWeights& model_;
@@ -106,9 +110,9 @@ class WholePass {
   const int tokens_;
   const int segment_tokens_;
   const GistRows gists_;
-  const Rotation positions_;  // of the text as keys of the gists
-  Tensor text_;               // [tokens, hidden]
-  Tensor x_;                  // [gists, hidden]
+  const Rotations positions_;  // of the text as keys of the gists
+  Tensor text_;                // [tokens, hidden]
+  Tensor x_;                   // [gists, hidden]
 };
 
 }  // namespace

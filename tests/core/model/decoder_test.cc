@@ -78,10 +78,11 @@ class TinyFile {
     config.mlp_size = kMlp;
     config.vocab_size = 3;
     config.rms_norm_epsilon = kEpsilon;
+    config.kinds = {{.frequencies = RopeFrequencies(10000, kHeadDim)}};
     auto weights =
         LoadWeights(*file, config, "cpu", WeightStorage::kFloat32, nullptr);
     EXPECT_TRUE(weights.ok()) << weights.status();
-    return {config, *std::move(weights), RopeFrequencies(config, at::kCPU)};
+    return {config, *std::move(weights), FrequenciesOf(config, at::kCPU)};
   }
 
  private:

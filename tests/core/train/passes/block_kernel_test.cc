@@ -59,7 +59,9 @@ class BlockKernelTest : public testing::TestWithParam<Shape> {
     model_.config.heads = shape.heads;
     model_.config.kv_heads = shape.kv_heads;
     model_.config.head_dim = shape.head_dim;
-    model_.frequencies = RopeFrequencies(model_.config, at::kCPU);
+    model_.config.kinds = {
+        {.frequencies = RopeFrequencies(10000, shape.head_dim)}};
+    model_.frequencies = FrequenciesOf(model_.config, at::kCPU);
     model_.prefix_tokens = shape.prefix_tokens;
     for (int layer = 0; layer < kLayers; ++layer) {
       const auto rows = [&] {

@@ -1,5 +1,5 @@
 // The table of architectures, and the keys that it selects.
-#include "core/model/architecture.h"
+#include "core/model/architectures/architecture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/base/status.h"
-#include "core/model/model_config.h"
+#include "core/model/architectures/model_config.h"
 #include "tests/core/format/gguf_writer.h"
 
 namespace gist {
@@ -77,7 +77,9 @@ TEST(ArchitectureTest, ReadsSizesByItsKeyPrefix) {
   EXPECT_EQ(config->kv_heads, 2);
   EXPECT_EQ(config->head_dim, 4);
   EXPECT_EQ(config->vocab_size, 8);
-  EXPECT_EQ(config->rope_base, 5000.0f);
+  ASSERT_EQ(config->kinds.size(), 1u);
+  EXPECT_EQ(config->kinds[0].frequencies, RopeFrequencies(5000, 4));
+  EXPECT_EQ(config->kinds[0].window, 0);
 
   const absl::Status status = ConfigOf(other, "llama").status();
   EXPECT_FALSE(status.ok());

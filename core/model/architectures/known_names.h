@@ -1,0 +1,25 @@
+// The metadata keys and tensors of a model file that are understood.
+#pragma once
+
+#include "absl/status/status.h"
+#include "core/format/gguf.h"
+#include "core/model/architectures/architecture.h"
+
+namespace gist {
+
+// Our own key: the order of query and key rows, where a file's differs from its
+// architecture's. "halves" or "interleaved", see RopeOrder.
+inline constexpr char kRopeOrderKey[] = "gist.rope_order";
+
+// OK: each key of the architecture (its prefix, a dot) is read, changes
+// nothing, or has the one value that is computed. Keys of other prefixes pass
+// (general, tokenizer, quantize, split and those of tools). kUnimplemented
+// names the key and says what is wanted.
+absl::Status CheckKeys(const Gguf& file, const Architecture& architecture);
+
+// OK: each tensor is one that a model of this architecture and so many layers
+// has. kUnimplemented names one that is not.
+absl::Status CheckTensors(const Gguf& file, const Architecture& architecture,
+                          int layers);
+
+}  // namespace gist

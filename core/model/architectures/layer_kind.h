@@ -1,0 +1,52 @@
+// Differences between a model's layers: RoPE and the visible range.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/format/gguf.h"
+#include "core/model/architectures/architecture.h"
+
+namespace gist {
+
+struct LayerKind {
+  // Radians a position, for each turned pair of a head's dimensions; zeros: no
+  // RoPE. Dimensions from twice its size on are not turned.
+  std::vector<float> frequencies;
+  float rope_scale = 1;  // of turned queries and keys
+  int window =
+      0;  // tokens that a token sees, itself included; 0: all before it
+
+  friend bool operator==(const LayerKind&, const LayerKind&) = default;
+};
+
+struct LayerKinds {
+  std::vector<LayerKind> kinds;  // each once
+  std::vector<int> of_layer;     // the kind of each layer
+};
+
+// base^(-2i / dims) for i < dims / 2. Source: RoPE (arXiv:2104.09864).
+std::vector<float> RopeFrequencies(double base, int dims);
+
+struct LayerKindSizes {
+  int layers = 0;
+  int head_dim = 0;
+  int context_tokens = 0;
+};
+
+// Reads RoPE's keys and tensors and those of the window.
+//
+// rope.scaling.type: none; linear, which is also meant where only
+// rope.scaling.factor or rope.scale_linear stands; yarn (arXiv:2309.00071).
+// Without yarn_attn_factor, yarn scales queries and keys by 1 + ln(factor)/10.
+// rope.scaling.attn_factor multiplies any of them. rope_freqs.weight divides
+// frequencies one by one ("llama3"), as do the factors of LongRoPE
+// (arXiv:2402.13753): the long ones if context_length exceeds
+// rope.scaling.original_context_length, else the short ones.
+//
+// kUnimplemented: another type, named; kDataLoss: a value that cannot be.
+absl::StatusOr<LayerKinds> ReadLayerKinds(const Gguf& file,
+                                          const Architecture& architecture,
+                                          const LayerKindSizes& sizes);
+
+}  // namespace gist
