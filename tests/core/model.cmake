@@ -5,6 +5,7 @@ gist_test(core/model/model_file_test.cc LABELS unit
 if(GIST_TORCH)
   gist_test(core/model/decoder_test.cc LABELS model LINK gist::model LibTorch::cpu)
   gist_test(core/model/sampler_test.cc LABELS unit LINK gist::model)
+  gist_test(core/model/fixtures_test.cc LABELS model LINK gist::model)
   gist_test(core/model/transformer_test.cc LABELS model LINK gist::model)
   gist_test(core/model/quantized_test.cc LABELS model LINK gist::model LibTorch::cpu)
   gist_test(core/model/small_batch_gemm_test.cc LABELS unit LINK gist::model)
