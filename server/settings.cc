@@ -71,8 +71,7 @@ constexpr Setting kSecurity[] = {
 };
 
 constexpr Setting kModel[] = {
-    {"model", &Config::model, kFile,
-     "GGUF, Llama architecture; F32, F16, Q8_0, Q4_0, Q4_1"},
+    {"model", &Config::model, kFile, "GGUF; F32, F16, Q8_0, Q4_0, Q4_1"},
     {"adapter", &Config::adapter, kFolder,
      "gist adapter of the model; the flag also turns promoted_adapter off"},
     {"promoted_adapter", &Config::promoted_adapter, kSwitch,
