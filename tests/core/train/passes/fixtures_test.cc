@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "core/train/adapter_files.h"
+#include "core/train/passes/answer_pass.h"
 #include "core/train/passes/gist_writer.h"
-#include "core/train/passes/reader.h"
 #include "core/train/passes/whole_pass.h"
 #include "tests/core/train/tiny_training.h"
 
