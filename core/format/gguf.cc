@@ -258,6 +258,13 @@ absl::StatusOr<Gguf> Gguf::Parse(std::string_view bytes) {
   return file;
 }
 
+Gguf Gguf::FromParts(Values values, std::map<std::string, GgufTensor> tensors) {
+  Gguf file;
+  file.values_ = std::move(values);
+  file.tensors_ = std::move(tensors);
+  return file;
+}
+
 absl::StatusOr<std::string> Gguf::String(const std::string& key) const {
   return Get<std::string>(values_, key, "a string");
 }

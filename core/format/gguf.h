@@ -37,6 +37,10 @@ using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string,
 class Gguf {
  public:
   static absl::StatusOr<Gguf> Parse(std::string_view bytes);
+  // From parts of any origin. Each tensor stands under its name, has dims that
+  // are a multiple of its blocks, and data of the size that they ask for.
+  static Gguf FromParts(std::map<std::string, GgufValue> values,
+                        std::map<std::string, GgufTensor> tensors);
 
   // kNotFound names the key; kDataLoss: the key has another type.
   absl::StatusOr<std::string> String(const std::string& key) const;

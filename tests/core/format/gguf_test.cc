@@ -85,6 +85,17 @@ TEST(GgufTest, ReadsTensorsInPlace) {
   EXPECT_THAT(missing.status().ToString(), HasSubstr("output.weight"));
 }
 
+TEST(GgufTest, FromPartsAnswersLikeAParsedFile) {
+  const std::string bytes = TwoTensors().Bytes();
+  const auto parsed = Gguf::Parse(bytes);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  const Gguf made = Gguf::FromParts(parsed->values(), parsed->tensors());
+  EXPECT_EQ(*made.String("general.architecture"), "llama");
+  EXPECT_EQ(made.values(), parsed->values());
+  EXPECT_EQ((*made.Tensor("b"))->data, std::string(34, 'b'));
+  EXPECT_TRUE(absl::IsNotFound(made.Tensor("c").status()));
+}
+
 TEST(GgufTest, ReadsEveryTypeOfNumber) {
   GgufDraft draft;
   draft.keys = {RawKey("u8", 0, Raw(uint8_t{255})),
