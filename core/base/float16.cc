@@ -13,18 +13,6 @@ constexpr uint32_t kInfinity = 0x7f800000;
 constexpr uint32_t kHalfMin = 0x38800000;       // 2^-14, the least normal half
 constexpr uint32_t kHalfOverflow = 0x477ff000;  // 65,520 rounds to 2^16
 
-// Selects instead of branches, so that the loop below vectorizes.
-inline float Widen(uint16_t bits) {
-  const uint32_t sign = uint32_t(bits & 0x8000) << 16;
-  const uint32_t exponent = bits & 0x7c00;
-  const uint32_t magnitude = uint32_t(bits & 0x7fff) << 13;
-  const uint32_t rebias = exponent == 0x7c00 ? 224u << 23 : 112u << 23;
-  const uint32_t subnormal =
-      std::bit_cast<uint32_t>(float(int32_t(bits & 0x3ff)) * 0x1p-24f);
-  const uint32_t value = exponent == 0 ? subnormal : magnitude + rebias;
-  return std::bit_cast<float>(sign | value);
-}
-
 inline float WidenBfloat16(uint16_t bits) {
   return std::bit_cast<float>(uint32_t{bits} << 16);
 }
@@ -39,8 +27,6 @@ void WidenAll(const char* bytes, size_t count, float* out) {
 }
 
 }  // namespace
-
-float HalfToFloat(uint16_t bits) { return Widen(bits); }
 
 uint16_t FloatToHalf(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value);
@@ -67,7 +53,7 @@ uint16_t FloatToBfloat16(float value) {
 }
 
 void HalvesToFloats(const char* bytes, size_t count, float* out) {
-  WidenAll<Widen>(bytes, count, out);
+  WidenAll<HalfToFloat>(bytes, count, out);
 }
 
 void Bfloat16sToFloats(const char* bytes, size_t count, float* out) {

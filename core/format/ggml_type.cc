@@ -27,31 +27,45 @@ std::string GgmlTypeName(uint32_t type) {
 }
 
 std::optional<GgmlType> SupportedGgmlType(uint32_t type) {
-  switch (GgmlType(type)) {
-    case GgmlType::kF32:
-    case GgmlType::kF16:
-    case GgmlType::kQ4_0:
-    case GgmlType::kQ4_1:
-    case GgmlType::kQ8_0:
-      return GgmlType(type);
-  }
-  return std::nullopt;
+  if (GgmlBlockOf(GgmlType(type)).elements == 0) return std::nullopt;
+  return GgmlType(type);
 }
 
+// Source of the layouts: github.com/ggml-org/ggml, src/ggml-common.h.
 GgmlBlock GgmlBlockOf(GgmlType type) {
   switch (type) {
     case GgmlType::kF32:
       return {1, 4};
     case GgmlType::kF16:
+      return {1, 2, 0, 1};
+    case GgmlType::kBF16:
       return {1, 2};
     case GgmlType::kQ4_0:
-      return {32, 2 + 16};  // scale, 32 nibbles
+    case GgmlType::kIQ4_NL:
+      return {32, 2 + 16, 0, 1};  // scale, nibbles
     case GgmlType::kQ4_1:
-      return {32, 2 + 2 + 16};  // scale, minimum, 32 nibbles
+      return {32, 2 + 2 + 16, 0, 2};  // scale, minimum, nibbles
+    case GgmlType::kQ5_0:
+      return {32, 2 + 4 + 16, 0, 1};  // scale, fifth bits, nibbles
+    case GgmlType::kQ5_1:
+      return {32, 2 + 2 + 4 + 16, 0, 2};
     case GgmlType::kQ8_0:
-      return {32, 2 + 32};  // scale, 32 signed bytes
+      return {32, 2 + 32, 0, 1};  // scale, signed bytes
+    case GgmlType::kQ2_K:
+      return {256, 16 + 64 + 2 + 2, 80, 2};  // 4-bit scales, quants
+    case GgmlType::kQ3_K:
+      return {256, 32 + 64 + 12 + 2, 108, 1};  // third bits, quants, scales
+    case GgmlType::kQ4_K:
+      return {256, 2 + 2 + 12 + 128, 0, 2};  // 6-bit scales, nibbles
+    case GgmlType::kQ5_K:
+      return {256, 2 + 2 + 12 + 32 + 128, 0, 2};  // the same, fifth bits
+    case GgmlType::kQ6_K:
+      return {256, 128 + 64 + 16 + 2, 208, 1};  // low and high bits, scales
+    case GgmlType::kIQ4_XS:
+      return {256, 2 + 2 + 4 + 128, 0,
+              1};  // scales' high and low bits, nibbles
   }
-  return {1, 0};
+  return {0, 0};
 }
 
 }  // namespace gist

@@ -115,9 +115,9 @@ absl::StatusOr<uint64_t> TensorBytes(const GgufTensor& tensor) {
   bool overflows = __builtin_mul_overflow(bytes, block.bytes, &bytes);
   for (size_t i = 1; i < tensor.dims.size(); ++i)
     overflows |= __builtin_mul_overflow(bytes, tensor.dims[i], &bytes);
-  // Twice as many elements as bytes at most, so that Elements() fits too.
-  if (overflows || bytes > std::numeric_limits<int64_t>::max() / 2)
-    return GgufError(tensor.name, "its dimensions ask for over 2^62 B");
+  // Under four elements to a byte, so that Elements() fits too.
+  if (overflows || bytes > std::numeric_limits<int64_t>::max() / 4)
+    return GgufError(tensor.name, "its dimensions ask for over 2^61 B");
   return uint64_t(bytes);
 }
 

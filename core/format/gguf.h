@@ -64,8 +64,10 @@ class Gguf {
   std::map<std::string, GgufTensor> tensors_;
 };
 
-// Writes tensor.Elements() floats to `out`. Rows are independent: a caller may
-// split a tensor into tensors of some rows each, over threads.
+// Writes `elements` floats, a multiple of the type's block, from their blocks
+// at `data`. Equal bit for bit to PyPI's gguf (gguf.quants.dequantize).
+void Dequantize(GgmlType type, const char* data, int64_t elements, float* out);
+// Writes tensor.Elements() floats.
 void Dequantize(const GgufTensor& tensor, float* out);
 
 }  // namespace gist

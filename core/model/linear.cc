@@ -144,11 +144,8 @@ int64_t QuantizedMatrix::StoredRow(int64_t row) const {
 }
 
 void QuantizedMatrix::DequantizeRow(int64_t row, float* out) const {
-  GgufTensor one{
-      .name = {}, .type = tensor_.type, .dims = {columns()}, .data = {}};
-  one.data = tensor_.data.substr(size_t(StoredRow(row) * row_bytes_),
-                                 size_t(row_bytes_));
-  Dequantize(one, out);
+  Dequantize(tensor_.type, tensor_.data.data() + StoredRow(row) * row_bytes_,
+             columns(), out);
 }
 
 Tensor QuantizedMatrix::Dequantized(int64_t begin, int64_t count) const {

@@ -41,6 +41,22 @@ def write_gguf(path, alignment=None):
     writer.close()
 
 
+def write_gguf_types(path):
+    """A tensor of random bytes, with finite scales, of each type that no array becomes."""
+    writer = gguf.GGUFWriter(path, "llama")
+    random = numpy.random.default_rng(1)
+    for name in ("Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS",
+                 "BF16"):
+        kind = gguf.GGMLQuantizationType[name]
+        size = gguf.GGML_QUANT_SIZES[kind][1]
+        block = random.integers(0, 64, (1, size), dtype=numpy.uint8)
+        writer.add_tensor(name, block, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def write_gguf_version_2(path):
     """The least file: a key with a small integer, no tensor."""
     key = struct.pack("<Q1sIB", 1, b"k", 0, 255)
@@ -63,6 +79,7 @@ def main():
         (CORPUS / name).mkdir(parents=True, exist_ok=True)
     write_gguf(CORPUS / "gguf" / "python.gguf")
     write_gguf(CORPUS / "gguf" / "alignment8.gguf", alignment=8)
+    write_gguf_types(CORPUS / "gguf" / "types.gguf")
     write_gguf_version_2(CORPUS / "gguf" / "version2.gguf")
     write_safetensors(CORPUS / "safetensors" / "python.safetensors")
     odd = {"none": torch.zeros(0, 5), "scalar": torch.tensor(1.5)}

@@ -1,9 +1,13 @@
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "core/format/gguf.h"
+#include "core/format/mapped_file.h"
+#include "core/format/safetensors.h"
 #include "gtest/gtest.h"
 #include "tests/core/format/gguf_writer.h"
 
@@ -24,7 +28,7 @@ std::string CountingNibbles() {
 int NibbleAt(int i) { return i < 16 ? i : 31 - i; }
 
 std::vector<float> Decode(GgmlType type, std::vector<int64_t> dims,
-                          const std::string& data) {
+                          std::string_view data) {
   const GgufTensor tensor{"t", type, std::move(dims), data};
   std::vector<float> out(size_t(tensor.Elements()) + 1, 1234.5f);
   Dequantize(tensor, out.data());
@@ -68,6 +72,42 @@ TEST(DequantizeTest, F16AndF32AreTheNumbersThemselves) {
       (std::vector<float>{2.0f, -3.0f, 0.25f}));
   EXPECT_EQ(Decode(GgmlType::kF32, {1, 2}, Raw(1e-40f) + Raw(-1e30f)),
             (std::vector<float>{1e-40f, -1e30f}));
+}
+
+// By PyPI's gguf: tests/reference/make_dequantize_golden.py. From odd addresses
+// too, and not a byte beyond.
+TEST(DequantizeTest, EqualsThePythonPackageBitForBit) {
+  const auto mapped =
+      MappedFile::Open("tests/data/dequantize/blocks.safetensors");
+  ASSERT_TRUE(mapped.ok()) << mapped.status();
+  const auto golden = ParseSafeTensors(mapped->bytes());
+  ASSERT_TRUE(golden.ok()) << golden.status();
+  int types = 0;
+  for (uint32_t number = 0; number < 100; ++number) {
+    const auto type = SupportedGgmlType(number);
+    if (!type) continue;
+    const std::string name = GgmlTypeName(number);
+    ASSERT_TRUE(golden->tensors.contains(name + ".blocks")) << name;
+    const SafeTensor& blocks = golden->tensors.at(name + ".blocks");
+    const SafeTensor& values = golden->tensors.at(name + ".values");
+    EXPECT_EQ(blocks.shape[1], GgmlBlockOf(*type).bytes) << name;
+    EXPECT_EQ(values.shape[1], GgmlBlockOf(*type).elements) << name;
+    for (const size_t offset : {0u, 1u}) {
+      const std::string moved =
+          std::string(offset, '\xff') + std::string(blocks.data);
+      const auto got = Decode(*type, {values.Elements()},
+                              std::string_view(moved).substr(offset));
+      for (size_t i = 0; i < got.size(); ++i) {
+        float want;
+        std::memcpy(&want, values.data.data() + i * sizeof(want), sizeof(want));
+        ASSERT_EQ(std::bit_cast<uint32_t>(got[i]),
+                  std::bit_cast<uint32_t>(want))
+            << name << " " << i << ": " << got[i] << ", want " << want;
+      }
+    }
+    ++types;
+  }
+  EXPECT_EQ(size_t(2 * types), golden->tensors.size());
 }
 
 TEST(GgmlTypeTest, KnowsTheNamesOfGgml) {

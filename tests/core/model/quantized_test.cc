@@ -1,11 +1,14 @@
 // Matrices that stay as the file has them: the same numbers as in float32,
 // forward and backward.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include "core/model/adapter.h"
 #include "core/model/linear.h"
+#include "tests/core/format/random_blocks.h"
 #include "tests/core/golden.h"
 #include "tests/core/model/tiny_model.h"
 
@@ -18,56 +21,154 @@ std::string PathOf(const std::string& variant) {
   return "tests/data/tiny/tiny." + variant + ".gguf";
 }
 
-class QuantizedTest : public testing::TestWithParam<std::string> {};
-
 struct Read {
   std::vector<float> logits;
   int64_t weight_bytes = 0;
 };
 
-// The golden ids, read with the weights kept like that.
-Read ReadWith(const std::string& type, WeightStorage weights) {
-  const auto model = LoadModel(PathOf(type), weights).transformer;
-  if (model == nullptr) return {};
-  const Ids ids =
-      Golden("tiny/logits." + type + ".safetensors").Ids("input_ids");
-  KvCache cache = model->NewCache();
+// The logits at every id.
+Read ReadAll(const Transformer& model, const Ids& ids) {
+  KvCache cache = model.NewCache();
   const ForwardItem item{
       .cache = &cache, .ids = ids, .logits = LogitRows::kAll};
-  auto read = model->Forward({&item, 1});
+  auto read = model.Forward({&item, 1});
   EXPECT_TRUE(read.ok()) << read.status();
   if (!read.ok()) return {};
-  return {std::move((*read)[0]), model->weight_bytes()};
-}
-
-TEST_P(QuantizedTest, LogitsEqualFloat32BitForBit) {
-  const Read exact = ReadWith(GetParam(), WeightStorage::kFloat32);
-  const Read quantized = ReadWith(GetParam(), WeightStorage::kQuantized);
-  ASSERT_FALSE(exact.logits.empty());
-  EXPECT_EQ(exact.logits, quantized.logits);
-  EXPECT_LE(quantized.weight_bytes, exact.weight_bytes);
+  return {std::move((*read)[0]), model.weight_bytes()};
 }
 
 // In bfloat16 a number has 8 bits; logits of the tiny model reach 17.
 TEST(Bfloat16Test, LogitsAreNearInHalfTheMemory) {
-  const Read exact = ReadWith("f32", WeightStorage::kFloat32);
-  const Read half = ReadWith("f32", WeightStorage::kBfloat16);
+  const Ids ids = Golden("tiny/logits.f32.safetensors").Ids("input_ids");
+  std::vector<Read> reads;
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kBfloat16}) {
+    const auto model = LoadModel(PathOf("f32"), weights).transformer;
+    ASSERT_NE(model, nullptr);
+    reads.push_back(ReadAll(*model, ids));
+  }
+  const Read &exact = reads[0], &half = reads[1];
   ASSERT_EQ(exact.logits.size(), half.logits.size());
   EXPECT_LT(MaxDifference(exact.logits, half.logits), 1.0f);
   EXPECT_GT(MaxDifference(exact.logits, half.logits), 0.0f);  // it is in use
   EXPECT_LT(half.weight_bytes, exact.weight_bytes * 0.55);
 }
 
+// A Llama of two layers whose matrices are random blocks of one type.
+class RandomModel {
+ public:
+  static constexpr int64_t kHidden = 256, kKvRows = 128, kMlp = 512,
+                           kVocabulary = 96;
+
+  explicit RandomModel(GgmlType type) : type_(type) {
+    AddMatrix("token_embd.weight", kVocabulary, kHidden);
+    AddNorm("output_norm.weight");
+    for (const std::string blk : {"blk.0.", "blk.1."}) {
+      AddNorm(blk + "attn_norm.weight");
+      AddNorm(blk + "ffn_norm.weight");
+      AddMatrix(blk + "attn_q.weight", kHidden, kHidden);
+      AddMatrix(blk + "attn_k.weight", kKvRows, kHidden);
+      AddMatrix(blk + "attn_v.weight", kKvRows, kHidden);
+      AddMatrix(blk + "attn_output.weight", kHidden, kHidden);
+      AddMatrix(blk + "ffn_gate.weight", kMlp, kHidden);
+      AddMatrix(blk + "ffn_up.weight", kMlp, kHidden);
+      AddMatrix(blk + "ffn_down.weight", kHidden, kMlp);
+    }
+  }
+
+  Gguf File() const {
+    return Gguf::FromParts({{"general.architecture", std::string("llama")},
+                            {"llama.block_count", int64_t{2}},
+                            {"llama.embedding_length", kHidden},
+                            {"llama.attention.head_count", int64_t{4}},
+                            {"llama.attention.head_count_kv", int64_t{2}},
+                            {"llama.feed_forward_length", kMlp},
+                            {"llama.context_length", int64_t{512}}},
+                           tensors_);
+  }
+  // Bytes of the tensors.
+  int64_t Bytes() const {
+    int64_t bytes = 0;
+    for (const auto& [name, tensor] : tensors_)
+      bytes += int64_t(tensor.data.size());
+    return bytes;
+  }
+
+ private:
+  void AddMatrix(const std::string& name, int64_t rows, int64_t columns) {
+    Add({name, type_, {columns, rows}, {}},
+        RandomBlocks(type_, rows * columns, 0.2f, random_));
+  }
+  void AddNorm(const std::string& name) {
+    Add({name, GgmlType::kF32, {kHidden}, {}},
+        RandomBlocks(GgmlType::kF32, kHidden, 2.0f, random_));
+  }
+  void Add(GgufTensor tensor, std::string bytes) {
+    std::string& held = bytes_[tensor.name] = std::move(bytes);
+    tensor.data = held;
+    tensors_[tensor.name] = std::move(tensor);
+  }
+
+  const GgmlType type_;
+  std::mt19937 random_{11};
+  std::map<std::string, std::string> bytes_;
+  std::map<std::string, GgufTensor> tensors_;
+};
+
+class QuantizedTest : public testing::TestWithParam<GgmlType> {
+ protected:
+  Read ReadWith(WeightStorage weights, int tokens) const {
+    const auto model =
+        Transformer::Load(model_.File(), "cpu", weights, nullptr);
+    EXPECT_TRUE(model.ok()) << model.status();
+    if (!model.ok()) return {};
+    Ids ids;
+    for (int i = 0; i < tokens; ++i)
+      ids.push_back(i * 37 % RandomModel::kVocabulary);
+    return ReadAll(**model, ids);
+  }
+
+  const RandomModel model_{GetParam()};
+};
+
+// Of few rows the products are our own, of more LibTorch's.
+TEST_P(QuantizedTest, LogitsEqualFloat32BitForBit) {
+  for (const int tokens : {3, 60}) {
+    const Read exact = ReadWith(WeightStorage::kFloat32, tokens);
+    const Read quantized = ReadWith(WeightStorage::kQuantized, tokens);
+    ASSERT_EQ(exact.logits.size(), size_t(tokens * RandomModel::kVocabulary));
+    EXPECT_EQ(exact.logits, quantized.logits);
+    EXPECT_NE(exact.logits.front(), exact.logits.back());
+    EXPECT_EQ(quantized.weight_bytes, model_.Bytes());
+  }
+}
+
+TEST_P(QuantizedTest, GathersRowsInAnyOrder) {
+  const Gguf file = model_.File();
+  const GgufTensor& tensor = **file.Tensor("token_embd.weight");
+  const QuantizedMatrix matrix(tensor, 0, at::kCPU);
+  const at::Tensor all = matrix.Dequantized(0, matrix.rows()).clone();
+  const at::Tensor ids = at::tensor({95, 0, 7, 95}, at::kLong).view({2, 2});
+  EXPECT_TRUE(matrix.Gathered(ids).equal(at::embedding(all, ids)));
+}
+
+// Rows of a head that lie as pairs (2i, 2i + 1) come as (i, i + half).
+TEST_P(QuantizedTest, PutsInterleavedRowsIntoHalves) {
+  const Gguf file = model_.File();
+  const GgufTensor& tensor = **file.Tensor("blk.1.attn_k.weight");
+  const QuantizedMatrix stored(tensor, 0, at::kCPU);
+  const QuantizedMatrix turned(tensor, 64, at::kCPU);
+  const at::Tensor rows = stored.Dequantized(0, 128).clone();
+  const at::Tensor want =
+      rows.view({2, 32, 2, 256}).transpose(1, 2).reshape({128, 256});
+  EXPECT_TRUE(turned.Dequantized(0, 128).equal(want));
+}
+
 // The gradient of x through one matrix, by PyTorch's own linear and by ours.
 TEST_P(QuantizedTest, GradientsEqualFloat32BitForBit) {
-  const auto file = MappedFile::Open(PathOf(GetParam()));
-  ASSERT_TRUE(file.ok()) << file.status();
-  const auto gguf = Gguf::Parse(file->bytes());
-  ASSERT_TRUE(gguf.ok()) << gguf.status();
-  const auto tensor = gguf->Tensor("blk.0.ffn_up.weight");
-  ASSERT_TRUE(tensor.ok()) << tensor.status();
-  const auto quantized =
-      std::make_shared<const QuantizedMatrix>(**tensor, 0, at::kCPU);
+  const Gguf file = model_.File();
+  const auto quantized = std::make_shared<const QuantizedMatrix>(
+      **file.Tensor("blk.0.ffn_up.weight"), 0, at::kCPU);
   const at::Tensor values =
       quantized->Dequantized(0, quantized->rows()).clone();
   const at::Tensor start = at::randn({5, quantized->columns()});
@@ -88,8 +189,10 @@ TEST_P(QuantizedTest, GradientsEqualFloat32BitForBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, QuantizedTest,
-                         testing::Values("f32", "f16", "q8_0", "q4_0", "q4_1"),
-                         [](const auto& test) { return test.param; });
+                         testing::ValuesIn(AllGgmlTypes()),
+                         [](const auto& test) {
+                           return GgmlTypeName(uint32_t(test.param));
+                         });
 
 // The adapter's model is the F32 one.
 TEST(QuantizedGistsTest, EqualFloat32BitForBit) {
