@@ -72,7 +72,8 @@ constexpr Setting kSecurity[] = {
 
 constexpr Setting kModel[] = {
     {"model", &Config::model, kFile,
-     "GGUF; F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS"},
+     "GGUF, of shards the first; F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, "
+     "IQ4_NL, IQ4_XS"},
     {"adapter", &Config::adapter, kFolder,
      "gist adapter of the model; the flag also turns promoted_adapter off"},
     {"promoted_adapter", &Config::promoted_adapter, kSwitch,

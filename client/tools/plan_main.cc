@@ -8,7 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "client/tools/plan.h"
 #include "core/base/status.h"
-#include "core/format/mapped_file.h"
+#include "core/format/gguf_files.h"
 
 namespace gist {
 namespace {
@@ -41,15 +41,15 @@ absl::StatusOr<PlanModel> ReadModel(const std::string& path) {
     if (!in) return absl::NotFoundError(path + "/config.json: cannot be read");
     const std::string text(std::istreambuf_iterator<char>(in), {});
     auto model = PlanModel::FromHuggingFace(text);
-    if (model.ok() && model->config.name.empty()) {
+    if (!model.ok()) return Within(path, model.status());
+    if (model->config.name.empty())
       model->config.name = fs::path(path).filename().string();
-    }
     return model;
   }
-  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
-  const auto gguf = Gguf::Parse(file.bytes());
-  if (!gguf.ok()) return gguf.status();
-  return PlanModel::FromGguf(*gguf, int64_t(file.bytes().size()));
+  GIST_ASSIGN_OR_RETURN(const GgufFiles file, OpenGguf(path));
+  auto model = PlanModel::FromGguf(file.gguf, file.Bytes());
+  if (!model.ok()) return Within(path, model.status());
+  return model;
 }
 
 // The largest value of `size` that fits; `make` is the ledger's function.
@@ -130,20 +130,19 @@ void AdviseWeights(const PlanModel& model, Arguments arguments) {
 }
 
 absl::Status Run(const Arguments& arguments) {
-  const auto model = ReadModel(arguments.model);
-  if (!model.ok()) return Within(arguments.model, model.status());
-  const ModelConfig& c = model->config;
+  GIST_ASSIGN_OR_RETURN(const PlanModel model, ReadModel(arguments.model));
+  const ModelConfig& c = model.config;
   fmt::print(
       "{}: {:.2f} billion parameters; {} layers, {} wide, {} and {} KV heads "
       "of {}, MLP "
       "{}, vocabulary {}\n",
-      c.name, double(model->Parameters()) / 1e9, c.layers, c.hidden_size,
+      c.name, double(model.Parameters()) / 1e9, c.layers, c.hidden_size,
       c.heads, c.kv_heads, c.head_dim, c.mlp_size, c.vocab_size);
-  const auto plans = MakePlans(*model, arguments);
+  const auto plans = MakePlans(model, arguments);
   for (const Plan& plan : plans) Print(plan, arguments);
   if (arguments.memory_bytes > 0 && !FitsAll(plans, arguments.memory_bytes) &&
       arguments.request.weights != WeightStorage::kQuantized) {
-    AdviseWeights(*model, arguments);
+    AdviseWeights(model, arguments);
   }
   fmt::print(
       "\nBeside these gistd keeps texts that it read lately, up to "
@@ -179,7 +178,8 @@ int Main(int argc, char** argv) {
   CLI::App app("Prints what compressing, asking and training take in memory",
                "gist plan");
   app.add_option("--model", arguments.model,
-                 "GGUF file, or a Hugging Face folder with config.json")
+                 "GGUF file (of shards the first), or a Hugging Face folder "
+                 "with config.json")
       ->required()
       ->type_name("PATH");
   app.add_option("--device-memory", arguments.memory_bytes,

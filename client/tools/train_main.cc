@@ -46,7 +46,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--out", flags.out, "folder of checkpoint and adapter")
       ->required();
-  app.add_option("--model", flags.model, "GGUF file");
+  app.add_option("--model", flags.model, "GGUF file, of shards the first");
   app.add_option(
       "--start", flags.start,
       "folder of an adapter, or of an answer adapter, to start from");

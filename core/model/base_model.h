@@ -16,11 +16,12 @@ struct BaseModel {
   std::unique_ptr<Tokenizer> tokenizer;
   ChatTemplate chat;
   std::unique_ptr<Transformer> transformer;
-  std::string fingerprint;  // lower-case hex SHA-256 of the file
+  std::string fingerprint;  // GgufFiles::Fingerprint
 };
 
-// `path`: a GGUF file. `device`: made ready by PrepareDevice. Errors name the
-// file and what is wrong with it: kNotFound, kUnimplemented, kDataLoss.
+// `path`: a GGUF file, or the first of its shards. `device`: made ready by
+// PrepareDevice. Errors name the file and what is wrong with it: kNotFound,
+// kUnimplemented, kDataLoss.
 absl::StatusOr<BaseModel> LoadBaseModel(
     const std::string& path, const std::string& device,
     WeightStorage weights = WeightStorage::kFloat32);

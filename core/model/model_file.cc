@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/format/mapped_file.h"
+#include "core/format/gguf_files.h"
 #include "core/text/tokenizer_files.h"
 
 namespace gist {
@@ -119,10 +119,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const Gguf& file) {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
     const std::string& path) {
-  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
-  const auto gguf = Gguf::Parse(file.bytes());
-  if (!gguf.ok()) return Within(path, gguf.status());
-  auto tokenizer = TokenizerFromGguf(*gguf);
+  GIST_ASSIGN_OR_RETURN(const GgufFiles file, OpenGguf(path));
+  auto tokenizer = TokenizerFromGguf(file.gguf);
   if (!tokenizer.ok()) return Within(path, tokenizer.status());
   return tokenizer;
 }

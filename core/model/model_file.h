@@ -16,8 +16,8 @@ namespace gist {
 // Gguf's getters, of FromTokenizerJson and of Tokenizer::Create.
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const Gguf& file);
 
-// The tokenizer of a GGUF file, whose weights are not read. Errors begin with
-// `path`.
+// The tokenizer of a GGUF file or of the first of its shards. Weights are not
+// read. Errors: OpenGguf's and TokenizerFromGguf's, with the file's name.
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
     const std::string& path);
 

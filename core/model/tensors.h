@@ -77,8 +77,8 @@ struct Weights {
   Linear output;           // [vocab, hidden]; may be the embedding (tied)
   std::vector<LayerWeights> layers;
   int64_t bytes = 0;  // as float32, or as stored
-  // Holds quantized matrices; else null.
-  std::shared_ptr<const MappedFile> file;
+  // Holds the bytes of quantized matrices; else null.
+  std::shared_ptr<const void> file;
 };
 
 // All that a pass over the model reads. core/model/decoder.h runs its layers.

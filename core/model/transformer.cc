@@ -61,12 +61,12 @@ Transformer::~Transformer() = default;
 
 absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
     const Gguf& file, const std::string& device_name, WeightStorage storage,
-    std::shared_ptr<const MappedFile> mapped) {
+    std::shared_ptr<const void> owner) {
   const at::NoGradGuard no_grad;
   GIST_ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromGguf(file));
   GIST_ASSIGN_OR_RETURN(
       Weights weights,
-      LoadWeights(file, config, device_name, storage, std::move(mapped)));
+      LoadWeights(file, config, device_name, storage, std::move(owner)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
     std::vector<Tensor> frequencies =
         FrequenciesOf(config, at::Device(device_name));

@@ -13,7 +13,6 @@
 #include "core/base/gist_kv.h"
 #include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
-#include "core/format/mapped_file.h"
 #include "core/gist/mask.h"
 #include "core/model/adapter.h"
 #include "core/model/kv_cache.h"
@@ -43,12 +42,12 @@ struct ForwardItem {
 // caller. Errors: kInvalidArgument (ids, shapes), kInternal (LibTorch threw).
 class Transformer {
  public:
-  // Call PrepareDevice(device) before. kQuantized needs `mapped`, the source of
-  // `file`, and keeps it.
+  // Call PrepareDevice(device) before. kQuantized keeps `owner`, which holds
+  // the bytes of `file`'s tensors.
   static absl::StatusOr<std::unique_ptr<Transformer>> Load(
       const Gguf& file, const std::string& device,
       WeightStorage storage = WeightStorage::kFloat32,
-      std::shared_ptr<const MappedFile> mapped = nullptr);
+      std::shared_ptr<const void> owner = nullptr);
   ~Transformer();
 
   const ModelConfig& config() const;

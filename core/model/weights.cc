@@ -203,11 +203,11 @@ class Loader {
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
                                     const std::string& device,
                                     WeightStorage storage,
-                                    std::shared_ptr<const MappedFile> mapped) {
+                                    std::shared_ptr<const void> owner) {
   return Fence("loading weights", [&] {
     auto weights = Loader(file, config, device, storage).Load();
     if (weights.ok() && storage == WeightStorage::kQuantized) {
-      weights->file = std::move(mapped);
+      weights->file = std::move(owner);
     }
     return weights;
   });

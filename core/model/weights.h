@@ -7,18 +7,17 @@
 #include "absl/status/statusor.h"
 #include "core/base/weight_storage.h"
 #include "core/format/gguf.h"
-#include "core/format/mapped_file.h"
 #include "core/model/tensors.h"
 
 namespace gist {
 
 // Puts the tensors on `device`, and stores matrices as `storage` says.
-// kQuantized needs `mapped`, the source of `file`. Query and key rows are put
-// into Hugging Face's order. kNotFound: a tensor is missing; kDataLoss: one has
-// another shape. Both errors name it.
+// kQuantized keeps `owner`, which holds the bytes of `file`'s tensors. Query
+// and key rows are put into Hugging Face's order. kNotFound: a tensor is
+// missing; kDataLoss: one has another shape. Errors name the tensor.
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
                                     const std::string& device,
                                     WeightStorage storage,
-                                    std::shared_ptr<const MappedFile> mapped);
+                                    std::shared_ptr<const void> owner);
 
 }  // namespace gist
