@@ -192,7 +192,8 @@ class Engine {
   // kFailedPrecondition: no answer adapter is loaded.
   virtual absl::Status UseAnswerAdapter(PromptSequence& prompt) = 0;
   // Decodes one token for each prompt, in one batch. kInvalidArgument: a prompt
-  // has not been prefilled.
+  // has not been prefilled. kInternal: a prompt's logits are not finite. After
+  // an error no token has been drawn.
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<PromptSequence* const> prompts) = 0;
 

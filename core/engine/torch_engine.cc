@@ -411,13 +411,19 @@ absl::Status TorchEngine::ReadPending(
 absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
     std::span<PromptSequence* const> sequences) {
   GIST_RETURN_IF_ERROR(ReadPending(sequences));
-  std::vector<DecodedToken> tokens;
+  // All are checked before one is sampled: an error leaves every prompt as it
+  // is, to be decoded alone.
   for (PromptSequence* sequence : sequences) {
-    Prompt& prompt = Own(*sequence);
+    const Prompt& prompt = Own(*sequence);
     if (prompt.logits.empty()) {
       return absl::InvalidArgumentError(
           "decode: a prompt that was not prefilled");
     }
+    GIST_RETURN_IF_ERROR(CheckLogits(prompt.logits));
+  }
+  std::vector<DecodedToken> tokens;
+  for (PromptSequence* sequence : sequences) {
+    Prompt& prompt = Own(*sequence);
     const int32_t id = prompt.sampler.Next(prompt.logits);
     prompt.sampled = id;
     tokens.push_back({.id = id,

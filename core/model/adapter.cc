@@ -11,6 +11,7 @@
 #include "core/base/identity.h"
 #include "core/base/quoted.h"
 #include "core/base/status.h"
+#include "core/format/finite.h"
 #include "core/format/json_file.h"
 #include "core/format/mapped_file.h"
 #include "core/format/safetensors.h"
@@ -223,7 +224,14 @@ absl::StatusOr<at::Tensor> Take(const SafeTensors& file,
         fmt::join(found->second.shape, ", "), fmt::join(shape, ", ")));
   }
   at::Tensor values = at::empty(shape, at::TensorOptions(at::kFloat));
-  ToFloats(found->second, values.mutable_data_ptr<float>());
+  auto* floats = values.mutable_data_ptr<float>();
+  ToFloats(found->second, floats);
+  if (const auto at = FirstNonFinite({floats, size_t(values.numel())})) {
+    return absl::DataLossError(fmt::format(
+        "adapter_model.safetensors: {} holds {} as element {} of {}, want "
+        "finite numbers: the file is damaged, fetch it or train it again",
+        name, floats[*at], *at, values.numel()));
+  }
   return values.to(at::Device(device));
 }
 

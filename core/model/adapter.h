@@ -28,9 +28,9 @@ struct AdapterConfig {
 // [out, r], gist_embeddings [gists_per_block, hidden]).
 class Adapter {
  public:
-  // kNotFound, kInvalidArgument (config), kDataLoss (tensors), each with the
-  // file, what was found and what was wanted; kFailedPrecondition: made for
-  // another model than `model_fingerprint`.
+  // kNotFound, kInvalidArgument (config), kDataLoss (tensors, which are
+  // finite), each with the file, what was found and what was wanted;
+  // kFailedPrecondition: made for another model than `model_fingerprint`.
   static absl::StatusOr<std::unique_ptr<Adapter>> Load(
       const std::string& folder, const ModelConfig& model,
       const std::string& model_fingerprint, const std::string& device);

@@ -5,6 +5,9 @@
 #include <numeric>
 #include <vector>
 
+#include "core/base/status.h"
+#include "core/format/finite.h"
+
 namespace gist {
 
 int32_t Sampler::Next(std::span<const float> logits) {
@@ -47,6 +50,15 @@ int32_t Sampler::Next(std::span<const float> logits) {
     if (left < 0) return ids[i];
   }
   return ids[weights.size() - 1];
+}
+
+absl::Status CheckLogits(std::span<const float> logits) {
+  const auto at = FirstNonFinite(logits);
+  if (!at) return absl::OkStatus();
+  return absl::InternalError(fmt::format(
+      "decode: the logit of token {} is {}, want a finite number: the model's "
+      "numbers overflow; choose another model or adapter",
+      *at, logits[size_t(*at)]));
 }
 
 }  // namespace gist

@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "core/base/status.h"
+#include "core/format/finite.h"
 
 namespace gist {
 namespace {
@@ -179,10 +180,21 @@ class Loader {
   absl::StatusOr<const GgufTensor*> Find(
       const std::string& name, const std::vector<int64_t>& want_dims) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
-    if (tensor->dims == want_dims) return tensor;
-    return absl::DataLossError(fmt::format("tensor {} has dims [{}], want [{}]",
-                                           name, fmt::join(tensor->dims, ", "),
-                                           fmt::join(want_dims, ", ")));
+    if (tensor->dims != want_dims) return WrongDims(*tensor, want_dims);
+    if (const auto at = FirstNonFinite(*tensor)) {
+      return absl::DataLossError(fmt::format(
+          "tensor {} holds an infinite number or a NaN, in row {} of {}: the "
+          "file is damaged, fetch or convert it again",
+          name, *at / tensor->dims[0], tensor->Elements() / tensor->dims[0]));
+    }
+    return tensor;
+  }
+
+  static absl::Status WrongDims(const GgufTensor& tensor,
+                                const std::vector<int64_t>& want_dims) {
+    return absl::DataLossError(
+        fmt::format("tensor {} has dims [{}], want [{}]", tensor.name,
+                    fmt::join(tensor.dims, ", "), fmt::join(want_dims, ", ")));
   }
 
   static at::Tensor Read(const GgufTensor& tensor, at::IntArrayRef shape) {

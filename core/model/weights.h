@@ -14,7 +14,8 @@ namespace gist {
 // Puts the tensors on `device`, and stores matrices as `storage` says.
 // kQuantized keeps `owner`, which holds the bytes of `file`'s tensors. Query
 // and key rows are put into Hugging Face's order. kNotFound: a tensor is
-// missing; kDataLoss: one has another shape. Errors name the tensor.
+// missing; kDataLoss: one has another shape, or a number that is infinite or
+// NaN. Errors name the tensor.
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
                                     const std::string& device,
                                     WeightStorage storage,

@@ -374,7 +374,7 @@ void Scheduler::DecodeAll() {
     if (prompts.size() == 1) tokens = Decode(prompts);
   }
   for (size_t i = 0; i < decoding.size(); ++i) {
-    if (absl::IsResourceExhausted(tokens.status()) && prompts.size() > 1) {
+    if (!tokens.ok() && prompts.size() > 1) {
       const auto alone = Decode(std::span(prompts).subspan(i, 1));
       Take(*decoding[i], alone.ok() ? absl::StatusOr<DecodedToken>((*alone)[0])
                                     : alone.status());

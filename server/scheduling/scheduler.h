@@ -96,8 +96,8 @@ struct SchedulerLoad {
 // first: a token read counts 1, a token decoded 2 (virtual token counters,
 // Sheng et al. 2024, arXiv:2401.00588). A caller who has left, or whose
 // deadline passed, is noticed before each step. Out of memory, caches are freed
-// and the step is made once more with half of the tokens; a decode step, for
-// each prompt alone. Thread-safe.
+// and the step is made once more with half of the tokens. A decode step that
+// fails is made once more for each prompt alone. Thread-safe.
 class Scheduler {
  public:
   // `engine` is used by this scheduler's thread alone and outlives it.

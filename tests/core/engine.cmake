@@ -1,3 +1,3 @@
 if(GIST_TORCH)
-  gist_test(core/engine/torch_engine_test.cc LABELS model LINK gist::torch_engine gist::format)
+  gist_test(core/engine/torch_engine_test.cc LABELS model LINK gist::torch_engine gist::format nlohmann_json::nlohmann_json)
 endif()

@@ -1,4 +1,5 @@
 gist_test(core/format/dequantize_test.cc LABELS unit LINK gist::format)
+gist_test(core/format/finite_test.cc LABELS unit LINK gist::format)
 gist_test(core/format/gguf_files_test.cc LABELS unit LINK gist::format)
 gist_test(core/format/gguf_test.cc LABELS unit LINK gist::format)
 gist_test(core/format/json_file_test.cc LABELS unit LINK gist::format)

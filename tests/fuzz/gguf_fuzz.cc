@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/format/finite.h"
 #include "core/format/gguf.h"
 #include "tests/core/format/gguf_writer.h"
 #include "tests/fuzz/check.h"
@@ -36,6 +37,9 @@ void CheckDecodes(const GgufTensor& tensor) {
   const std::string_view tail(
       reinterpret_cast<const char*>(zeros.data()) + bytes, 8);
   FuzzCheck(tail == std::string(8, '\0'), "Dequantize stays in its elements");
+  FuzzCheck(FirstNonFinite(tensor).has_value() ==
+                FirstNonFinite(std::span(zeros)).has_value(),
+            "a tensor is finite if its elements are");
 }
 
 }  // namespace

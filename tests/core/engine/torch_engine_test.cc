@@ -4,7 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/identity.h"
+#include "core/format/gguf_files.h"
+#include "tests/core/format/gguf_writer.h"
 #include "tests/core/golden.h"
+#include "tests/support/temp_dir.h"
 
 namespace gist {
 namespace {
@@ -225,6 +233,40 @@ TEST_F(TorchEngineTest, RefusesMisuse) {
   EXPECT_TRUE(absl::IsInvalidArgument(gists(0).status()));
   EXPECT_TRUE(gists(12).ok()) << "any number of blocks";
   EXPECT_TRUE(gists(5).ok()) << "and of gists";
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Finite weights whose logits overflow: an error, never an answer.
+TEST_F(TorchEngineTest, RefusesToDecodeFromLogitsThatOverflow) {
+  const TempDir folder;
+  const auto tiny = OpenGguf("tests/data/tiny/tiny.f32.gguf");
+  ASSERT_TRUE(tiny.ok()) << tiny.status();
+  std::string huge;
+  for (int i = 0; i < 64; ++i) huge += Raw(3e38f);
+  auto tensors = tiny->gguf.tensors();
+  tensors.at("output_norm.weight").data = huge;
+  const std::string model = WriteGguf(tiny->gguf.values(), tensors, 32);
+  std::ofstream(folder / "model.gguf", std::ios::binary) << model;
+  const std::string from = "tests/data/tiny/adapter_whole/";
+  std::filesystem::copy(from + "adapter_model.safetensors", folder.path());
+  auto config = nlohmann::json::parse(ReadAll(from + "adapter_config.json"));
+  config["gist"]["base_model_sha256"] = Sha256Hex(model);
+  std::ofstream(folder / "adapter_config.json") << config.dump();
+  auto engine = MakeTorchEngine(
+      {.model_path = folder / "model.gguf", .adapter_path = folder.path()});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  engine_ = *std::move(engine);
+  const auto prompt = Prompt({}, {40, 41, 42});
+  const std::vector<PromptSequence*> batch = {prompt.get()};
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = engine_->Decode(batch).status();
+    EXPECT_TRUE(absl::IsInternal(status)) << status;
+    EXPECT_THAT(status.ToString(), testing::HasSubstr("the logit of token"));
+  }
 }
 
 TEST_F(TorchEngineTest, NamesAFileThatIsNotThere) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/status.h"
+#include "core/format/safetensors.h"
 #include "core/model/adapter.h"
 #include "core/model/tensors.h"
 #include "core/model/device.h"
@@ -220,6 +221,56 @@ TEST_F(LoadingTest, NamesATensorThatIsNotKnown) {
   const absl::Status status = LoadModelBytes(bytes);
   EXPECT_TRUE(absl::IsUnimplemented(status)) << status;
   EXPECT_THAT(std::string(Message(status)), HasSubstr("xlk.1.ffn_up.weight"));
+}
+
+TEST_F(LoadingTest, NamesATensorWithANan) {
+  const std::string whole = ReadAll("tests/data/tiny/tiny.q4_1.gguf");
+  const auto file = Gguf::Parse(whole);
+  ASSERT_TRUE(file.ok());
+  for (const std::string name :
+       {"output_norm.weight", "token_embd.weight", "blk.1.attn_k.weight",
+        "blk.2.ffn_down.weight", "blk.0.ffn_norm.weight"}) {
+    const GgufTensor& tensor = **file->Tensor(name);
+    const bool is_float = tensor.type == GgmlType::kF32;
+    const uint16_t nan = is_float ? 0x7fc0 : 0x7e00;
+    std::string damaged = whole;
+    std::memcpy(damaged.data() + (tensor.data.data() - whole.data()) +
+                    (is_float ? 2 : 0),
+                &nan, sizeof(nan));
+    for (const auto weights :
+         {WeightStorage::kFloat32, WeightStorage::kBfloat16,
+          WeightStorage::kQuantized}) {
+      const auto parsed = Gguf::Parse(damaged);
+      ASSERT_TRUE(parsed.ok());
+      const absl::Status status =
+          Transformer::Load(*parsed, "cpu", weights).status();
+      EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+      EXPECT_THAT(std::string(Message(status)),
+                  HasSubstr("tensor " + name +
+                            " holds an infinite number or "
+                            "a NaN, in row 0"));
+    }
+  }
+}
+
+TEST_F(LoadingTest, NamesAnAdapterTensorWithANan) {
+  const fs::path path = folder_ / "adapter_model.safetensors";
+  const std::string whole = ReadAll(path);
+  const auto file = ParseSafeTensors(whole);
+  ASSERT_TRUE(file.ok());
+  for (const std::string name :
+       {"gist_embeddings",
+        "base_model.model.model.layers.2.self_attn.q_proj.lora_B.weight"}) {
+    const SafeTensor& tensor = file->tensors.at(name);
+    std::string damaged = whole;
+    const uint16_t nan = 0x7fc0;  // of bfloat16
+    ASSERT_EQ(tensor.type, TensorType::kBf16);
+    std::memcpy(damaged.data() + (tensor.data.data() - whole.data()) + 2, &nan,
+                sizeof(nan));
+    std::ofstream(path, std::ios::binary) << damaged;
+    ExpectRefused(absl::StatusCode::kDataLoss,
+                  name + " holds nan as element 1 of");
+  }
 }
 
 TEST(DeviceTest, SaysWhatIsNotADeviceAndWhatIsMissing) {

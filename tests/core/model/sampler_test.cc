@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -58,6 +59,18 @@ TEST(SamplerTest, FrequenciesFollowTheSoftmax) {
     const double got =
         found == counts.end() ? 0 : double(found->second) / draws;
     EXPECT_NEAR(got, std::exp(kLogits[id]) / total, 0.015) << id;
+  }
+}
+
+TEST(SamplerTest, RefusesLogitsThatAreNotFinite) {
+  EXPECT_TRUE(CheckLogits(kLogits).ok());
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    std::vector<float> logits = kLogits;
+    logits[3] = bad;
+    const absl::Status status = CheckLogits(logits);
+    EXPECT_TRUE(absl::IsInternal(status)) << status;
+    EXPECT_NE(status.ToString().find("token 3"), std::string::npos) << status;
   }
 }
 

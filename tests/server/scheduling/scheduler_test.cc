@@ -483,13 +483,17 @@ TEST_F(SchedulerTest, OutOfMemoryFreesCachesAndTriesOnceWithHalf) {
   EXPECT_EQ(freed, 2);
 }
 
-TEST_F(SchedulerTest, WithoutMemoryForABatchPromptsAreDecodedOneByOne) {
+class FailingBatchTest : public SchedulerTest,
+                         public testing::WithParamInterface<absl::StatusCode> {
+};
+
+TEST_P(FailingBatchTest, IsDecodedPromptByPrompt) {
   std::atomic<int> decodes = 0;
   FakeEngineOptions options;
   options.before_call = [&](std::string_view call) {
     // The batch, and then the second of the two.
-    const bool full = call == "Decode" && (++decodes == 1 || decodes == 3);
-    return full ? absl::ResourceExhaustedError("full") : absl::OkStatus();
+    const bool fails = call == "Decode" && (++decodes == 1 || decodes == 3);
+    return fails ? absl::Status(GetParam(), "no") : absl::OkStatus();
   };
   FakeEngine engine(options);
   scheduler_ = std::make_unique<Scheduler>(engine, SchedulerOptions());
@@ -500,10 +504,13 @@ TEST_F(SchedulerTest, WithoutMemoryForABatchPromptsAreDecodedOneByOne) {
   const auto ends = journal_.WaitForEnds(3);
   EXPECT_EQ(ends[1].first, "a");
   EXPECT_THAT(ends[1].second, IsOk());
-  EXPECT_THAT(ends[2].second,
-              StatusIs(absl::StatusCode::kResourceExhausted, _));
+  EXPECT_THAT(ends[2].second, StatusIs(GetParam(), _));
   scheduler_.reset();
 }
+
+INSTANTIATE_TEST_SUITE_P(Codes, FailingBatchTest,
+                         testing::Values(absl::StatusCode::kResourceExhausted,
+                                         absl::StatusCode::kInternal));
 
 TEST_F(SchedulerTest, ACallerWhoLeavesEndsTheJobBeforeItsNextStep) {
   Start();
