@@ -150,8 +150,8 @@ std::string FormProblem(const Representation& form) {
 
 std::string FormsProblem(const ContextRecord& record) {
   const size_t count = record.representations.size();
-  if (count < 1 || count > kMaxRepresentations) {
-    return fmt::format("{} representations, want 1 to {}", count,
+  if (count > kMaxRepresentations) {
+    return fmt::format("{} representations, want {} at most", count,
                        kMaxRepresentations);
   }
   std::set<std::string> keys;
@@ -252,8 +252,8 @@ const Representation* ContextRecord::Newest(Rung rung, int gist_tokens,
   return own != nullptr ? own : NewestOf(representations, fits);
 }
 
-const Representation& ContextRecord::Newest() const {
-  return *NewestOf(representations, [](const Representation&) { return true; });
+const Representation* ContextRecord::Newest() const {
+  return NewestOf(representations, [](const Representation&) { return true; });
 }
 
 const Representation* ContextRecord::Find(const Representation& wanted) const {
@@ -331,7 +331,7 @@ absl::StatusOr<ContextRecord> RecordFromJson(std::string_view text) {
   if (forms == json.end()) {
     record.representations.push_back(FormOfVersion1(record, fields));
   } else if (!forms->is_array() || forms->size() > kMaxRepresentations) {
-    problem = fmt::format("representations are no list of 1 to {}",
+    problem = fmt::format("representations are no list of {} at most",
                           kMaxRepresentations);
   } else {
     for (const Json& form : *forms) {

@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kVersionKey[] = "format_version";
-constexpr int kFormatVersion = 3;
+constexpr int kFormatVersion = 4;
 constexpr size_t kMebibyte = 1 << 20;
 
 // Written in a folder before CURRENT exists: what a killed first start leaves.
@@ -266,8 +266,9 @@ absl::StatusOr<int> Database::Claim(const std::string& folder) {
 }
 
 // Version 1 has no marks of chunk indexes' sizes. Marks and stamp are one
-// write: an interrupted migration starts again. Version 2 lacks nothing; its
-// records are read as they are, and only the stamp keeps an older gistd out.
+// write: an interrupted migration starts again. Versions 2 and 3 lack nothing;
+// their records are read as they are, and only the stamp keeps an older gistd
+// out.
 absl::Status Database::Migrate(int version) {
   if (version == kFormatVersion) return absl::OkStatus();
   Changes changes(*this);

@@ -308,7 +308,11 @@ absl::Status RocksGistStore::PutAll(ContextRecord record, std::string_view text,
                                     std::span<const CompressedKv> kv,
                                     const Retention& retention) {
   std::vector<Representation>& forms = record.representations;
-  if (forms.empty() || forms.size() != kv.size()) {
+  if (forms.empty() && text.empty()) {
+    return absl::InvalidArgumentError(
+        "neither a representation nor a text: there is nothing to store");
+  }
+  if (forms.size() != kv.size()) {
     return absl::InvalidArgumentError(
         fmt::format("{} representations with keys and values of {}",
                     forms.size(), kv.size()));

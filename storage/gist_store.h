@@ -17,18 +17,18 @@
 
 namespace gist {
 
-// A document of a tenant under one model, and the forms it is stored in: what a
-// user holds the id of.
+// A document of a tenant under one model, and the forms it is stored in beside
+// its text: what a user holds the id of.
 struct ContextRecord {
   std::string context_id;         // "ctx_" and 32 hex digits
   std::string document_id;        // 64 hex digits
   std::string model_fingerprint;  // 64 hex digits; needed again to read
   int64_t document_bytes = 0;     // of UTF-8 text
   int64_t document_tokens = 0;
-  int64_t created_unix_ms = 0;  // of the first representation
+  int64_t created_unix_ms = 0;  // of the first write
   std::string tenant = {};      // whose it is; empty: the default tenant
-  // One or more, of different keys, the oldest first. kv_slots and kv_bytes are
-  // set by Put and EncodeKvBlob: what the caller set is not read.
+  // Of different keys, the oldest first; none: the text alone. kv_slots and
+  // kv_bytes are set by Put and EncodeKvBlob: what the caller set is not read.
   std::vector<Representation> representations = {};
 
   int64_t KvBytes() const;  // of all representations
@@ -36,8 +36,8 @@ struct ContextRecord {
   // any. `adapter`: one by the adapter of this fingerprint comes first.
   const Representation* Newest(Rung rung, int gist_tokens = 0,
                                std::string_view adapter = {}) const;
-  // The newest of all. There is one.
-  const Representation& Newest() const;
+  // The newest of all; null: none.
+  const Representation* Newest() const;
   // The one with the same key (RepresentationKey) as `wanted`; null: none.
   const Representation* Find(const Representation& wanted) const;
   // A copy that has `representation` alone.
@@ -111,10 +111,11 @@ class GistStore {
   // Stores all or nothing: the record's representations, whose keys and values
   // are `kv`, in order. A context of the same id keeps its other
   // representations and its created_unix_ms; one of the same key is replaced.
-  // An empty `text` stores no document (an import without it) and leaves a text
-  // that is there already. kInvalidArgument: the record, the text and `kv` do
-  // not fit each other, or `kv` holds NaN or infinity. kResourceExhausted: too
-  // many representations.
+  // Without representations the text alone is stored. An empty `text` stores no
+  // document (an import without it) and leaves a text that is there already.
+  // kInvalidArgument: the record, the text and `kv` do not fit each other, `kv`
+  // holds NaN or infinity, or there is nothing to store. kResourceExhausted:
+  // too many representations.
   virtual absl::Status Put(const ContextRecord& record, std::string_view text,
                            std::span<const CompressedKv> kv,
                            const Retention& retention) = 0;

@@ -47,6 +47,7 @@ std::string BlobProblem(const ContextRecord& record,
     return fmt::format("keys and values of {} representations, want {}",
                        kv.size(), record.representations.size());
   }
+  if (kv.empty() && text.empty()) return "neither a representation nor a text";
   for (size_t i = 0; i < kv.size(); ++i) {
     const Representation& form = record.representations[i];
     problem = RepresentationProblem(form, kv[i]);

@@ -64,7 +64,8 @@ absl::StatusOr<ContextInfo> Pipeline::Describe(
     ContextRecord record, const Representation* form) const {
   ContextInfo info;
   if (form == nullptr) form = record.Newest(Rung::kGist);
-  info.representation = form == nullptr ? record.Newest() : *form;
+  if (form == nullptr) form = record.Newest();
+  if (form != nullptr) info.representation = *form;
   GIST_ASSIGN_OR_RETURN(const StoredContext stored,
                         store_.Find(record.context_id));
   info.has_text = stored.text_bytes > 0;
@@ -84,6 +85,7 @@ absl::StatusOr<ContextRecord> Pipeline::FindStored(
     const ContextRecord& wanted) const {
   auto stored = store_.GetRecord(wanted.context_id);
   if (!stored.ok() && !absl::IsNotFound(stored.status())) return stored;
+  if (wanted.representations.empty()) return stored;
   const Representation& form = wanted.representations.front();
   const bool may_be_old =
       wanted.representations.size() == 1 && form.rung == Rung::kGist;
@@ -213,6 +215,12 @@ absl::StatusOr<std::string> Pipeline::Export(std::string_view context_id,
     if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
     if (text.ok()) blob.text = *std::move(text);
   }
+  if (blob.kv.empty() && blob.text.empty()) {
+    return InvalidField("without_text",
+                        fmt::format("{} holds its text alone: without it there "
+                                    "is nothing to export",
+                                    context_id));
+  }
   return EncodeKvBlob(blob);
 }
 
@@ -234,7 +242,8 @@ absl::StatusOr<ImportResult> Pipeline::Import(std::string_view file,
   return result;
 }
 
-// Stores the representations that were not computed here.
+// Stores the representations that were not computed here, and the text where
+// there is none.
 absl::Status Pipeline::StoreImport(const KvBlob& blob, ImportResult& result) {
   const auto stored = FindStored(blob.record);
   if (!stored.ok() && !absl::IsNotFound(stored.status()) &&
@@ -253,15 +262,19 @@ absl::Status Pipeline::StoreImport(const KvBlob& blob, ImportResult& result) {
     kv.push_back(blob.kv[i]);
   }
   std::string id = stored.ok() ? stored->context_id : wanted.context_id;
-  if (!kv.empty()) {
+  GIST_ASSIGN_OR_RETURN(const bool has_text,
+                        store_.HasText(wanted.document_id));
+  const bool adds_text = !blob.text.empty() && !has_text;
+  if (!kv.empty() || adds_text || !stored.ok()) {
     id = wanted.context_id;
     result.is_new = absl::IsNotFound(store_.GetRecord(id).status());
     GIST_ASSIGN_OR_RETURN(const Retention retention, RetentionOf(id));
     GIST_RETURN_IF_ERROR(store_.Put(wanted, blob.text, kv, retention));
   }
   GIST_ASSIGN_OR_RETURN(ContextRecord record, FindRecord(id, wanted.tenant));
-  const Representation newest = blob.record.Newest();
-  const Representation* const form = record.Find(newest);
+  const Representation* const newest = blob.record.Newest();
+  const Representation* const form =
+      newest == nullptr ? nullptr : record.Find(*newest);
   GIST_ASSIGN_OR_RETURN(result.context, Describe(record, form));
   return absl::OkStatus();
 }

@@ -32,7 +32,7 @@ std::string TextOf(int document) {
          std::string(size_t(document % 5) * 700, 'x');
 }
 CompressedKv GistsOf(const ContextRecord& record) {
-  return SampleGists(record.Newest().gist_tokens);
+  return SampleGists(record.Newest()->gist_tokens);
 }
 ContextRecord RecordOf(int document) {
   return SampleRecord(TextOf(document), 2 + document % 3);
@@ -96,7 +96,7 @@ class FaultyStore {
   bool IsWhole(int document, int* wrong) {
     const ContextRecord record = RecordOf(document);
     const auto found = store_->GetRecord(record.context_id);
-    const auto gists = store_->GetKv(record, record.Newest());
+    const auto gists = store_->GetKv(record, *record.Newest());
     const auto text = store_->GetText(record.document_id);
     const bool whole = found.ok() && *found == record && gists.ok() &&
                        *gists == GistsOf(record) && text.ok() &&
@@ -195,7 +195,7 @@ TEST_P(FileSystemFaultTest, ErrorsAreClearAndNothingAcknowledgedIsLost) {
       }
       // Reads go on, or say that the disk fails; never a wrong value.
       const ContextRecord record = RecordOf(change % kDocuments);
-      const auto gists = store.store().GetKv(record, record.Newest());
+      const auto gists = store.store().GetKv(record, *record.Newest());
       ++reads;
       if (gists.ok()) {
         EXPECT_TRUE(*gists == GistsOf(record));
@@ -274,7 +274,7 @@ TEST(FileSystemTest, AFullDiskRefusesWritesAndAnswersReads) {
               StatusIs(StatusCode::kResourceExhausted, HasSubstr("free some")));
   EXPECT_GT(kept.size(), 3u);
   for (const ContextRecord& record : kept) {
-    EXPECT_THAT(store->GetKv(record, record.Newest()), IsOk());
+    EXPECT_THAT(store->GetKv(record, *record.Newest()), IsOk());
     EXPECT_THAT(store->GetText(record.document_id), IsOk());
   }
   store.reset();

@@ -126,6 +126,30 @@ TEST_F(GistStoreTest, AContextGathersRepresentations) {
   EXPECT_THAT(Raw().Keys(), ElementsAre("default: format_version"));
 }
 
+TEST_F(GistStoreTest, ATextAloneIsAContextAndGathersRepresentations) {
+  ContextRecord text = SampleRecord();
+  text.representations.clear();
+  const std::span<const CompressedKv> none;
+  EXPECT_THAT(
+      store_->Put(text, "", none, {}),
+      StatusIs(StatusCode::kInvalidArgument, HasSubstr("nothing to store")));
+  ASSERT_THAT(store_->Put(text, kSampleText, none, {}), IsOk());
+  for (int opened = 0; opened < 2; ++opened, Open()) {
+    EXPECT_EQ(*store_->GetRecord(text.context_id), text);
+    EXPECT_EQ(store_->GetText(text.document_id).value(), kSampleText);
+    const auto stored = store_->Find(text.context_id);
+    ASSERT_THAT(stored, IsOk());
+    EXPECT_TRUE(stored->kv_bytes.empty());
+    EXPECT_EQ(stored->text_bytes, int64_t(std::string(kSampleText).size()));
+  }
+  const ContextRecord gists = Put(kSampleText);
+  EXPECT_EQ(gists.context_id, text.context_id);
+  // The text again takes nothing away.
+  ASSERT_THAT(store_->Put(text, kSampleText, none, {}), IsOk());
+  EXPECT_EQ(*store_->GetRecord(text.context_id), gists);
+  EXPECT_EQ(*Gists(gists), SampleGists());
+}
+
 TEST_F(GistStoreTest, PutsSeveralRepresentationsAtOnce) {
   const KvBlob blob = SampleBlobOfTwo();
   ASSERT_THAT(store_->Put(blob.record, blob.text, blob.kv, Retention()),

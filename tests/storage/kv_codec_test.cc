@@ -95,6 +95,15 @@ TEST(KvCodecTest, CarriesSeveralRepresentations) {
   ExpectSame(*decoded, SampleBlobOfTwo());
 }
 
+TEST(KvCodecTest, CarriesATextWithoutRepresentations) {
+  KvBlob blob = WithText();
+  blob.record.representations.clear();
+  blob.kv.clear();
+  const auto decoded = DecodeKvBlob(Encoded(blob));
+  ASSERT_THAT(decoded, IsOk());
+  ExpectSame(*decoded, blob);
+}
+
 TEST(KvCodecTest, CarriesTheTextOfAnExport) {
   const auto decoded = DecodeKvBlob(Encoded(WithText()));
   ASSERT_THAT(decoded, IsOk());
@@ -310,10 +319,11 @@ INSTANTIATE_TEST_SUITE_P(
                         record["representations"][0].erase("gist_tokens");
                       }),
                       "gist_tokens is missing"},
-        Contradiction{"NoForms", Field("representations", {}), "1 to 64"},
+        Contradiction{"NoForms", Field("representations", {}),
+                      "no list of 64 at most"},
         Contradiction{"EmptyForms",
                       Field("representations", nlohmann::json::array()),
-                      "0 representations"},
+                      "unknown tensor \"0."},
         Contradiction{"NumberForForm",
                       Field("representations", nlohmann::json::array({1})),
                       "no JSON object"},

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "core/retrieval/chunk_index.h"
 #include "tests/storage/raw_database.h"
@@ -69,24 +70,44 @@ class OldFormatsTest : public testing::Test {
   TempDir dir_;
 };
 
-TEST_F(OldFormatsTest, Version1IsReadWholeAndBecomesVersion3) {
+TEST_F(OldFormatsTest, Version1IsReadWholeAndBecomesVersion4) {
   Take("version1");
   for (int opened = 0; opened < 2; ++opened) {
     const auto store = OpenGistStore(folder());
     ASSERT_THAT(store, IsOk());
     ExpectAllThere(**store, /*with_index=*/true);
   }
-  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "3");
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "4");
 }
 
-TEST_F(OldFormatsTest, Version2IsReadWholeAndBecomesVersion3) {
+TEST_F(OldFormatsTest, Version2IsReadWholeAndBecomesVersion4) {
   Take("version2");
   for (int opened = 0; opened < 2; ++opened) {
     const auto store = OpenGistStore(folder());
     ASSERT_THAT(store, IsOk());
     ExpectAllThere(**store, /*with_index=*/true, /*with_uses=*/true);
   }
-  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "3");
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "4");
+}
+
+TEST_F(OldFormatsTest, Version3IsReadWholeAndBecomesVersion4) {
+  Take("version3");
+  for (int opened = 0; opened < 2; ++opened) {
+    const auto store = OpenGistStore(folder()).value();
+    EXPECT_EQ(store->List(10, "")->records.size(), 2u);
+    const ContextRecord record = SampleRecord();
+    const auto found = store->GetRecord(record.context_id);
+    ASSERT_THAT(found, IsOk());
+    EXPECT_EQ(found->representations,
+              (std::vector<Representation>{SampleGistForm(2), SampleGistForm(3),
+                                           SampleFullForm()}));
+    EXPECT_EQ(store->GetKv(*found, SampleGistForm(3)).value(), SampleGists(3));
+    EXPECT_EQ(store->GetKv(*found, SampleFullForm()).value(), SampleFull());
+    EXPECT_EQ(store->GetText(record.document_id).value(), kSampleText);
+    EXPECT_THAT(store->GetChunkIndex(record.document_id), IsOk());
+    EXPECT_EQ(store->Find(record.context_id)->used_unix_ms, 1'800'000'000'456);
+  }
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "4");
 }
 
 // Contexts with old ids stay beside a new one of the same document.
@@ -142,14 +163,14 @@ TEST_F(OldFormatsTest, ANewerFormatIsRefusedAndLeftAsItIs) {
   Take("version2");
   {
     RawDatabase raw(folder());
-    raw.Put("default", "format_version", "4");
+    raw.Put("default", "format_version", "5");
     raw.AddFamily("of the future");
   }
   EXPECT_THAT(OpenGistStore(folder()),
               StatusIs(StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("format version 4, supported is 3"),
+                       AllOf(HasSubstr("format version 5, supported is 4"),
                              HasSubstr("update gistd"))));
-  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "4");
+  EXPECT_EQ(RawDatabase(folder()).Get("default", "format_version"), "5");
 }
 
 }  // namespace

@@ -168,10 +168,10 @@ TEST(OpenStoreTest, LeavesTheDatabasesOfOthersAsTheyAre) {
 TEST(OpenStoreTest, NamesANewerFormatAndOneThatIsNone) {
   TempDir dir;
   MakeStore(dir.path());
-  RawDatabase(dir.path()).Put("default", "format_version", "4");
+  RawDatabase(dir.path()).Put("default", "format_version", "5");
   EXPECT_THAT(OpenGistStore(dir.path()),
               StatusIs(StatusCode::kFailedPrecondition,
-                       HasSubstr("format version 4, supported is 3")));
+                       HasSubstr("format version 5, supported is 4")));
   RawDatabase(dir.path()).Put("default", "format_version", "two");
   EXPECT_THAT(OpenGistStore(dir.path()),
               StatusIs(StatusCode::kDataLoss, HasSubstr("\"two\"")));
