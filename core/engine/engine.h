@@ -57,7 +57,8 @@ struct ModelInfo {
   }
 };
 
-// The gist adapter: gist embeddings, and a LoRA at gist positions only.
+// The gist adapter: gist embeddings, and a LoRA at gist positions only. All are
+// empty or 0 where none is loaded.
 struct AdapterInfo {
   std::string name;
   std::string fingerprint;       // lower-case hex SHA-256 of config and weights
@@ -66,6 +67,8 @@ struct AdapterInfo {
   int block_overlap_tokens = 0;  // text left of its block that a gist also sees
   int segment_tokens = 0;        // 0: the whole document is one causal segment
   int max_document_tokens = 0;   // trained length; longer texts become groups
+
+  bool is_loaded() const { return !fingerprint.empty(); }
 };
 
 // The answer adapter: a LoRA on question and answer.
@@ -130,7 +133,8 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual const ModelInfo& model() const = 0;
-  // The adapter of new documents. UseAdapter may change it between two calls.
+  // The adapter of new documents; none may be loaded. UseAdapter may change it
+  // between two calls.
   virtual AdapterInfo adapter() const = 0;
   // The answer adapter. It is constant for the life of the process.
   virtual AnswerAdapterInfo answer_adapter() const { return {}; }
@@ -153,7 +157,8 @@ class Engine {
   // Starts a document for the compression method of `rung`: kGist, prefilled in
   // isolated segments of segment_tokens, or kFull, prefilled causally. It keeps
   // the present adapter even if UseAdapter changes the engine's.
-  // kUnimplemented: no method of this rung.
+  // kUnimplemented: no method of this rung. kFailedPrecondition: kGist without
+  // an adapter.
   virtual absl::StatusOr<std::unique_ptr<DocumentSequence>> StartDocument(
       Rung rung) = 0;
   // Starts a prompt, which holds the shared prefix. Attention is causal.
@@ -197,9 +202,10 @@ class Engine {
   virtual absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<PromptSequence* const> prompts) = 0;
 
-  // Loads and checks the adapter in `folder`, then uses it for new documents.
-  // After an error the old one stays: kNotFound, kInvalidArgument, kDataLoss,
-  // kFailedPrecondition (of another model).
+  // Loads and checks the adapter in `folder`, then uses it for new documents;
+  // an empty `folder`: unloads the adapter. After an error the old one stays:
+  // kNotFound, kInvalidArgument, kDataLoss, kFailedPrecondition (of another
+  // model).
   virtual absl::Status UseAdapter(const std::string& folder) = 0;
   // Starts a training, or resumes the one in spec.folder. The trainer shares
   // the model's weights and must die before the engine. It runs on its own

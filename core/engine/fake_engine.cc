@@ -263,7 +263,9 @@ class FakeEngine::Call {
 FakeEngine::FakeEngine(FakeEngineOptions options)
     : options_(std::move(options)),
       model_(FakeModel(options_)),
-      adapter_(FakeAdapter(options_)) {}
+      adapter_(options_.has_adapter ? FakeAdapter(options_) : AdapterInfo()) {
+  options_.trainer.model_fingerprint = model_.fingerprint;
+}
 
 FakeEngine::~FakeEngine() = default;
 
@@ -319,9 +321,20 @@ AdapterInfo FakeEngine::adapter() const {
 absl::Status FakeEngine::UseAdapter(const std::string& folder) {
   Call call(*this);
   GIST_RETURN_IF_ERROR(call.Begin("UseAdapter", false));
+  if (folder.empty()) {
+    const std::scoped_lock lock(mutex_);
+    adapter_ = {};
+    return absl::OkStatus();
+  }
   GIST_ASSIGN_OR_RETURN(const FakeAdapterFile file, ReadFakeAdapter(folder));
   AdapterInfo info = FakeAdapter(options_);
   if (file.is_fake) {
+    if (!file.model_fingerprint.empty() &&
+        file.model_fingerprint != model_.fingerprint) {
+      return absl::FailedPreconditionError(
+          fmt::format("adapter {}: trained on the model {}, this one is {}",
+                      folder, file.model_fingerprint, model_.fingerprint));
+    }
     info.name = folder.substr(folder.rfind('/') + 1);
     info.fingerprint = Fingerprint(file.text);
     info.gist_tokens = file.gist_tokens;
@@ -374,6 +387,8 @@ absl::StatusOr<std::unique_ptr<DocumentSequence>> FakeEngine::StartDocument(
   if (rung != Rung::kGist && rung != Rung::kFull) {
     return absl::UnimplementedError("no method of this rung");
   }
+  if (rung == Rung::kGist && !adapter().is_loaded())
+    return absl::FailedPreconditionError("no gist adapter is loaded");
   return std::make_unique<FakeDocument>(rung, adapter(), model_.prefix_tokens,
                                         counts_);
 }

@@ -38,6 +38,7 @@ struct FakeEngineOptions {
   int gists_per_block = 2;
   int segment_tokens = 32;
   int max_document_tokens = 1000;
+  bool has_adapter = true;
   // Answers through the answer adapter begin with "Read: ".
   bool has_answer_adapter = true;
   std::string model_seed = "fake";  // another seed: another fingerprint
@@ -104,8 +105,8 @@ class FakeEngine : public Engine {
   absl::Status UseAnswerAdapter(PromptSequence& sequence) override;
   absl::StatusOr<std::vector<DecodedToken>> Decode(
       std::span<PromptSequence* const> sequences) override;
-  // Takes a folder of a fake trainer. A real adapter's folder stands for the
-  // first adapter.
+  // Takes a folder of a fake trainer of this model. A real adapter's folder
+  // stands for the first adapter.
   absl::Status UseAdapter(const std::string& folder) override;
   absl::StatusOr<std::unique_ptr<Trainer>> StartTraining(
       TrainSpec spec) override;

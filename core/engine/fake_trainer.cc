@@ -77,7 +77,8 @@ class FakeTrainer final : public Trainer {
         {"seed", spec_.recipe.seed},
         {"steps", step_},
         {"gist_tokens", spec_.recipe.layout.gist_tokens},
-        {"accuracy", Accuracy()}};
+        {"accuracy", Accuracy()},
+        {"gist", {{"base_model_sha256", options_.model_fingerprint}}}};
     std::ofstream(folder + "/adapter_config.json") << config.dump();
     return absl::OkStatus();
   }
@@ -198,6 +199,8 @@ absl::StatusOr<FakeAdapterFile> ReadFakeAdapter(const std::string& folder) {
   if (file.is_fake) {
     file.accuracy = json.value("accuracy", 0.0);
     file.gist_tokens = json.value("gist_tokens", 0);
+    if (json.contains("gist"))
+      file.model_fingerprint = json["gist"].value("base_model_sha256", "");
   }
   return file;
 }

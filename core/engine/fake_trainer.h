@@ -25,8 +25,9 @@ struct FakeTrainerOptions {
   // Runs on the trainer's thread before each optimizer step; an error becomes
   // the result of Step.
   std::function<absl::Status(const TrainSpec& spec, int step)> before_step;
-  absl::Status start_error;   // of the start
-  absl::Status export_error;  // of ExportAdapter
+  std::string model_fingerprint;  // that the adapter is for
+  absl::Status start_error;       // of the start
+  absl::Status export_error;      // of ExportAdapter
 };
 
 // kDataLoss: the checkpoint in spec.folder is no number.
@@ -37,6 +38,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeFakeTrainer(
 struct FakeAdapterFile {
   bool is_fake = false;  // else it is a real adapter's
   std::string text;
+  std::string model_fingerprint;  // that it is for; empty: not said
   double accuracy = 0;
   int gist_tokens = 0;
 };

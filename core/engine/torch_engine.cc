@@ -169,7 +169,7 @@ class TorchEngine final : public Engine {
   absl::Status ReadPending(std::span<PromptSequence* const> sequences);
 
   const BaseModel base_;
-  std::shared_ptr<const Adapter> adapter_;
+  std::shared_ptr<const Adapter> adapter_;               // null: none
   std::unique_ptr<const AnswerAdapter> answer_adapter_;  // null: none
   KvCache prefix_;
   ModelInfo model_info_;
@@ -199,7 +199,11 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
                  .prefix_tokens = prefix_.tokens(),
                  .weight_bytes = base_.transformer->weight_bytes()};
   if (!options.answer_adapter_path.empty()) {
-    GIST_RETURN_IF_ERROR(LoadAnswerAdapter(options.answer_adapter_path));
+    const absl::Status loaded = LoadAnswerAdapter(options.answer_adapter_path);
+    const bool fits_not =
+        absl::IsNotFound(loaded) || absl::IsFailedPrecondition(loaded);
+    if (options.answer_adapter_required || !fits_not)
+      GIST_RETURN_IF_ERROR(loaded);
   }
   return UseAdapter(options.adapter_path);
 }
@@ -234,6 +238,12 @@ std::optional<DeviceMemory> TorchEngine::device_memory() const {
 }
 
 absl::Status TorchEngine::UseAdapter(const std::string& folder) {
+  if (folder.empty()) {
+    adapter_.reset();
+    const std::scoped_lock lock(adapter_mutex_);
+    adapter_info_ = {};
+    return absl::OkStatus();
+  }
   auto adapter = Adapter::Load(folder, base_.transformer->config(),
                                model_info_.fingerprint, model_info_.device);
   if (!adapter.ok()) return Within("adapter " + folder, adapter.status());
@@ -331,6 +341,8 @@ absl::StatusOr<std::unique_ptr<DocumentSequence>> TorchEngine::StartDocument(
   const Transformer& model = *base_.transformer;
   std::unique_ptr<Compression> compression;
   if (rung == Rung::kGist) {
+    if (adapter_ == nullptr)
+      return absl::FailedPreconditionError("no gist adapter is loaded");
     GIST_ASSIGN_OR_RETURN(compression,
                           GistMethod(model, prefix_, adapter_).Begin());
   } else if (rung == Rung::kFull) {

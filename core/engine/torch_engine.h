@@ -12,8 +12,11 @@ namespace gist {
 
 struct TorchEngineOptions {
   std::string model_path;           // GGUF file
-  std::string adapter_path;         // PEFT-style folder
-  std::string answer_adapter_path;  // likewise; empty: none
+  std::string adapter_path;         // PEFT-style folder; empty: none
+  std::string answer_adapter_path;  // likewise
+  // False: the engine also starts without the answer adapter, if that is not
+  // there or made for another model.
+  bool answer_adapter_required = true;
   std::string device = "cpu";
   int threads = 0;  // of one matrix product; 0: ChooseThreads
   WeightStorage weights = WeightStorage::kFloat32;
@@ -21,7 +24,7 @@ struct TorchEngineOptions {
 
 // Loads and checks everything, and reads the shared prefix. Errors name the
 // file and what is wrong with it: kNotFound, kUnimplemented, kDataLoss,
-// kInvalidArgument, kFailedPrecondition (the adapter is of another model).
+// kInvalidArgument, kFailedPrecondition (an adapter is of another model).
 absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options);
 

@@ -84,6 +84,37 @@ TEST_F(TorchEngineTest, ChunksThatCrossSegmentsGiveTheSameGists) {
   }
 }
 
+TEST_F(TorchEngineTest, WorksWithoutAnAdapterUntilItGetsOne) {
+  auto engine =
+      MakeTorchEngine({.model_path = "tests/data/tiny/tiny.f32.gguf",
+                       .answer_adapter_path = "tests/data/tiny/none",
+                       .answer_adapter_required = false});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  engine_ = *std::move(engine);
+  EXPECT_FALSE(engine_->adapter().is_loaded());
+  EXPECT_EQ(engine_->answer_adapter().fingerprint, "");
+  EXPECT_EQ(engine_->StartDocument(Rung::kGist).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  const Golden golden("tiny/gists_blocks.safetensors");
+  const Ids ids = golden.Ids("context_ids");
+  EXPECT_EQ(Compressed(ids, 16, {.rung = Rung::kFull, .ratio = 1}).MostSlots(),
+            ids.size());
+  ASSERT_TRUE(engine_->UseAdapter("tests/data/tiny/adapter_blocks").ok());
+  EXPECT_LT(MaxDifference(Compress(ids, 16).keys, golden.Floats("keys")),
+            1e-4f);
+  ASSERT_TRUE(engine_->UseAdapter("").ok());
+  EXPECT_FALSE(engine_->adapter().is_loaded());
+  EXPECT_FALSE(engine_->StartDocument(Rung::kGist).ok());
+}
+
+TEST_F(TorchEngineTest, AnAdapterThatIsNamedMustBeThere) {
+  const TorchEngineOptions missing = {
+      .model_path = "tests/data/tiny/tiny.f32.gguf",
+      .answer_adapter_path = "tests/data/tiny/none"};
+  EXPECT_EQ(MakeTorchEngine(missing).status().code(),
+            absl::StatusCode::kNotFound);
+}
+
 // Greedy tokens behind `kv`, or behind `text` where there is none.
 Ids AnswerOf(Engine& engine, const CompressedKv* kv, const Ids& text,
              const Ids& question) {
