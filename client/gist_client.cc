@@ -32,6 +32,15 @@ absl::Status CheckQuestion(const Question& question) {
   return absl::OkStatus();
 }
 
+// Borrows the text.
+ByteSource ChunksOf(std::string_view text) {
+  return [text]() mutable -> absl::StatusOr<std::string> {
+    const std::string chunk(text.substr(0, kChunkBytes));
+    text.remove_prefix(chunk.size());
+    return chunk;
+  };
+}
+
 // `source` with bytes that were read from it already put back in front.
 ByteSource Rejoin(std::string head, const ByteSource& source) {
   return [head = std::move(head), &source,
@@ -101,15 +110,35 @@ GistClient::GistClient(const ClientOptions& options)
     : impl_(std::make_unique<const Impl>(options)) {}
 GistClient::~GistClient() = default;
 
+absl::StatusOr<AddResult> GistClient::AddDocument(
+    std::string_view text, const AddOptions& options) const {
+  return AddDocument(ChunksOf(text), options);
+}
+
+absl::StatusOr<AddResult> GistClient::AddDocument(
+    const ByteSource& source, const AddOptions& options) const {
+  GIST_RETURN_IF_ERROR(CheckUtf8("request id", options.request_id));
+  Call call(impl_->options);
+  AddResult response;
+  const auto stream = impl_->stub->AddDocument(call.get(), &response);
+  v1::AddDocumentRequest request;
+  request.set_request_id(options.request_id);
+  *request.mutable_retention() = ToProto(options.retention);
+  const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
+    request.set_chunk(chunk.data(), chunk.size());
+    return stream->Write(request);
+  });
+  if (!sent.ok()) call.Cancel();
+  stream->WritesDone();
+  const absl::Status finished = impl_->FromGrpc(stream->Finish());
+  GIST_RETURN_IF_ERROR(sent);
+  GIST_RETURN_IF_ERROR(finished);
+  return response;
+}
+
 absl::StatusOr<CompressResult> GistClient::Compress(
     std::string_view text, const CompressOptions& options) const {
-  return Compress(
-      [&text]() -> absl::StatusOr<std::string> {
-        const std::string chunk(text.substr(0, kChunkBytes));
-        text.remove_prefix(chunk.size());
-        return chunk;
-      },
-      options);
+  return Compress(ChunksOf(text), options);
 }
 
 absl::StatusOr<CompressResult> GistClient::Compress(

@@ -57,6 +57,7 @@ using v1::Context;
 using v1::ModeAnswer;
 using v1::ServerInfo;
 using CompressResult = v1::CompressResponse;
+using AddResult = v1::AddDocumentResponse;
 
 // How long a context is kept. Empty fields stay as they are.
 struct RetentionPolicy {
@@ -158,6 +159,12 @@ struct CompressOptions {
   std::string request_id = {};
 };
 
+struct AddOptions {
+  // Empty: a new context never expires and is not pinned.
+  RetentionPolicy retention = {};
+  std::string request_id = {};  // as CompressOptions'
+};
+
 // Thread-safe; calls block, and call back on the caller's thread. Status codes
 // and messages are the server's (gist.proto lists them); ErrorInfoOf
 // (client/error_info.h) reads their reasons. kUnavailable of no server also
@@ -168,6 +175,13 @@ class GistClient {
   // Connects at the first call.
   explicit GistClient(const ClientOptions& options);
   ~GistClient();
+
+  // Stores a document and computes nothing: modes full and rag answer from it.
+  // Compress adds representations to the same context.
+  absl::StatusOr<AddResult> AddDocument(std::string_view text,
+                                        const AddOptions& options) const;
+  absl::StatusOr<AddResult> AddDocument(const ByteSource& source,
+                                        const AddOptions& options) const;
 
   // Documents beyond 1 MiB, and those whose progress is wanted, go in chunks.
   absl::StatusOr<CompressResult> Compress(std::string_view text,

@@ -54,6 +54,21 @@ constexpr char kShortHelp[] = R"(
 All commands and options: gist --help. Of one command: gist ask --help.
 )";
 
+void AddAdd(CLI::App& app, Command* command) {
+  CLI::App* sub =
+      AddSubcommand(app, "add", "Store a document; print its context id",
+                    "gist add report.txt\n  pdftotext a.pdf - | gist add -");
+  auto arguments = std::make_shared<AddArguments>();
+  sub->add_option("--request-id", arguments->request_id,
+                  "Sent again with another document, it is refused")
+      ->type_name("ID");
+  AddKeepOptions(sub, &arguments->retention);
+  sub->add_option("FILE", arguments->file, "UTF-8 text; - is standard input")
+      ->required()
+      ->type_name("");
+  Choose(sub, command, arguments, RunAdd);
+}
+
 void AddCompress(CLI::App& app, Command* command) {
   CLI::App* sub = AddSubcommand(
       app, "compress", "Compress a document; print its context id",
@@ -414,6 +429,7 @@ int Main(int argc, char** argv) {
   AddGlobals(app, &options, &json);
   AddWait(app, &wait_seconds);
   AddSecurity(app, &files, &options);
+  AddAdd(app, &command);
   AddCompress(app, &command);
   AddAsk(app, &command);
   AddCompare(app, &command);

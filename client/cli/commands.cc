@@ -25,7 +25,7 @@ absl::StatusOr<int64_t> ExpectedBytes(const ExportArguments& arguments,
   GIST_ASSIGN_OR_RETURN(const Context context,
                         session.client.GetContext(arguments.context_id));
   const bool text = context.has_text() && !arguments.without_text;
-  return GistsOf(context).kv_bytes() + (text ? context.document_bytes() : 0);
+  return KvBytesOf(context) + (text ? context.document_bytes() : 0);
 }
 
 v1::Representation::Rung RungOf(std::string_view name) {
@@ -39,6 +39,29 @@ v1::Storage StorageOf(std::string_view name) {
 }
 
 }  // namespace
+
+absl::Status RunAdd(const AddArguments& arguments, Session& session) {
+  GIST_ASSIGN_OR_RETURN(InputFile file,
+                        InputFile::Open(arguments.file, session.stop));
+  ProgressBar bar("sending", Unit::kBytes);
+  int64_t bytes = 0;
+  GIST_ASSIGN_OR_RETURN(const AddResult result,
+                        session.client.AddDocument(
+                            [&]() -> absl::StatusOr<std::string> {
+                              GIST_ASSIGN_OR_RETURN(std::string chunk,
+                                                    file.Read());
+                              bytes += int64_t(chunk.size());
+                              bar.Update(bytes, file.size_bytes().value_or(0));
+                              return chunk;
+                            },
+                            {.retention = arguments.retention,
+                             .request_id = arguments.request_id}));
+  bar.Clear();
+  session.reply = {{"context_id", result.context().context_id()}};
+  session.reply.update(ToJson(result));
+  if (session.json) return absl::OkStatus();
+  return Report(result.context().context_id(), Summary(result));
+}
 
 absl::Status RunCompress(const CompressArguments& arguments, Session& session) {
   GIST_ASSIGN_OR_RETURN(InputFile file,

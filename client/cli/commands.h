@@ -33,6 +33,14 @@ struct Session {
   Interrupt* interrupt = nullptr;
 };
 
+struct AddArguments {
+  std::string file;  // "-": standard input
+  std::string request_id = {};
+  RetentionPolicy retention = {};
+};
+// Prints the context's id; what is stored goes to standard error.
+absl::Status RunAdd(const AddArguments& arguments, Session& session);
+
 struct CompressArguments {
   std::string file;  // "-": standard input
   int gist_tokens = 0;

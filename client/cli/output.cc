@@ -10,7 +10,7 @@
 namespace gist::client {
 namespace {
 
-constexpr char kRow[] = "{:36}  {:>11}  {:>6}  {:>6}  {:>8}  {:16}  {}\n";
+constexpr char kRow[] = "{:36}  {:>11}  {:>8}  {:16}  {}\n";
 
 std::string Instead(int64_t kv_bytes, int64_t full_context_kv_bytes) {
   return fmt::format("{} instead of {}", FormatBytes(kv_bytes),
@@ -21,11 +21,26 @@ std::string Line(std::string_view name, std::string_view value) {
   return fmt::format("{:20} {}\n", name, value);
 }
 
-std::string Origin(const Context& context) {
-  const v1::Representation& gists = GistsOf(context);
-  if (gists.imported()) return "imported";
-  return fmt::format("computed here in {}",
-                     FormatSeconds(gists.build_seconds()));
+// "gist 10", "full i8".
+std::string FormName(const v1::Representation& form) {
+  const auto named = [&form](const char* field) {
+    return ShortName(*form.GetReflection()->GetEnum(
+        form, form.GetDescriptor()->FindFieldByName(field)));
+  };
+  return fmt::format("{} {}", named("rung"),
+                     form.rung() == v1::Representation::RUNG_GIST
+                         ? FormatCount(form.kv_slots())
+                         : named("storage"));
+}
+
+// "10 slots (102x), 230 kB instead of 23.6 MB, imported".
+std::string FormShape(const v1::Representation& form, const Context& context) {
+  return fmt::format("{} slots ({}), {}, {}", FormatCount(form.kv_slots()),
+                     FormatRatio(form.ratio()),
+                     Instead(form.kv_bytes(), context.full_kv_bytes()),
+                     form.imported() ? "imported"
+                                     : "computed here in " +
+                                           FormatSeconds(form.build_seconds()));
 }
 
 std::string Kept(const Context& context) {
@@ -44,6 +59,20 @@ std::string Bounded(const std::string& used, int64_t bound,
 }
 
 }  // namespace
+
+int64_t KvBytesOf(const Context& context) {
+  int64_t bytes = 0;
+  for (const v1::Representation& form : context.representations())
+    bytes += form.kv_bytes();
+  return bytes;
+}
+
+std::string Held(const Context& context) {
+  std::string held = context.has_text() ? "text" : "";
+  for (const v1::Representation& form : context.representations())
+    held += (held.empty() ? "" : ", ") + FormName(form);
+  return held;
+}
 
 std::string KeptUntil(const Context& context) {
   return fmt::format("{} is kept {}", context.context_id(), Kept(context));
@@ -108,6 +137,16 @@ std::string ErrorText(const absl::Status& error) {
 
 std::string Print(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string Summary(const AddResult& result) {
+  const Context& context = result.context();
+  return fmt::format(
+      "{} tokens of text, {}; {}", FormatCount(context.document_tokens()),
+      FormatBytes(context.document_bytes()),
+      result.cached()
+          ? "they were there already"
+          : "took " + FormatSeconds(result.timings().total_seconds()));
 }
 
 std::string Summary(const CompressResult& result) {
@@ -195,35 +234,50 @@ std::string Summary(const AskResult& result) {
 }
 
 std::string Summary(const Context& imported) {
-  const v1::Representation& gists = GistsOf(imported);
-  return fmt::format(
-      "imported {} gist tokens that stand for {} ({}), {}",
-      FormatCount(gists.kv_slots()), FormatCount(imported.document_tokens()),
-      FormatRatio(gists.ratio()),
-      imported.has_text() ? "with the text" : "without the text");
+  return fmt::format("imported a document of {} tokens: {}",
+                     FormatCount(imported.document_tokens()), Held(imported));
 }
 
 std::string Details(const Context& context) {
-  const v1::Representation& gists = GistsOf(context);
+  std::string forms;
+  for (const v1::Representation& form : context.representations()) {
+    forms += Line(FormName(form), FormShape(form, context));
+    if (!form.adapter_fingerprint().empty())
+      forms += Line("", "adapter " + form.adapter_fingerprint());
+  }
   return Line("context", context.context_id()) +
          Line("document", context.document_id()) +
          Line("text", fmt::format("{} tokens, {}, {}",
                                   FormatCount(context.document_tokens()),
                                   FormatBytes(context.document_bytes()),
                                   context.has_text() ? "kept" : "not kept")) +
-         Line("gists",
-              fmt::format("{} tokens ({})", FormatCount(gists.kv_slots()),
-                          FormatRatio(gists.ratio()))) +
-         Line("keys and values",
-              Instead(gists.kv_bytes(), context.full_kv_bytes())) +
-         Line("created",
-              fmt::format("{}, {}", FormatTime(context.created_unix_ms()),
-                          Origin(context))) +
+         forms + Line("created", FormatTime(context.created_unix_ms())) +
          Line("last used", FormatTime(context.used_unix_ms())) +
          Line("kept", Kept(context)) +
-         Line("model", context.model_fingerprint()) +
-         Line("adapter", gists.adapter_fingerprint());
+         Line("model", context.model_fingerprint());
 }
+
+namespace {
+
+std::string AdapterLines(const ServerInfo& info) {
+  if (info.adapter_name().empty()) {
+    return Line("adapter",
+                "none: modes full and rag answer; gist train makes one, see "
+                "gist train --help");
+  }
+  return Line("adapter", info.adapter_name()) +
+         Line("", info.adapter_fingerprint()) +
+         Line("gists",
+              fmt::format("{} unless asked otherwise, {} to a block of "
+                          "the document",
+                          info.gist_tokens(), info.gists_per_block())) +
+         Line("reads", info.segment_tokens() == 0
+                           ? "the whole document as one"
+                           : fmt::format("segments of {} tokens",
+                                         FormatCount(info.segment_tokens())));
+}
+
+}  // namespace
 
 std::string Details(const ServerInfo& info) {
   return Line("gistd", fmt::format("{}, up for {}", info.version(),
@@ -235,20 +289,11 @@ std::string Details(const ServerInfo& info) {
          Line("context", fmt::format("{} tokens, {} of keys and values each",
                                      FormatCount(info.max_context_tokens()),
                                      FormatBytes(info.kv_bytes_per_token()))) +
-         Line("adapter", info.adapter_name()) +
-         Line("", info.adapter_fingerprint()) +
+         AdapterLines(info) +
          (info.answer_adapter_name().empty()
               ? Line("answer adapter", "none")
               : Line("answer adapter", info.answer_adapter_name()) +
                     Line("", info.answer_adapter_fingerprint())) +
-         Line("gists",
-              fmt::format("{} unless asked otherwise, {} to a block of "
-                          "the document",
-                          info.gist_tokens(), info.gists_per_block())) +
-         Line("reads", info.segment_tokens() == 0
-                           ? "the whole document as one"
-                           : fmt::format("segments of {} tokens",
-                                         FormatCount(info.segment_tokens()))) +
          Line("largest document",
               fmt::format("{}, {} tokens",
                           FormatBytes(info.max_document_bytes()),
@@ -328,17 +373,14 @@ std::string Details(const Comparison& comparison) {
 }
 
 std::string TableHeader() {
-  return fmt::format(kRow, "CONTEXT", "TOKENS", "GISTS", "RATIO", "KV",
-                     "CREATED", "TEXT");
+  return fmt::format(kRow, "CONTEXT", "TOKENS", "KV", "CREATED", "HOLDS");
 }
 
 std::string TableRow(const Context& context) {
-  const v1::Representation& gists = GistsOf(context);
-  return fmt::format(
-      kRow, context.context_id(), FormatCount(context.document_tokens()),
-      FormatCount(gists.kv_slots()), FormatRatio(gists.ratio()),
-      FormatBytes(gists.kv_bytes()), FormatTime(context.created_unix_ms()),
-      context.has_text() ? "kept" : "-");
+  return fmt::format(kRow, context.context_id(),
+                     FormatCount(context.document_tokens()),
+                     FormatBytes(KvBytesOf(context)),
+                     FormatTime(context.created_unix_ms()), Held(context));
 }
 
 }  // namespace gist::client

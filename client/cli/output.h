@@ -26,9 +26,15 @@ std::string ErrorText(const absl::Status& error);
 std::string Print(const Json& json);
 
 // One line each, without a newline.
+std::string Summary(const AddResult& result);
 std::string Summary(const CompressResult& result);
 std::string Summary(const AskResult& result);
 std::string Summary(const Context& imported);
+
+// Of all representations.
+int64_t KvBytesOf(const Context& context);
+// What can be asked from: "text, gist 10, full i8".
+std::string Held(const Context& context);
 
 // "ctx_... is kept until ..., pinned".
 std::string KeptUntil(const Context& context);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -97,35 +98,57 @@ void TakeContext(const CompressResult& compressed, Trial* trial) {
       context.document_tokens();  // the file's may be another model's
 }
 
-// The contexts of one document, each made when it is first asked for.
+// The context of one document, and its gists, made when they are first asked
+// for. Gists of an old id have a context of their own.
 class Contexts {
  public:
   Contexts(const GistClient& client, const std::string& text)
       : client_(client), text_(text) {}
 
-  const absl::StatusOr<CompressResult>& Get(int gists) {
+  const absl::StatusOr<CompressResult>& WithGists(int gists) {
     const auto found = made_.find(gists);
     if (found != made_.end()) return found->second;
     return made_.emplace(gists, client_.Compress(text_, {.gist_tokens = gists}))
         .first->second;
   }
 
-  // Deletes a context if all of its representations were made here. One that is
-  // gone already is no error.
+  // One that was made with gists will do; else the text alone is added.
+  absl::StatusOr<CompressResult> WithText() {
+    for (const auto& [gists, made] : made_) {
+      if (made.ok()) return made;
+    }
+    if (!added_) added_ = client_.AddDocument(text_, {});
+    GIST_RETURN_IF_ERROR(added_->status());
+    CompressResult result;
+    *result.mutable_context() = (*added_)->context();
+    result.set_cached((*added_)->cached());
+    return result;
+  }
+
+  // Deletes a context if it and all of its representations were made here. One
+  // that is gone already is no error.
   absl::Status Delete() const {
     struct Count {
       int made = 0;
       int all = 0;
+      bool is_older = false;  // than what was made here
     };
     std::map<std::string, Count> counts;  // by context id
     for (const auto& [gists, made] : made_) {
       if (!made.ok() || made->cached()) continue;
-      Count& count = counts[made->context().context_id()];
+      const Context& context = made->context();
+      const auto [entry, is_first] = counts.try_emplace(context.context_id());
+      Count& count = entry->second;
       ++count.made;
-      count.all = std::max(count.all, made->context().representations_size());
+      count.all = std::max(count.all, context.representations_size());
+      const bool is_older =
+          context.created_unix_ms() < made->representation().created_unix_ms();
+      count.is_older = (is_first || count.is_older) && is_older;
     }
+    if (added_ && added_->ok())
+      counts[(*added_)->context().context_id()].is_older = (*added_)->cached();
     for (const auto& [id, count] : counts) {
-      if (count.made < count.all) continue;
+      if (count.made < count.all || count.is_older) continue;
       const absl::Status status = client_.DeleteContext(id);
       if (!status.ok() && !absl::IsNotFound(status)) return status;
     }
@@ -135,7 +158,8 @@ class Contexts {
  private:
   const GistClient& client_;
   const std::string& text_;
-  std::map<int, absl::StatusOr<CompressResult>> made_;
+  std::map<int, absl::StatusOr<CompressResult>> made_;  // by gists
+  std::optional<absl::StatusOr<AddResult>> added_;
 };
 
 }  // namespace
@@ -210,9 +234,9 @@ absl::Status Runner::AskDocument(const GistClient& server,
   Contexts contexts(server, steps.front().sample->context);
   for (const Step& step : steps) {
     Trial trial = TrialOf(step);
-    // Text alone is asked of, but it came with gists: any number will do.
-    const auto& made = contexts.Get(
-        step.source.gists > 0 ? step.source.gists : options_.gists.front());
+    const absl::StatusOr<CompressResult> made =
+        UsesGists(step.source.mode) ? contexts.WithGists(step.source.gists)
+                                    : contexts.WithText();
     if (made.ok()) {
       TakeContext(*made, &trial);
       GIST_RETURN_IF_ERROR(Ask(

@@ -205,6 +205,13 @@ template absl::StatusOr<CompressInput> CompressInputOf(
 template absl::StatusOr<CompressInput> CompressInputOf(
     const v1::CompressStreamRequest&);
 
+absl::StatusOr<AddInput> FromProto(const v1::AddDocumentRequest& request) {
+  AddInput input;
+  input.request_id = request.request_id();
+  GIST_ASSIGN_OR_RETURN(input.retention, FromProto(request.retention()));
+  return input;
+}
+
 absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
     const v1::CompareRequest& request) {
   AskInput input;
@@ -356,6 +363,12 @@ void ToProto(const Timings& timings, v1::Timings* out) {
 }
 
 }  // namespace
+
+void ToProto(const AddResult& result, v1::AddDocumentResponse* out) {
+  ToProto(result.context, out->mutable_context());
+  out->set_cached(result.cached);
+  ToProto(result.timings, out->mutable_timings());
+}
 
 void ToProto(const CompressResult& result, v1::CompressResponse* out) {
   ToProto(result.context, out->mutable_context());

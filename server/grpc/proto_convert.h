@@ -26,12 +26,15 @@ absl::StatusOr<RetentionPolicy> FromProto(const v1::RetentionPolicy& policy);
 // kInvalidArgument: an unknown rung or storage. kUnimplemented: reserved ones.
 template <typename Request>
 absl::StatusOr<CompressInput> CompressInputOf(const Request& request);
+// Of a stream's first message; `text` is not set.
+absl::StatusOr<AddInput> FromProto(const v1::AddDocumentRequest& request);
 // Its modes are in the order wanted; the input's own is not set.
 absl::StatusOr<std::pair<AskInput, std::vector<AskMode>>> FromProto(
     const v1::CompareRequest& request);
 
 void ToProto(const ContextInfo& info, v1::Context* out);
 void ToProto(const Backup& backup, v1::Backup* out);
+void ToProto(const AddResult& result, v1::AddDocumentResponse* out);
 void ToProto(const CompressResult& result, v1::CompressResponse* out);
 void ToProto(const CompressProgress& progress, v1::CompressProgress* out);
 v1::Mode ToProto(AskMode mode);

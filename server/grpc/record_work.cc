@@ -28,6 +28,15 @@ const char* NameOf(AskMode mode) {
   return kNames[size_t(mode)];
 }
 
+void RecordWork(const AddResult& result, CallRecord& record, Metrics& metrics) {
+  const ContextRecord& context = result.context.record;
+  if (result.is_new) metrics.AddContexts(1);
+  record.Add("context", context.context_id);
+  record.Add("document_tokens", context.document_tokens);
+  record.Add("document_bytes", context.document_bytes);
+  record.Add("cached", result.cached);
+}
+
 void RecordWork(const CompressResult& result, CallRecord& record,
                 Metrics& metrics) {
   const ContextRecord& context = result.context.record;

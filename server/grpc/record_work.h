@@ -12,6 +12,7 @@ namespace gist {
 // As metrics and log name it.
 const char* NameOf(AskMode mode);
 
+void RecordWork(const AddResult& result, CallRecord& record, Metrics& metrics);
 void RecordWork(const CompressResult& result, CallRecord& record,
                 Metrics& metrics);
 void RecordWork(const AskResult& result, CallRecord& record, Metrics& metrics);

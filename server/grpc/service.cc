@@ -117,6 +117,27 @@ class Service final : public v1::GistService::Service {
 
   void Open(const ServedParts& parts) { parts_.Set(parts); }
 
+  grpc::Status AddDocument(grpc::ServerContext* context,
+                           grpc::ServerReader<v1::AddDocumentRequest>* reader,
+                           v1::AddDocumentResponse* response) override {
+    return Serve(
+        "AddDocument", *context, [&](const Caller& caller) -> absl::Status {
+          absl::StatusOr<AddInput> input = AddInput();
+          GIST_ASSIGN_OR_RETURN(
+              std::string text,
+              ReadChunks<v1::AddDocumentRequest>(
+                  *reader, pipeline().limits().max_document_bytes, caller,
+                  [&](auto& first) { input = FromProto(first); }));
+          GIST_RETURN_IF_ERROR(input.status());
+          input->text = std::move(text);
+          GIST_ASSIGN_OR_RETURN(const AddResult result,
+                                pipeline().Add(*input, caller));
+          RecordWork(result, *caller.record, metrics_);
+          ToProto(result, response);
+          return absl::OkStatus();
+        });
+  }
+
   grpc::Status Compress(grpc::ServerContext* context,
                         const v1::CompressRequest* request,
                         v1::CompressResponse* response) override {

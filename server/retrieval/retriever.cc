@@ -83,7 +83,8 @@ absl::StatusOr<std::string> Retriever::Text(
   return Error(
       Reason::kTextNotKept,
       fmt::format("document {}: its text is not kept here, so no passage of it "
-                  "can be found; compress the document, or ask with MODE_GIST",
+                  "can be found; store it with `gist add FILE`, or ask with "
+                  "MODE_GIST",
                   document_id));
 }
 

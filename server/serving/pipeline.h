@@ -39,6 +39,7 @@ struct PipelineLimits {
 struct ContextInfo {
   ContextRecord record;
   // The one that the call made or found; else the newest of gists, or of all.
+  // Of 0 slots where there is none.
   Representation representation;
   Retention retention;
   int64_t used_unix_ms = 0;
@@ -72,6 +73,19 @@ struct CompressResult {
   bool cached = false;  // it was there already; nothing was computed
   bool is_new = false;  // there was no context of this id, not even a bad one
   Usage usage;
+  Timings timings;
+};
+
+struct AddInput {
+  std::string text;
+  std::string request_id = {};  // as CompressInput's
+  RetentionPolicy retention = {};
+};
+
+struct AddResult {
+  ContextInfo context;
+  bool cached = false;  // the text was there already; nothing was stored
+  bool is_new = false;  // there was no context of this id, not even a bad one
   Timings timings;
 };
 
@@ -127,6 +141,9 @@ class Pipeline {
   absl::StatusOr<CompressResult> Compress(const CompressInput& input,
                                           const Caller& caller,
                                           const ProgressSink& progress = {});
+  // Stores the text and computes nothing from it but its number of tokens. A
+  // context of the same text keeps what it has.
+  absl::StatusOr<AddResult> Add(const AddInput& input, const Caller& caller);
   // `on_text` gets pieces of whole UTF-8 characters, on the caller's thread.
   absl::StatusOr<AskResult> Ask(const AskInput& input, const Caller& caller,
                                 const TextSink& on_text);
@@ -180,6 +197,26 @@ class Pipeline {
   absl::StatusOr<CompressResult> CompressOnce(const CompressInput& input,
                                               const Caller& caller,
                                               const ProgressSink& progress);
+  absl::StatusOr<AddResult> AddLatest(const AddInput& input,
+                                      const Caller& caller);
+  absl::StatusOr<AddResult> AddOnce(const AddInput& input,
+                                    const Caller& caller);
+  // As RequestIds takes it.
+  static std::string RequestKey(const Caller& caller,
+                                std::string_view request_id);
+  // Of a text that may be stored.
+  absl::StatusOr<std::vector<int32_t>> DocumentTokens(
+      std::string_view text) const;
+  // Names the document's context. Without representations and time.
+  ContextRecord RecordOf(std::string_view tenant, std::string_view text,
+                         int64_t tokens) const;
+  absl::StatusOr<bool> KeepsText(std::string_view document_id,
+                                 std::string_view text) const;
+  // A call found the context: notes its use and the retention that it wants.
+  // kAborted: the context is gone.
+  absl::Status NoteRequest(const std::string& context_id,
+                           const Retention& before,
+                           const RetentionPolicy& policy);
   absl::StatusOr<CompressionSpec> SpecOf(const CompressInput& input) const;
   absl::Status PlanGists(const CompressInput& input, CompressWork& work) const;
   absl::Status PlanFull(CompressWork& work) const;
@@ -237,9 +274,10 @@ class Pipeline {
   const PipelineLimits limits_;
   std::optional<Retriever> retriever_;
   KvCachePool cache_;  // for jobs, on the scheduler's thread
-  // Of Compress, by tenant and id: context id, "/", representation key.
+  // By tenant and id. Of Compress: context id, "/", representation key; of Add:
+  // context id.
   RequestIds requests_;
-  KeyedLock writers_;  // by context id: one Compress or Import at a time
+  KeyedLock writers_;  // by context id: one Add, Compress or Import at a time
 };
 
 }  // namespace gist

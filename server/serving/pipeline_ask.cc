@@ -8,6 +8,7 @@
 #include "core/base/utf8.h"
 #include "core/retrieval/passages.h"
 #include "server/scheduling/ask_job.h"
+#include "server/serving/missing.h"
 #include "server/serving/pipeline.h"
 #include "server/serving/verdict.h"
 #include "server/support/errors.h"
@@ -62,15 +63,6 @@ absl::Status Explained(const ContextRecord& record,
       absl::IsDataLoss(status) ? "; compress the document again" : "";
   return WithMessage(status, fmt::format("{}: {}{}", record.context_id,
                                          Message(status), next_step));
-}
-
-absl::Status NoGists(const ContextRecord& record, int gist_tokens) {
-  const std::string wanted =
-      gist_tokens > 0 ? fmt::format("{} gists", gist_tokens) : "gists";
-  return absl::FailedPreconditionError(
-      fmt::format("{} has no representation of {}; compress the document into "
-                  "{}, or ask with another mode",
-                  record.context_id, wanted, wanted));
 }
 
 }  // namespace
@@ -225,7 +217,10 @@ absl::Status Pipeline::LoadGists(const AskInput& input,
   for (const ContextRecord& record : material.records) {
     const Representation* const form =
         GistsToLoad(record, input);
-    if (form == nullptr) return NoGists(record, input.gist_tokens);
+    if (form == nullptr) {
+      return engine_.adapter().is_loaded() ? NoGists(record, input.gist_tokens)
+                                           : NoGistAdapter(engine_.model());
+    }
     auto kv = store_.GetKv(record, *form);
     if (!kv.ok()) return kv.status();  // names the context and what to do
     material.result.usage.loaded_slots += form->gist_tokens;
@@ -316,8 +311,8 @@ absl::StatusOr<std::string> Pipeline::JoinedText(AskPlan& material) const {
     if (absl::IsNotFound(text.status())) {
       return Error(Reason::kTextNotKept,
                    fmt::format("{}: the document's text is not kept here; "
-                               "compress the document, "
-                               "or ask with MODE_GIST",
+                               "store it with `gist add FILE`, or ask with "
+                               "MODE_GIST",
                                record.context_id));
     }
     if (!text.ok()) return Explained(record, text.status());

@@ -5,6 +5,7 @@
 #include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "server/serving/missing.h"
 #include "server/serving/pipeline.h"
 #include "server/support/errors.h"
 #include "server/support/names.h"
@@ -12,15 +13,6 @@
 
 namespace gist {
 namespace {
-
-constexpr char kGoneMeanwhile[] =
-    "the context expired or was deleted while it was looked at; try again";
-
-// A stored context that cannot be used, and can be made again from the text.
-bool IsMiss(const absl::Status& status) {
-  return absl::IsNotFound(status) || absl::IsDataLoss(status) ||
-         absl::IsFailedPrecondition(status);
-}
 
 // As RequestIds keeps it; a context id has no "/".
 std::string MadeBy(const CompressResult& result) {
@@ -35,9 +27,7 @@ absl::StatusOr<CompressResult> Pipeline::Compress(
     const ProgressSink& progress) {
   if (input.request_id.empty()) return CompressLatest(input, caller, progress);
   GIST_RETURN_IF_ERROR(CheckPlainName("request_id", input.request_id));
-  // "/" is in no plain name.
-  const std::string id =
-      fmt::format("{}/{}", caller.principal.tenant, input.request_id);
+  const std::string id = RequestKey(caller, input.request_id);
   const std::string digest =
       Sha256Hex(fmt::format("{} {} {}\n{}", RungName(input.rung),
                             input.storage ? KvStorageName(*input.storage) : "",
@@ -50,6 +40,12 @@ absl::StatusOr<CompressResult> Pipeline::Compress(
   auto result = CompressLatest(input, caller, progress);
   requests_.End(id, digest, result.ok() ? MadeBy(*result) : "");
   return result;
+}
+
+// "/" is in no plain name.
+std::string Pipeline::RequestKey(const Caller& caller,
+                                 std::string_view request_id) {
+  return fmt::format("{}/{}", caller.principal.tenant, request_id);
 }
 
 // What an earlier call made, as it is now.
@@ -109,13 +105,8 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
   if (result.cached) record = *stored;
   GIST_ASSIGN_OR_RETURN(const Retention before, RetentionOf(record.context_id));
   if (result.cached) {
-    const Retention wanted = Granted(before, input.retention);
-    if (!(wanted == before)) {
-      const absl::Status set = store_.SetRetention(record.context_id, wanted);
-      if (absl::IsNotFound(set)) return absl::AbortedError(kGoneMeanwhile);
-      GIST_RETURN_IF_ERROR(set);
-    }
-    store_.NoteUse(record.context_id);
+    GIST_RETURN_IF_ERROR(
+        NoteRequest(record.context_id, before, input.retention));
   } else {
     result.is_new =
         absl::IsNotFound(store_.GetRecord(record.context_id).status());
@@ -130,16 +121,36 @@ absl::StatusOr<CompressResult> Pipeline::CompressOnce(
   return result;
 }
 
+absl::Status Pipeline::NoteRequest(const std::string& context_id,
+                                   const Retention& before,
+                                   const RetentionPolicy& policy) {
+  const Retention wanted = Granted(before, policy);
+  if (!(wanted == before)) {
+    const absl::Status set = store_.SetRetention(context_id, wanted);
+    if (absl::IsNotFound(set)) return GoneMeanwhile();
+    GIST_RETURN_IF_ERROR(set);
+  }
+  store_.NoteUse(context_id);
+  return absl::OkStatus();
+}
+
+ContextRecord Pipeline::RecordOf(std::string_view tenant, std::string_view text,
+                                 int64_t tokens) const {
+  ContextRecord record;
+  record.tenant = std::string(tenant);
+  record.document_id = DocumentId(tenant, text);
+  record.model_fingerprint = engine_.model().fingerprint;
+  record.document_bytes = int64_t(text.size());
+  record.document_tokens = tokens;
+  record.context_id = ContextId(record.document_id, record.model_fingerprint);
+  return record;
+}
+
 // The record of a document that is not computed yet: all that names it.
 ContextRecord Pipeline::NameOf(const CompressWork& work,
                                std::string_view text) const {
-  ContextRecord record;
-  record.tenant = work.tenant;
-  record.document_id = work.document_id;
-  record.model_fingerprint = engine_.model().fingerprint;
-  record.document_bytes = int64_t(text.size());
-  record.document_tokens = int64_t(work.tokens.size());
-  record.context_id = ContextId(record.document_id, record.model_fingerprint);
+  ContextRecord record =
+      RecordOf(work.tenant, text, int64_t(work.tokens.size()));
   record.representations = {{.rung = work.spec.rung,
                              .gist_tokens = work.groups * work.spec.gist_tokens,
                              .ratio = work.spec.ratio,
@@ -190,27 +201,32 @@ int64_t Pipeline::EstimatedBytes(const CompressWork& work) const {
 
 absl::StatusOr<CompressWork> Pipeline::PlanCompress(
     const CompressInput& input, std::string_view tenant) const {
-  GIST_RETURN_IF_ERROR(CheckDocument(input.text));
   CompressWork work;
   work.begun = cache_.Now();
   work.document_id = DocumentId(tenant, input.text);
   work.tenant = tenant;
   GIST_ASSIGN_OR_RETURN(work.spec, SpecOf(input));
-  GIST_ASSIGN_OR_RETURN(work.tokens, engine_.Tokenize(input.text));
-  const int64_t tokens = int64_t(work.tokens.size());
-  if (tokens == 0) {
+  GIST_ASSIGN_OR_RETURN(work.tokens, DocumentTokens(input.text));
+  GIST_RETURN_IF_ERROR(work.spec.rung == Rung::kFull ? PlanFull(work)
+                                                     : PlanGists(input, work));
+  return work;
+}
+
+absl::StatusOr<std::vector<int32_t>> Pipeline::DocumentTokens(
+    std::string_view text) const {
+  GIST_RETURN_IF_ERROR(CheckDocument(text));
+  GIST_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, engine_.Tokenize(text));
+  if (tokens.empty()) {
     return absl::InternalError("the tokenizer made nothing of the document");
   }
-  if (tokens > limits_.max_document_tokens) {
+  if (int64_t(tokens.size()) > limits_.max_document_tokens) {
     return Error(Reason::kDocumentTooLarge,
                  fmt::format("the document has {} tokens, the limit is {}; "
                              "split it and ask over "
                              "several contexts",
-                             tokens, limits_.max_document_tokens));
+                             tokens.size(), limits_.max_document_tokens));
   }
-  GIST_RETURN_IF_ERROR(work.spec.rung == Rung::kFull ? PlanFull(work)
-                                                     : PlanGists(input, work));
-  return work;
+  return tokens;
 }
 
 // One group: the document is read as MODE_FULL_CONTEXT reads it.
@@ -230,6 +246,7 @@ absl::Status Pipeline::PlanFull(CompressWork& work) const {
 absl::Status Pipeline::PlanGists(const CompressInput& input,
                                  CompressWork& work) const {
   const AdapterInfo adapter = engine_.adapter();
+  if (!adapter.is_loaded()) return NoGistAdapter(engine_.model());
   const int64_t tokens = int64_t(work.tokens.size());
   work.adapter_fingerprint = adapter.fingerprint;
   GIST_ASSIGN_OR_RETURN(work.spec.gist_tokens,
@@ -304,7 +321,12 @@ absl::StatusOr<bool> Pipeline::IsComputed(const ContextRecord& record,
     if (IsMiss(kv.status())) return false;
     return kv.status();
   }
-  const auto kept = store_.GetText(record.document_id);
+  return KeepsText(record.document_id, text);
+}
+
+absl::StatusOr<bool> Pipeline::KeepsText(std::string_view document_id,
+                                         std::string_view text) const {
+  const auto kept = store_.GetText(document_id);
   if (!kept.ok() && !IsMiss(kept.status())) return kept.status();
   return kept.ok() && *kept == text;
 }

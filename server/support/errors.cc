@@ -100,13 +100,17 @@ constexpr ReasonInfo kReasons[] = {
      kNever},
     {Reason::kRoleTooLow, "ROLE_TOO_LOW", StatusCode::kPermissionDenied,
      kNever},
+    {Reason::kNoGistAdapter, "NO_GIST_ADAPTER", StatusCode::kFailedPrecondition,
+     kNever},
+    {Reason::kRepresentationMissing, "REPRESENTATION_MISSING",
+     StatusCode::kFailedPrecondition, kNever},
 };
 
 constexpr bool IsInOrder() {
   for (size_t i = 0; i < std::size(kReasons); ++i) {
     if (kReasons[i].reason != Reason(i)) return false;
   }
-  return std::size(kReasons) == size_t(Reason::kRoleTooLow) + 1;
+  return std::size(kReasons) == size_t(Reason::kRepresentationMissing) + 1;
 }
 static_assert(IsInOrder(), "InfoOf looks a reason up by its number");
 

@@ -57,6 +57,8 @@ enum class Reason {
   kTokenInvalid,
   kTokenExpired,
   kRoleTooLow,
+  kNoGistAdapter,
+  kRepresentationMissing,
 };
 
 struct ReasonInfo {

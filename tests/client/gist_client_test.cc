@@ -352,6 +352,25 @@ TEST_F(GistClientTest, ImportsEveryByteInOrder) {
   EXPECT_LE(server_.received->largest_chunk_bytes, size_t{1} << 20);
 }
 
+TEST_F(GistClientTest, AddsADocumentWithItsOptionsOnce) {
+  server_.script->add = FullAddResponse();
+  const std::string text(5 << 20, 'x');
+  const auto added = client_.AddDocument(
+      text, {.retention = {.ttl_seconds = 60}, .request_id = "r1"});
+  ASSERT_THAT(added, IsOk());
+  EXPECT_EQ(added->context().context_id(), kId);
+  EXPECT_TRUE(added->cached());
+  ASSERT_EQ(server_.received->added.size(), 1u);
+  EXPECT_TRUE(server_.received->added[0] == text);
+  EXPECT_EQ(server_.received->add[0].request_id(), "r1");
+  EXPECT_EQ(server_.received->add[0].retention().ttl_seconds(), 60);
+  EXPECT_LE(server_.received->largest_chunk_bytes, size_t{1} << 20);
+  server_.script->errors["AddDocument"] = {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                           "full"};
+  EXPECT_THAT(client_.AddDocument("text", {}),
+              StatusIs(absl::StatusCode::kResourceExhausted, "full"));
+}
+
 TEST_F(GistClientTest, NamesWhatItGetsAndDeletes) {
   server_.script->contexts = {FullContext()};
   EXPECT_THAT(client_.GetContext("ctx_other"),

@@ -36,6 +36,22 @@ grpc::Status ScriptedServer::End(const std::string& method) {
   return error == errors.end() ? grpc::Status::OK : error->second;
 }
 
+grpc::Status ScriptedServer::AddDocument(
+    Context*, grpc::ServerReader<v1::AddDocumentRequest>* reader,
+    v1::AddDocumentResponse* response) {
+  std::vector<v1::AddDocumentRequest> messages(1);
+  std::string text;
+  while (reader->Read(&messages.back())) {
+    text += messages.back().chunk();
+    received->KeepSize(messages.back().chunk());
+    messages.resize(2);
+  }
+  received->add.push_back(messages.front());
+  received->added.push_back(text);
+  *response = script->add;
+  return End("AddDocument");
+}
+
 grpc::Status ScriptedServer::Compress(Context*,
                                       const v1::CompressRequest* request,
                                       v1::CompressResponse* response) {
@@ -269,6 +285,14 @@ v1::Context FullContext() {
   context.mutable_retention()->set_pinned(true);
   context.mutable_retention()->set_max_ratio(64);
   return context;
+}
+
+v1::AddDocumentResponse FullAddResponse() {
+  v1::AddDocumentResponse response;
+  *response.mutable_context() = FullContext();
+  response.set_cached(true);
+  *response.mutable_timings() = FullTimings();
+  return response;
 }
 
 v1::CompressResponse FullCompressResponse() {

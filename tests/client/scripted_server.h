@@ -22,6 +22,7 @@ namespace gist::client {
 struct Script {
   // By method name ("Ask"): the call's end, after the messages below.
   std::map<std::string, grpc::Status> errors;
+  v1::AddDocumentResponse add;
   v1::CompressResponse compress;
   // If set, in place of `compress`; and the messages of Compare's reply.
   std::function<v1::CompressResponse(const v1::CompressRequest&)> on_compress;
@@ -40,6 +41,8 @@ struct Script {
 };
 
 struct Received {
+  std::vector<v1::AddDocumentRequest> add;  // first messages
+  std::vector<std::string> added;           // texts
   std::vector<v1::CompressRequest> compress;
   int compress_streams = 0;
   std::vector<int> stream_gist_tokens;  // of each CompressStream message
@@ -77,6 +80,9 @@ class ScriptedServer final : public v1::GistService::Service {
  private:
   using Context = grpc::ServerContext;
 
+  grpc::Status AddDocument(Context*,
+                           grpc::ServerReader<v1::AddDocumentRequest>*,
+                           v1::AddDocumentResponse*) override;
   grpc::Status Compress(Context*, const v1::CompressRequest*,
                         v1::CompressResponse*) override;
   grpc::Status CompressStream(
@@ -118,6 +124,7 @@ class ScriptedServer final : public v1::GistService::Service {
 
 // A context in which every field is set, each to another value.
 v1::Context FullContext();
+v1::AddDocumentResponse FullAddResponse();
 v1::CompressResponse FullCompressResponse();
 v1::AskResult FullResult();
 // A mode that begins, three answers (one is an error), the summary.

@@ -72,6 +72,22 @@ TEST_F(CliTest, PrintsTheIdOfACompressedFileAndNothingElse) {
   EXPECT_EQ(server_.received->compress[0].representation().gist_tokens(), 6);
 }
 
+TEST_F(CliTest, AddsAFileOrStandardInput) {
+  server_.script->add = FullAddResponse();
+  const auto result = Gist(
+      {"add", "--ttl", "1h", "--pin", "--request-id", "r1", Fill("a", "text")});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, std::string(kId) + "\n");
+  EXPECT_THAT(result.err, StartsWith("1,024 tokens of text, 5.00 kB"));
+  const auto json = Gist({"add", "-", "--json"}, "more");
+  EXPECT_EQ(Json::parse(json.out)["context_id"], kId);
+  EXPECT_THAT(Json::parse(json.out), HasAllFieldsOf(FullAddResponse()));
+  EXPECT_THAT(server_.received->added, ElementsAre("text", "more"));
+  EXPECT_EQ(server_.received->add[0].request_id(), "r1");
+  EXPECT_EQ(server_.received->add[0].retention().ttl_seconds(), 3600);
+  EXPECT_TRUE(server_.received->add[0].retention().pinned());
+}
+
 TEST_F(CliTest, SaysHowLongADocumentIsKept) {
   const auto result =
       Gist({"compress", "--ttl", "1.5h", "--pin", Fill("a", "text")});
@@ -314,7 +330,8 @@ TEST_F(CliTest, ListsContextsOverAllPages) {
   const auto result = Gist({"contexts", "list"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 6);
-  EXPECT_THAT(result.out, HasSubstr("  230 kB  2023-11-14 22:13  kept\n"));
+  EXPECT_THAT(result.out,
+              HasSubstr("  230 kB  2023-11-14 22:13  text, gist 10\n"));
   const Json json = Json::parse(Gist({"contexts", "list", "--json"}).out);
   ASSERT_EQ(json["contexts"].size(), 5u);
   EXPECT_THAT(json["contexts"][4], HasAllFieldsOf(FullContext()));
@@ -491,6 +508,7 @@ TEST_F(CliTest, DrawsAMaskWithoutAServer) {
 TEST_F(CliTest, ShowsAnExampleInEveryHelp) {
   const std::vector<std::vector<std::string>> commands = {
       {},
+      {"add"},
       {"compress"},
       {"ask"},
       {"contexts"},

@@ -144,6 +144,46 @@ TEST(OutputTest, SaysWhetherACompressionCostAnything) {
             "23.6 MB; took 0.48 s");
 }
 
+TEST(OutputTest, SaysWhatAContextHolds) {
+  Context context = FullContext();
+  EXPECT_EQ(Held(context), "text, gist 10");
+  v1::Representation& full = *context.add_representations();
+  full.set_rung(v1::Representation::RUNG_FULL);
+  full.set_storage(v1::STORAGE_I8);
+  full.set_kv_slots(1'024);
+  full.set_kv_bytes(12'000'000);
+  full.set_ratio(1);
+  EXPECT_EQ(Held(context), "text, gist 10, full i8");
+  EXPECT_EQ(KvBytesOf(context), 12'230'400);
+  const std::string details = Details(context);
+  EXPECT_THAT(details, HasSubstr("gist 10              10 slots (102x), 230 kB "
+                                 "instead of 23.6 MB, imported\n"));
+  EXPECT_THAT(details, HasSubstr("full i8              1,024 slots (1.0x)"));
+  context.clear_representations();
+  EXPECT_EQ(Held(context), "text");
+  EXPECT_THAT(TableRow(context), HasSubstr("  0 B  "));
+  EXPECT_EQ(Summary(context), "imported a document of 1,024 tokens: text");
+}
+
+TEST(OutputTest, SaysWhatAddingTook) {
+  v1::AddDocumentResponse response = FullAddResponse();
+  EXPECT_EQ(Summary(response),
+            "1,024 tokens of text, 5.00 kB; they were there already");
+  response.set_cached(false);
+  EXPECT_THAT(Summary(response), HasSubstr("; took 0.48 s"));
+  EXPECT_THAT(ToJson(FullAddResponse()), HasAllFieldsOf(FullAddResponse()));
+}
+
+TEST(OutputTest, SaysThatAServerHasNoAdapter) {
+  ServerInfo info = FullServerInfo();
+  EXPECT_THAT(Details(info), HasSubstr("10 unless asked otherwise"));
+  info.clear_adapter_name();
+  info.clear_adapter_fingerprint();
+  info.clear_gist_tokens();
+  EXPECT_THAT(Details(info), HasSubstr("none: modes full and rag answer"));
+  EXPECT_THAT(Details(info), Not(HasSubstr("unless asked otherwise")));
+}
+
 TEST(OutputTest, ComparesModesInATable) {
   const std::string table = Details(FullComparison());
   EXPECT_THAT(table, HasSubstr("mode    first token"));

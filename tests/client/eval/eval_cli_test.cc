@@ -357,9 +357,35 @@ TEST_F(EvalCliTest, DeletesTheContextsThatItMadeAlone) {
                           ContextIdOf("KEY00003")));
 }
 
+TEST_F(EvalCliTest, AddsTheTextWhereNoModeNeedsGists) {
+  server_.script->add = FullAddResponse();
+  server_.script->add.set_cached(false);
+  server_.script->errors["Compress"] = {grpc::StatusCode::FAILED_PRECONDITION,
+                                        "no gist adapter"};
+  const GistResult result =
+      RunGist({"eval", "--dataset", data_, "--modes", "full,rag,gist", "--out",
+               out_, "--limit", "2", "--delete"},
+              AtServer());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(server_.received->added, SizeIs(2));
+  EXPECT_THAT(server_.received->deleted, SizeIs(2));
+  const auto results = ReadResults(out_);
+  ASSERT_THAT(results, IsOk());
+  ASSERT_THAT(results->trials, SizeIs(6));
+  EXPECT_EQ(results->trials[1].mode, Mode::kRag);
+  EXPECT_FALSE(results->trials[1].error);
+  EXPECT_EQ(results->trials[1].context_id, FullContext().context_id());
+  EXPECT_EQ(results->trials[1].compress_seconds, 0);
+  EXPECT_THAT(*results->trials[2].error,
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("no gist adapter")));
+}
+
 TEST_F(EvalCliTest, KeepsAnErrorOfCompressingAsEveryModesError) {
-  server_.script->errors["Compress"] = {grpc::StatusCode::RESOURCE_EXHAUSTED,
-                                        "document: too long"};
+  for (const char* rpc : {"Compress", "AddDocument"}) {
+    server_.script->errors[rpc] = {grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                   "document: too long"};
+  }
   const GistResult result = Eval({"--limit", "1"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   const auto results = ReadResults(out_);

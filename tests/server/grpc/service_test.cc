@@ -194,6 +194,62 @@ TEST_F(GrpcServiceTest, AFullRepresentationIsMadeAndAnswers) {
               GrpcIs(StatusCode::UNIMPLEMENTED, HasSubstr("STORAGE_I4")));
 }
 
+TEST_F(GrpcServiceTest, ADocumentIsAddedInChunksAndAnswers) {
+  const std::string text = DocumentWith("ABC123", 2000);
+  const auto add = [&](size_t chunk_bytes, v1::AddDocumentResponse* response) {
+    grpc::ClientContext context;
+    const auto writer = stub_->AddDocument(&context, response);
+    v1::AddDocumentRequest request;
+    request.mutable_retention()->set_pinned(true);
+    for (size_t at = 0; at < text.size(); at += chunk_bytes) {
+      request.set_chunk(text.substr(at, chunk_bytes));
+      writer->Write(request);
+      request.clear_retention();
+    }
+    writer->WritesDone();
+    return writer->Finish();
+  };
+  v1::AddDocumentResponse added;
+  ASSERT_THAT(add(1000, &added), GrpcIs(StatusCode::OK, _));
+  EXPECT_FALSE(added.cached());
+  EXPECT_TRUE(added.context().has_text());
+  EXPECT_TRUE(added.context().retention().pinned());
+  EXPECT_EQ(added.context().representations_size(), 0);
+  EXPECT_EQ(added.context().document_bytes(), int64_t(text.size()));
+  EXPECT_GT(added.context().full_kv_bytes(), 0);
+  EXPECT_GT(added.timings().total_seconds(), 0);
+  EXPECT_THAT(metrics_->Render(), HasSubstr("\ngist_contexts 1\n"));
+  v1::AskRequest ask = Question(added.context().context_id(), "Q");
+  ask.set_mode(v1::MODE_FULL);
+  EXPECT_EQ(Ask(ask).text, AnswerTo("ABC123", "Q"));
+  ask.set_mode(v1::MODE_GIST);
+  EXPECT_THAT(Ask(ask).status, GrpcIs(StatusCode::FAILED_PRECONDITION,
+                                      HasSubstr("gist compress FILE")));
+  v1::AddDocumentResponse again;
+  ASSERT_THAT(add(text.size(), &again), GrpcIs(StatusCode::OK, _));
+  EXPECT_TRUE(again.cached());
+  EXPECT_EQ(again.context().context_id(), added.context().context_id());
+  EXPECT_THAT(metrics_->Render(), HasSubstr("\ngist_contexts 1\n"));
+}
+
+TEST_F(GrpcServiceTest, AServerWithoutAnAdapterSaysSo) {
+  HarnessOptions options;
+  options.engine.has_adapter = false;
+  Serve(options);
+  grpc::ClientContext context;
+  v1::ServerInfo info;
+  ASSERT_THAT(stub_->GetServerInfo(&context, {}, &info),
+              GrpcIs(StatusCode::OK, _));
+  EXPECT_EQ(info.adapter_name(), "");
+  EXPECT_EQ(info.adapter_fingerprint(), "");
+  EXPECT_EQ(info.gist_tokens(), 0);
+  EXPECT_EQ(info.segment_tokens(), 0);
+  v1::CompressResponse response;
+  EXPECT_THAT(Compress("text", &response),
+              GrpcIs(StatusCode::FAILED_PRECONDITION,
+                     HasSubstr("gist train --preset")));
+}
+
 TEST_F(GrpcServiceTest, ResponsesCarryEveryField) {
   v1::CompressResponse response;
   ASSERT_THAT(Compress(DocumentWith("ABC123"), &response),

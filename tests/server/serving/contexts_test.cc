@@ -131,7 +131,7 @@ TEST_F(ImportTest, WithoutTextOnlyTheGistsAnswer) {
       server().Ask(
           {.context_ids = {id}, .question = "Q", .mode = AskMode::kFull}),
       StatusIs(StatusCode::kFailedPrecondition,
-               HasSubstr("text is not kept here; compress")));
+               HasSubstr("text is not kept here; store it")));
 }
 
 TEST_F(ImportTest, WhatIsComputedHereIsNeverReplaced) {
