@@ -75,7 +75,7 @@ class TrainingClient {
 
   absl::StatusOr<std::vector<Adapter>> ListAdapters() const;
   absl::StatusOr<Adapter> PromoteAdapter(std::string_view adapter) const;
-  // What is in use then; empty: the server's configured adapter.
+  // What is in use then; empty: the server's configured adapter, or none.
   absl::StatusOr<std::string> RollbackAdapter() const;
 
  private:

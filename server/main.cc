@@ -14,6 +14,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "core/base/clock.h"
+#include "core/base/installation.h"
 #include "core/base/standard_streams.h"
 #include "core/base/status.h"
 #include "core/base/thread_count.h"
@@ -53,25 +54,40 @@
 namespace gist {
 namespace {
 
+std::string Installed(std::string_view adapter) {
+  return fmt::format("{}/adapters/{}", InstallationFolder(), adapter);
+}
+
+// Without a gist adapter.
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
 #ifdef GIST_TORCH
   TorchEngineOptions options;
   options.model_path = config.model;
-  options.adapter_path = config.adapter;
-  if (config.answer_adapter != "off") {
-    options.answer_adapter_path = config.answer_adapter;
-  }
+  const AdapterChoice answer =
+      ChoiceOf(config.answer_adapter, Installed("answer"));
+  options.answer_adapter_path = answer.folder;
+  options.answer_adapter_required = answer.required;
   options.device = config.device;
   const ThreadCount threads = ChooseThreads(config.threads);
   options.threads = threads.threads;
   SPDLOG_INFO("threads={} reason={:?}", threads.threads, threads.reason);
   options.weights =
       *ParseWeightStorage(config.weights);  // CheckConfig has seen it
-  return MakeTorchEngine(options);
+  auto engine = MakeTorchEngine(options);
+  if (engine.ok() && !answer.folder.empty() &&
+      (*engine)->answer_adapter().fingerprint.empty()) {
+    SPDLOG_WARN(
+        "answer_adapter=none reason={:?}",
+        fmt::format("{} is missing, or made for another model", answer.folder));
+  }
+  return engine;
 #else
   SPDLOG_WARN("built with GIST_TORCH=OFF: a fake engine stands in for {}",
               config.model);
-  return std::make_unique<FakeEngine>(FakeOptionsFor(config.device));
+  FakeEngineOptions options = FakeOptionsFor(config.device);
+  options.has_adapter = false;
+  options.has_answer_adapter = config.answer_adapter != "off";
+  return std::make_unique<FakeEngine>(options);
 #endif
 }
 
@@ -92,11 +108,13 @@ absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
 
 // The training side: all of it works in folders of the data folder.
 struct Trainings {
-  Trainings(const Config& config, Scheduler& scheduler)
+  // `adapter`: in use by the engine; empty: none.
+  Trainings(const Config& config, const ModelInfo& model, std::string adapter,
+            Scheduler& scheduler)
       : datasets(config.data_dir + "/datasets",
                  {.max_bytes = config.limits.max_dataset_bytes}),
         adapters(config.data_dir + "/adapters"),
-        promoter(scheduler, adapters, config.adapter),
+        promoter(scheduler, adapters, std::move(adapter), model.fingerprint),
         planner(RecipesIn(config.presets), Generators(), datasets, adapters) {}
 
   absl::Status Start(const Config& config, Engine& engine, Metrics& metrics) {
@@ -193,6 +211,9 @@ absl::Status LoadAndServe(const Config& config, StopSignals& signals,
                                 .data_folder = config.data_dir,
                                 .max_backups = config.limits.max_backups});
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
+  GIST_ASSIGN_OR_RETURN(
+      const std::string adapter,
+      UseFirstAdapter(*engine, ChoiceOf(config.adapter, Installed("default"))));
   GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
   signals.SetEndsAtOnce(false);  // a training may go on from here
   Scheduler scheduler(
@@ -221,7 +242,7 @@ absl::Status LoadAndServe(const Config& config, StopSignals& signals,
                     engine->model().device});
   const auto reading =
       metrics.ReadFrom([&] { return ReadServer(pipeline, config.data_dir); });
-  Trainings trainings(config, scheduler);
+  Trainings trainings(config, engine->model(), adapter, scheduler);
   GIST_RETURN_IF_ERROR(trainings.Start(config, *engine, metrics));
   // Calls end before the parts that they use.
   const absl::Cleanup shutdown = [&server] { server.Shutdown(); };

@@ -61,6 +61,7 @@ Readings ReadServer(const Pipeline& pipeline, const std::string& data_dir) {
     readings.disk_size_bytes = int64_t(space.capacity);
   }
   readings.data = DataBytes(data_dir);
+  readings.adapter_loaded = pipeline.engine().adapter().is_loaded();
   readings.device = pipeline.engine().model().device;
   readings.device_memory = pipeline.engine().device_memory();
   return readings;

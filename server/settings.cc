@@ -28,6 +28,7 @@ bool IsLogFormat(std::string_view text) {
 
 constexpr SettingKind kFile = {"FILE", "a file's path"};
 constexpr SettingKind kFolder = {"DIR", "a folder's path"};
+constexpr SettingKind kAdapter = {"DIR", "a folder's path, auto or off"};
 constexpr SettingKind kDevice = {"DEVICE", "cpu, cuda or cuda:N"};
 constexpr SettingKind kSwitch = {"", "true or false"};
 constexpr SettingKind kAmount = {"N", "an integer of 0 or more"};
@@ -74,12 +75,16 @@ constexpr Setting kModel[] = {
     {"model", &Config::model, kFile,
      "GGUF, of shards the first; F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, "
      "IQ4_NL, IQ4_XS"},
-    {"adapter", &Config::adapter, kFolder,
-     "gist adapter of the model; the flag also turns promoted_adapter off"},
+    {"adapter", &Config::adapter, kAdapter,
+     "gist adapter; auto: adapters/default if it is made for the model; the "
+     "flag also turns promoted_adapter off"},
     {"promoted_adapter", &Config::promoted_adapter, kSwitch,
-     "uses the adapter that was promoted last in place of adapter"},
-    {"answer_adapter", &Config::answer_adapter, kFolder,
-     "LoRA on question and answer, or off", "reader"},
+     "uses the adapter of this model that was promoted last in place of "
+     "adapter"},
+    {"answer_adapter", &Config::answer_adapter, kAdapter,
+     "LoRA on question and answer; auto: adapters/answer if it is made for the "
+     "model",
+     "reader"},
     {"embedder", &Config::embedder, kFolder,
      "sentence encoder that finds passages (rag, hybrid), or off"},
     {"presets", &Config::presets, kFolder, "training recipes, NAME.yaml"},
@@ -180,8 +185,6 @@ Config DefaultConfig(std::string_view home) {
   Config config;
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
-  config.adapter = fmt::format("{}/adapters/default", home);
-  config.answer_adapter = fmt::format("{}/adapters/answer", home);
   config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;

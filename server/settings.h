@@ -25,10 +25,10 @@ struct Config {
   bool channelz = false;
   std::string data_dir = "./gistd-data";
   std::string model;
-  std::string adapter;
-  bool promoted_adapter = true;  // the flag --adapter sets it false
-  std::string answer_adapter;    // "off": none
-  std::string embedder;          // "off": none
+  std::string adapter = "auto";         // or "off": none
+  bool promoted_adapter = true;         // the flag --adapter sets it false
+  std::string answer_adapter = "auto";  // likewise
+  std::string embedder;                 // "off": none
   std::string presets;
   std::string device = "cpu";
   std::string weights = "float32";  // core/base/weight_storage.h
@@ -58,8 +58,8 @@ struct Config {
   } limits;
 };
 
-// The defaults; model, adapters, embedder and presets are below `home`, the
-// folder of the installation.
+// The defaults; model, embedder and presets are below `home`, the folder of the
+// installation.
 Config DefaultConfig(std::string_view home);
 
 // The member that keeps the value. Those of Limits are keys of the map

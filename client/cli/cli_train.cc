@@ -190,8 +190,11 @@ void AddAdapters(CLI::App& app, Command* command) {
   CLI::App* group =
       AddGroup(app, "adapters", "List adapters, and choose the one in use");
   const std::string call = "gist adapters ";
-  AddNone(*group, command, "list", "All that were trained here", call + "list",
-          RunAdapterList);
+  CLI::App* list = AddSubcommand(
+      *group, "list", "Trained here, for the server's model", call + "list");
+  auto arguments = std::make_shared<AdapterListArguments>();
+  list->add_flag("--all", arguments->all, "Those for other models too");
+  Choose(list, command, arguments, RunAdapterList);
   AddOne(*group, command, "promote", "Compress new documents by this adapter",
          call + "promote mine@2", "ADAPTER",
          "NAME (its latest version), NAME@VERSION or a training's id",

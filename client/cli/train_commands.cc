@@ -204,9 +204,19 @@ absl::Status RunDatasetDelete(const std::vector<std::string>& dataset_ids,
   return absl::OkStatus();
 }
 
-absl::Status RunAdapterList(Session& session) {
-  GIST_ASSIGN_OR_RETURN(const auto adapters, session.trainings.ListAdapters());
-  return PrintList("adapters", adapters, session);
+absl::Status RunAdapterList(const AdapterListArguments& arguments,
+                            Session& session) {
+  GIST_ASSIGN_OR_RETURN(auto adapters, session.trainings.ListAdapters());
+  const size_t others =
+      arguments.all ? 0 : std::erase_if(adapters, [](const Adapter& adapter) {
+        return !adapter.fits_model();
+      });
+  GIST_RETURN_IF_ERROR(PrintList("adapters", adapters, session));
+  if (others > 0 && !session.json) {
+    PrintNote(fmt::format("{} made for other models; --all lists them too",
+                          FormatCount(int64_t(others))));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RunAdapterPromote(const std::string& name, Session& session) {
@@ -223,7 +233,7 @@ absl::Status RunAdapterRollback(Session& session) {
   session.reply["adapter"] = adapter;
   if (session.json) return absl::OkStatus();
   return WriteStdout(
-      (adapter.empty() ? "the server's configured adapter" : adapter) +
+      (adapter.empty() ? "what the server was started with" : adapter) +
       " is in use\n");
 }
 

@@ -33,7 +33,11 @@ absl::Status RunDatasetList(Session& session);
 absl::Status RunDatasetDelete(const std::vector<std::string>& dataset_ids,
                               Session& session);
 
-absl::Status RunAdapterList(Session& session);
+struct AdapterListArguments {
+  bool all = false;  // also those for other models than the server's
+};
+absl::Status RunAdapterList(const AdapterListArguments& arguments,
+                            Session& session);
 absl::Status RunAdapterPromote(const std::string& adapter, Session& session);
 absl::Status RunAdapterRollback(Session& session);
 

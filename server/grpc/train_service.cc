@@ -144,7 +144,9 @@ class TrainService final : public TrainingService,
                      .ok()) {
               version.job_id.clear();
             }
-            ToProto(version, in_use, response->add_adapters());
+            v1::Adapter& adapter = *response->add_adapters();
+            ToProto(version, in_use, &adapter);
+            adapter.set_fits_model(parts().promoter.Fits(version));
           }
           return absl::OkStatus();
         });
@@ -162,6 +164,7 @@ class TrainService final : public TrainingService,
                                          parts().promoter.Promote(title));
                    SPDLOG_INFO("promoted adapter={}", version.Title());
                    ToProto(version, version.Title(), response);
+                   response->set_fits_model(true);
                    return absl::OkStatus();
                  });
   }

@@ -146,6 +146,9 @@ inline constexpr MetricName kDeviceUsed = {
 inline constexpr MetricName kDeviceSize = {
     "gist_device_memory_size_bytes", "gauge", "device",
     "Memory that the GPU has; absent on a CPU"};
+inline constexpr MetricName kAdapterLoaded = {
+    "gist_adapter_loaded", "gauge", "",
+    "1 while a gist adapter is in use, 0 without one"};
 inline constexpr MetricName kReady = {
     "gist_ready", "gauge", "",
     "1 while the server takes calls, 0 before that and while it stops"};
@@ -153,19 +156,52 @@ inline constexpr MetricName kBuild = {"gist_build_info", "gauge",
                                       "version model fingerprint device",
                                       "1, with what runs as labels"};
 
-inline constexpr std::array kAll = {
-    kRequests,        kDuration,       kQueue,           kPrefill,
-    kFirstToken,      kTokenGap,       kRunning,         kWaiting,
-    kMaxRequests,     kRejected,       kPromptTokens,    kAnswerTokens,
-    kAnswerKv,        kFullKv,         kDocuments,       kDocumentTokens,
-    kRatio,           kGistBytes,      kContexts,        kRemovedContexts,
-    kStoreOperations, kStoreSeconds,   kStoreRead,       kStoreWritten,
-    kCacheLookups,    kCacheBytes,     kCacheLimit,      kDataBytes,
-    kDiskFree,        kDiskSize,       kTrainSteps,      kTrainLoss,
-    kTrainSpeed,      kTrainingsEnded, kTrainingsQueued, kTrainingsRunning,
-    kResident,        kPeak,           kHeap,            kMemoryLimit,
-    kDeviceMemory,    kDeviceUsed,     kDeviceSize,      kReady,
-    kBuild};
+inline constexpr std::array kAll = {kRequests,
+                                    kDuration,
+                                    kQueue,
+                                    kPrefill,
+                                    kFirstToken,
+                                    kTokenGap,
+                                    kRunning,
+                                    kWaiting,
+                                    kMaxRequests,
+                                    kRejected,
+                                    kPromptTokens,
+                                    kAnswerTokens,
+                                    kAnswerKv,
+                                    kFullKv,
+                                    kDocuments,
+                                    kDocumentTokens,
+                                    kRatio,
+                                    kGistBytes,
+                                    kContexts,
+                                    kRemovedContexts,
+                                    kStoreOperations,
+                                    kStoreSeconds,
+                                    kStoreRead,
+                                    kStoreWritten,
+                                    kCacheLookups,
+                                    kCacheBytes,
+                                    kCacheLimit,
+                                    kDataBytes,
+                                    kDiskFree,
+                                    kDiskSize,
+                                    kTrainSteps,
+                                    kTrainLoss,
+                                    kTrainSpeed,
+                                    kTrainingsEnded,
+                                    kTrainingsQueued,
+                                    kTrainingsRunning,
+                                    kResident,
+                                    kPeak,
+                                    kHeap,
+                                    kMemoryLimit,
+                                    kDeviceMemory,
+                                    kDeviceUsed,
+                                    kDeviceSize,
+                                    kAdapterLoaded,
+                                    kReady,
+                                    kBuild};
 
 }  // namespace metric
 }  // namespace gist

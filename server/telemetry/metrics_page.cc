@@ -107,6 +107,7 @@ std::vector<MetricFamily> FamiliesOf(const Readings& readings) {
   page.Add(metric::kPeak, readings.peak_bytes);
   page.Add(metric::kHeap, readings.heap_bytes);
   page.Add(metric::kMemoryLimit, readings.memory_limit_bytes);
+  page.Add(metric::kAdapterLoaded, readings.adapter_loaded ? 1 : 0);
   if (readings.device_memory) {
     AddDevice(readings.device, *readings.device_memory, page);
   }

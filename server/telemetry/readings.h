@@ -28,6 +28,7 @@ struct Readings {
       memory_limit_bytes;
   std::optional<int64_t> disk_free_bytes, disk_size_bytes;
   std::vector<PartBytes> data;  // "store", "training", "datasets", "adapters"
+  bool adapter_loaded = false;  // a gist adapter is in use
   std::string device;           // "cpu", "cuda:0"
   std::optional<DeviceMemory> device_memory;
 };

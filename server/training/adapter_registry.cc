@@ -1,11 +1,14 @@
 #include "server/training/adapter_registry.h"
 
+#include <algorithm>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <utility>
 
 #include "core/base/status.h"
 #include "server/support/errors.h"
+#include "spdlog/spdlog.h"
 
 namespace gist {
 namespace {
@@ -28,11 +31,47 @@ class UseAdapterJob : public Job {
 
 }  // namespace
 
+AdapterChoice ChoiceOf(std::string_view setting, std::string installed) {
+  if (setting == "off") return {};
+  if (setting == "auto") return {std::move(installed), /*required=*/false};
+  return {std::string(setting)};
+}
+
+absl::StatusOr<std::string> UseFirstAdapter(Engine& engine,
+                                            const AdapterChoice& choice) {
+  absl::Status used = engine.UseAdapter(choice.folder);
+  if (used.ok() && !choice.folder.empty()) return choice.folder;
+  const bool fits_not =
+      absl::IsNotFound(used) || absl::IsFailedPrecondition(used);
+  if (!used.ok() && (choice.required || !fits_not)) return used;
+  SPDLOG_WARN("adapter=none model={:?} reason={:?} next={:?}",
+              engine.model().name, used.ok() ? "adapter is off" : Message(used),
+              "full text and passages answer; gist train makes a gist adapter");
+  return "";
+}
+
 AdapterRegistry::AdapterRegistry(Scheduler& scheduler, AdapterStore& store,
-                                 std::string configured)
+                                 std::string configured,
+                                 std::string model_fingerprint)
     : scheduler_(scheduler),
       store_(store),
-      configured_(std::move(configured)) {}
+      configured_(std::move(configured)),
+      model_fingerprint_(std::move(model_fingerprint)) {}
+
+bool AdapterRegistry::Fits(const AdapterVersion& version) const {
+  const std::string model = store_.ModelOf(version);
+  return model.empty() || model == model_fingerprint_;
+}
+
+// One that is gone stays: using it says so.
+std::vector<std::string> AdapterRegistry::Fitting(
+    std::vector<std::string> history) const {
+  std::erase_if(history, [this](const std::string& title) {
+    const auto version = store_.Find(title);
+    return version.ok() && !Fits(*version);
+  });
+  return history;
+}
 
 absl::Status AdapterRegistry::UseFolder(const std::string& folder) {
   std::promise<absl::Status> promise;
@@ -54,7 +93,8 @@ absl::StatusOr<std::string> AdapterRegistry::FolderOfLast(
 // engine goes back, so that both always say the same.
 absl::Status AdapterRegistry::Switch(std::vector<std::string> history) {
   GIST_ASSIGN_OR_RETURN(const auto before, HistoryInUse());
-  GIST_ASSIGN_OR_RETURN(const std::string folder, FolderOfLast(history));
+  GIST_ASSIGN_OR_RETURN(const std::string folder,
+                        FolderOfLast(Fitting(history)));
   GIST_RETURN_IF_ERROR(UseFolder(folder));
   const absl::Status written = store_.SetHistory(history);
   if (written.ok()) {
@@ -68,13 +108,18 @@ absl::Status AdapterRegistry::Switch(std::vector<std::string> history) {
 
 absl::StatusOr<std::vector<std::string>> AdapterRegistry::HistoryInUse() const {
   if (!restored_) return std::vector<std::string>();
-  return store_.History();
+  GIST_ASSIGN_OR_RETURN(auto history, store_.History());
+  return Fitting(std::move(history));
 }
 
 absl::Status AdapterRegistry::Restore() {
   const std::scoped_lock lock(mutex_);
-  GIST_ASSIGN_OR_RETURN(const auto history, store_.History());
   restored_ = true;
+  GIST_ASSIGN_OR_RETURN(const auto all, store_.History());
+  const auto history = Fitting(all);
+  if (all.size() > history.size())
+    SPDLOG_INFO("adapters of other models passed over={}",
+                all.size() - history.size());
   if (history.empty()) return absl::OkStatus();
   GIST_ASSIGN_OR_RETURN(const std::string folder, FolderOfLast(history));
   const absl::Status used = UseFolder(folder);
@@ -87,8 +132,16 @@ absl::Status AdapterRegistry::Restore() {
 absl::StatusOr<AdapterVersion> AdapterRegistry::PromoteLocked(
     std::string_view title) {
   GIST_ASSIGN_OR_RETURN(AdapterVersion version, store_.Find(title));
+  if (!Fits(version)) {
+    return Error(Reason::kModelMismatch,
+                 fmt::format("{} is made for the model with SHA-256 {}, this "
+                             "server runs {}; ListAdapters says which fit",
+                             version.Title(), store_.ModelOf(version),
+                             model_fingerprint_));
+  }
   GIST_ASSIGN_OR_RETURN(auto history, store_.History());
-  const bool is_last = !history.empty() && history.back() == version.Title();
+  const auto fitting = Fitting(history);
+  const bool is_last = !fitting.empty() && fitting.back() == version.Title();
   if (is_last && restored_) return version;
   if (!is_last) history.push_back(version.Title());
   GIST_RETURN_IF_ERROR(Switch(std::move(history)));
@@ -117,15 +170,18 @@ absl::StatusOr<AdapterVersion> AdapterRegistry::PromoteOver(
 
 absl::StatusOr<std::string> AdapterRegistry::Rollback() {
   const std::scoped_lock lock(mutex_);
-  GIST_ASSIGN_OR_RETURN(auto history, HistoryInUse());
-  if (history.empty()) {
+  GIST_ASSIGN_OR_RETURN(auto fitting, HistoryInUse());
+  if (fitting.empty()) {
     return Error(Reason::kNothingToRollBack,
-                 "the configured adapter is in use: there is none before it");
+                 "no adapter was promoted: there is none before the one that "
+                 "gistd started with");
   }
-  history.pop_back();
-  std::string title = history.empty() ? "" : history.back();
+  GIST_ASSIGN_OR_RETURN(auto history, store_.History());
+  const auto last = std::find(history.rbegin(), history.rend(), fitting.back());
+  history.erase(std::next(last).base());
+  fitting.pop_back();
   GIST_RETURN_IF_ERROR(Switch(std::move(history)));
-  return title;
+  return fitting.empty() ? std::string() : fitting.back();
 }
 
 absl::StatusOr<std::string> AdapterRegistry::InUse() const {

@@ -13,13 +13,30 @@
 
 namespace gist {
 
+// The adapter that a setting names.
+struct AdapterChoice {
+  std::string folder;    // empty: none
+  bool required = true;  // false: it may be missing, or of another model
+};
+// "off": none. "auto": `installed`, which need not fit. Else a folder.
+AdapterChoice ChoiceOf(std::string_view setting, std::string installed);
+
+// Lets an engine without an adapter, which nothing else uses yet, use the one
+// that gistd was configured with. Its folder; empty: none is in use, which is
+// logged. Errors: Engine::UseAdapter's, of one that is required; else neither
+// kNotFound nor kFailedPrecondition.
+absl::StatusOr<std::string> UseFirstAdapter(Engine& engine,
+                                            const AdapterChoice& choice);
+
 // Thread-safe; calls wait for the scheduler. Contexts of an adapter that goes
 // out of use keep answering: what made a context's gists is not needed again.
+// Adapters of other models than the one in use are passed over in the history.
 class AdapterRegistry {
  public:
-  // `configured`: folder of the adapter that the engine was started with.
+  // `configured`: folder of the adapter that the engine was started with;
+  // empty: none.
   AdapterRegistry(Scheduler& scheduler, AdapterStore& store,
-                  std::string configured);
+                  std::string configured, std::string model_fingerprint);
 
   // Uses what was in use when the server stopped. Without it the configured
   // adapter stays in use until the first Promote.
@@ -37,15 +54,19 @@ class AdapterRegistry {
   // InUse says. kFailedPrecondition: nothing was.
   absl::StatusOr<std::string> Rollback();
 
-  // Title of the version in use; empty: the configured adapter.
+  // Title of the version in use; empty: the configured adapter, or none.
   absl::StatusOr<std::string> InUse() const;
-  // Its folder.
+  // Its folder; empty: no adapter is in use.
   absl::StatusOr<std::string> FolderInUse() const;
+  // `version` is made for the model in use, as far as its files say.
+  bool Fits(const AdapterVersion& version) const;
 
  private:
   // All want mutex_.
   absl::StatusOr<AdapterVersion> PromoteLocked(std::string_view title);
+  // `history`: of all models.
   absl::Status Switch(std::vector<std::string> history);
+  std::vector<std::string> Fitting(std::vector<std::string> history) const;
   absl::StatusOr<std::string> FolderOfLast(
       const std::vector<std::string>& history) const;
   absl::StatusOr<std::vector<std::string>> HistoryInUse() const;
@@ -55,6 +76,7 @@ class AdapterRegistry {
   Scheduler& scheduler_;
   AdapterStore& store_;
   const std::string configured_;
+  const std::string model_fingerprint_;
   mutable std::mutex mutex_;
   bool restored_ = false;  // the engine follows the history
 };

@@ -108,6 +108,16 @@ std::string AdapterStore::FolderOf(const AdapterVersion& version) const {
   return fmt::format("{}/{}/{}", folder_, version.name, version.Title());
 }
 
+std::string AdapterStore::ModelOf(const AdapterVersion& version) const {
+  const auto text = ReadStateFile(FolderOf(version) + "/adapter_config.json");
+  if (!text.ok()) return "";
+  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const auto model = Json::json_pointer("/gist/base_model_sha256");
+  const bool is_said =
+      json.is_object() && json.contains(model) && json.at(model).is_string();
+  return is_said ? json.at(model).get<std::string>() : "";
+}
+
 absl::StatusOr<AdapterVersion> AdapterStore::Add(
     AdapterVersion about,
     const std::function<absl::Status(const std::string& folder)>& write) {

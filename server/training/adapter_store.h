@@ -47,6 +47,9 @@ class AdapterStore {
   // By name, then by version.
   absl::StatusOr<std::vector<AdapterVersion>> List() const;
   std::string FolderOf(const AdapterVersion& version) const;
+  // SHA-256 of the model file that it is made for, as its files say; empty:
+  // they do not.
+  std::string ModelOf(const AdapterVersion& version) const;
   // The same, once its files are what was added. kDataLoss: the message names
   // the one that is not. A version of before there were sums is not checked.
   absl::StatusOr<std::string> VerifiedFolderOf(

@@ -146,14 +146,20 @@ absl::Status TrainRunner::Judge(Trainer& trainer, const TrainJob& job,
   GIST_ASSIGN_OR_RETURN(const std::string in_use, parts_.promoter.InUse());
   GIST_ASSIGN_OR_RETURN(const std::string folder,
                         parts_.promoter.FolderInUse());
-  GIST_ASSIGN_OR_RETURN(training.baseline_accuracy, Fence("evaluation", [&] {
-                          return trainer.Evaluate(folder,
-                                                  [&] { return GoesOn(job); });
-                        }));
   const double mine = version.dev_accuracy.value_or(0);
-  const double theirs = *training.baseline_accuracy;
-  training.message = fmt::format("dev accuracy {:.3f}; {} has {:.3f}", mine,
-                                 TitleOrConfigured(in_use), theirs);
+  double theirs = 0;  // of no adapter: nothing is answered
+  if (folder.empty()) {
+    training.message =
+        fmt::format("dev accuracy {:.3f}; no adapter was in use", mine);
+  } else {
+    GIST_ASSIGN_OR_RETURN(theirs, Fence("evaluation", [&] {
+                            return trainer.Evaluate(
+                                folder, [&] { return GoesOn(job); });
+                          }));
+    training.baseline_accuracy = theirs;
+    training.message = fmt::format("dev accuracy {:.3f}; {} has {:.3f}", mine,
+                                   TitleOrConfigured(in_use), theirs);
+  }
   if (!training.request.promote_if_better || mine <= theirs) {
     return absl::OkStatus();
   }

@@ -153,6 +153,7 @@ v1::Adapter FullAdapter() {
   adapter.set_dev_accuracy(0.75);
   adapter.set_created_unix_ms(1'700'000'000'123);
   adapter.set_in_use(true);
+  adapter.set_fits_model(true);
   return adapter;
 }
 

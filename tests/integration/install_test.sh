@@ -37,9 +37,9 @@ done
 quietly "$work/moved/bin/gist" --version
 quietly "$work/moved/bin/gist" plan --help
 "$work/moved/bin/gistd" --check-config >"$work/config" || fail "gistd --check-config"
-for folder in adapters/default adapters/presets; do
-  grep -qF "$home/$folder" "$work/config" ||
-    fail "gistd looks elsewhere than in $home/$folder: $(cat "$work/config")"
+grep -qF "$home/adapters/presets" "$work/config" ||
+  fail "gistd looks elsewhere than in $home/adapters/presets: $(cat "$work/config")"
+for folder in adapters/default adapters/answer adapters/presets; do
   [ -d "$home/$folder" ] || fail "$folder is not installed"
 done
 [ -e "$home/proto/gist/v1/gist.proto" ] || fail "gist.proto is not installed"

@@ -57,7 +57,8 @@ TEST(ConfigTest, ModelAndAdapterLieInTheInstallation) {
   ASSERT_EQ(setenv("GIST_HOME", "/opt/gistd", 1), 0);
   EXPECT_EQ(Parsed({}).model,
             "/opt/gistd/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf");
-  EXPECT_EQ(Parsed({}).adapter, "/opt/gistd/adapters/default");
+  EXPECT_EQ(Parsed({}).adapter, "auto");
+  EXPECT_EQ(Parsed({}).answer_adapter, "auto");
   EXPECT_EQ(Parsed({}).presets, "/opt/gistd/adapters/presets");
   ASSERT_EQ(unsetenv("GIST_HOME"), 0);
   EXPECT_NE(InstallationFolder(), "/opt/gistd");

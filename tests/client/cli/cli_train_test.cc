@@ -246,6 +246,14 @@ TEST_F(CliTrainTest, ListsPromotesAndRollsBackAdapters) {
   EXPECT_THAT(
       Json::parse(Gist({"adapters", "list", "--json"}).out).at("adapters")[0],
       HasAllFieldsOf(FullAdapter()));
+  v1::Adapter other = FullAdapter();
+  other.set_adapter("other@1");
+  other.set_fits_model(false);
+  script()->adapters = {FullAdapter(), other};
+  const auto fitting = Gist({"adapters", "list"});
+  EXPECT_THAT(fitting.out, Not(HasSubstr("other@1")));
+  EXPECT_THAT(fitting.err, HasSubstr("1 made for other models"));
+  EXPECT_THAT(Gist({"adapters", "list", "--all"}).out, HasSubstr("other@1"));
   EXPECT_EQ(Gist({"adapters", "promote", "mine"}).out, "mine@2 is in use\n");
   EXPECT_THAT(received()->promoted, ElementsAre("mine"));
   EXPECT_EQ(Gist({"adapters", "rollback"}).out, "mine@1 is in use\n");

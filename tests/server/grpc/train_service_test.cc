@@ -216,12 +216,26 @@ TEST_F(TrainServiceTest, AdaptersArePromotedByNameOrTrainingAndRolledBack) {
   EXPECT_EQ(adapters->at(0).recipe(), "gist_10");
   EXPECT_FALSE(adapters->at(0).in_use());
   EXPECT_TRUE(adapters->at(1).in_use());
+  EXPECT_TRUE(adapters->at(0).fits_model());
   EXPECT_EQ(client_->RollbackAdapter().value(), "niah@1");
   EXPECT_EQ(client_->RollbackAdapter().value(), "");
   EXPECT_THAT(client_->RollbackAdapter(),
               StatusIs(StatusCode::kFailedPrecondition, _));
   EXPECT_THAT(client_->PromoteAdapter("../niah"),
               StatusIs(StatusCode::kNotFound, _));
+}
+
+TEST_F(TrainServiceTest, AdaptersSayWhetherTheyFitTheModel) {
+  Train(Niah());
+  TrainSetup other;
+  other.server.engine.model_seed = "another model";
+  Serve(other);
+  const auto adapters = client_->ListAdapters();
+  ASSERT_THAT(adapters, IsOk());
+  EXPECT_FALSE(adapters->at(0).fits_model());
+  EXPECT_THAT(client_->PromoteAdapter("niah"),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("niah@1 is made for the model")));
 }
 
 TEST_F(TrainServiceTest, ATrainingWithoutAnAdapterCannotBePromoted) {

@@ -183,6 +183,15 @@ TEST(MetricsTest, WhatAlertsWatchForBeginsAtZero) {
   EXPECT_THAT(page, Not(HasSubstr("\ngist_train_loss")));  // none yet
 }
 
+TEST(MetricsTest, SaysWhetherAnAdapterIsInUse) {
+  Metrics metrics;
+  Readings readings = SomeReadings();
+  const auto reading = metrics.ReadFrom([&] { return readings; });
+  EXPECT_THAT(metrics.Render(), HasSubstr("\ngist_adapter_loaded 0\n"));
+  readings.adapter_loaded = true;
+  EXPECT_THAT(metrics.Render(), HasSubstr("\ngist_adapter_loaded 1\n"));
+}
+
 TEST(MetricsTest, DeviceMemoryIsAbsentOnACpu) {
   Metrics metrics;
   Readings readings = SomeReadings();

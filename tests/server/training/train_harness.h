@@ -56,7 +56,10 @@ class TrainHarness {
       : harness(folder, std::move(setup.server)),
         datasets(folder + "/datasets", setup.limits),
         adapters(folder + "/adapters"),
-        promoter(harness.scheduler, adapters, folder + "/configured"),
+        promoter(
+            harness.scheduler, adapters,
+            harness.engine.adapter().is_loaded() ? folder + "/configured" : "",
+            harness.engine.model().fingerprint),
         planner(TestRecipe, TestTasks, datasets, adapters) {
     std::filesystem::create_directories(folder + "/configured");
     std::ofstream(folder + "/configured/adapter_config.json") << "{}";

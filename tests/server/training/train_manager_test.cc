@@ -62,6 +62,20 @@ TEST_F(TrainManagerTest, ABetterAdapterIsPromotedWhereThatWasAskedFor) {
   EXPECT_EQ(server().harness.engine.adapter().name, "niah@1");
 }
 
+TEST_F(TrainManagerTest, TheFirstAdapterIsComparedWithNone) {
+  TrainSetup setup;
+  setup.server.engine.has_adapter = false;
+  Start(setup);
+  TrainRequest request = Request();
+  request.promote_if_better = true;
+  const Training training = server().WaitUntilOver(server().Submit(request));
+  EXPECT_EQ(training.state, TrainState::kSucceeded);
+  EXPECT_EQ(training.baseline_accuracy, std::nullopt);
+  EXPECT_TRUE(training.promoted);
+  EXPECT_THAT(training.message, HasSubstr("no adapter was in use; promoted"));
+  EXPECT_EQ(server().harness.engine.adapter().name, "niah@1");
+}
+
 TEST_F(TrainManagerTest, AMissedGateGoesOnWithTheNextRecipeAndSaysWhy) {
   TrainSetup setup = Slowly();
   setup.server.engine.trainer.accuracy = {{"gist_10", 0.4}, {"gist_25", 0.8}};

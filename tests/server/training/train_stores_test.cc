@@ -143,7 +143,8 @@ TEST_F(PromoterTest, TheConfiguredAdapterStaysWhereNothingIsRestored) {
   StartWith(1);
   ASSERT_THAT(promoter().Promote("niah@1"), IsOk());
   AdapterRegistry other(server().harness.scheduler, server().adapters,
-                        folder() + "/configured");
+                        folder() + "/configured",
+                        server().harness.engine.model().fingerprint);
   EXPECT_EQ(other.InUse().value(), "");
   EXPECT_THAT(other.Rollback(), StatusIs(StatusCode::kFailedPrecondition, _));
   ASSERT_THAT(other.Promote("niah@1"), IsOk());
@@ -178,6 +179,105 @@ TEST_F(PromoterTest, DoesNotPromoteOverWhatItWasNotComparedWith) {
   EXPECT_THAT(promoter().PromoteOver("", "niah@2"),
               StatusIs(StatusCode::kAborted, HasSubstr("niah@1")));
   EXPECT_THAT(promoter().PromoteOver("niah@1", "niah@2"), IsOk());
+}
+
+TEST_F(PromoterTest, TheFirstPromotionGivesAServerWithoutAnAdapterOne) {
+  TrainSetup setup;
+  setup.server.engine.has_adapter = false;
+  StartWith(1, setup);
+  EXPECT_EQ(InEngine(), "");
+  EXPECT_EQ(promoter().FolderInUse().value(), "");
+  const std::string text = DocumentWith("ABC123");
+  EXPECT_THAT(server().harness.Compress(text),
+              StatusIs(StatusCode::kFailedPrecondition, _));
+  ASSERT_THAT(promoter().Promote("niah"), IsOk());
+  EXPECT_EQ(InEngine(), "niah@1");
+  const std::string id = server().harness.IdOf(text);
+  Start(setup);  // it is found again
+  EXPECT_EQ(InEngine(), "niah@1");
+  EXPECT_EQ(promoter().Rollback().value(), "");
+  EXPECT_EQ(InEngine(), "");
+  EXPECT_THAT(promoter().Rollback(),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("no adapter was promoted")));
+  // What was made keeps answering.
+  EXPECT_EQ(*server().harness.Ask({.context_ids = {id}, .question = "Q"}),
+            AnswerTo("ABC123", "Q"));
+}
+
+TEST_F(PromoterTest, AdaptersOfAnotherModelArePassedOver) {
+  StartWith(2);
+  ASSERT_THAT(promoter().Promote("niah@1"), IsOk());
+  TrainSetup other;
+  other.server.engine.model_seed = "another model";
+  other.server.engine.has_adapter = false;
+  Start(other);
+  EXPECT_EQ(InEngine(), "");
+  EXPECT_EQ(promoter().InUse().value(), "");
+  EXPECT_FALSE(promoter().Fits(server().adapters.Find("niah@1").value()));
+  EXPECT_THAT(promoter().Promote("niah@2"),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("ListAdapters says which fit")));
+  ASSERT_EQ(server().WaitUntilOver(server().Submit(Request())).adapter,
+            "niah@3");
+  EXPECT_TRUE(promoter().Fits(server().adapters.Find("niah@3").value()));
+  ASSERT_THAT(promoter().Promote("niah@3"), IsOk());
+  // Back with the first model: what it used is in use.
+  Start();
+  EXPECT_EQ(InEngine(), "niah@1");
+  ASSERT_THAT(promoter().Promote("niah@2"), IsOk());
+  EXPECT_EQ(promoter().Rollback().value(), "niah@1");
+  EXPECT_EQ(promoter().Rollback().value(), "");
+  Start(other);
+  EXPECT_EQ(InEngine(), "niah@3");
+  EXPECT_EQ(promoter().Rollback().value(), "");
+  EXPECT_EQ(InEngine(), "");
+}
+
+class FirstAdapterTest : public testing::Test {
+ protected:
+  std::string Folder(const std::string& name, const std::string& config) {
+    std::filesystem::create_directories(dir_ / name);
+    std::ofstream(dir_ / (name + "/adapter_config.json")) << config;
+    return dir_ / name;
+  }
+  static constexpr char kOther[] =
+      R"({"fake": true, "gist_tokens": 4,
+          "gist": {"base_model_sha256": "another model's"}})";
+  TempDir dir_;
+  FakeEngine engine_{FakeEngineOptions{.has_adapter = false}};
+};
+
+TEST_F(FirstAdapterTest, AutoTakesTheInstalledOneIfItFits) {
+  const std::string fits =
+      Folder("fits", R"({"fake": true, "gist_tokens": 4})");
+  EXPECT_EQ(UseFirstAdapter(engine_, ChoiceOf("auto", fits)).value(), fits);
+  EXPECT_EQ(engine_.adapter().name, "fits");
+}
+
+TEST_F(FirstAdapterTest, AutoStartsWithoutOneThatIsMissingOrOfAnotherModel) {
+  for (const std::string& folder :
+       {Folder("other", kOther), std::string(dir_ / "missing")}) {
+    EXPECT_EQ(UseFirstAdapter(engine_, ChoiceOf("auto", folder)).value(), "");
+    EXPECT_FALSE(engine_.adapter().is_loaded());
+  }
+  // Damage is no misfit.
+  EXPECT_THAT(
+      UseFirstAdapter(engine_, ChoiceOf("auto", Folder("bad", "not JSON"))),
+      StatusIs(StatusCode::kDataLoss, _));
+}
+
+TEST_F(FirstAdapterTest, OneThatIsNamedMustFit) {
+  EXPECT_THAT(
+      UseFirstAdapter(engine_, ChoiceOf(Folder("other", kOther), "")),
+      StatusIs(StatusCode::kFailedPrecondition, HasSubstr("another model's")));
+  EXPECT_THAT(UseFirstAdapter(engine_, ChoiceOf(dir_ / "missing", "")),
+              StatusIs(StatusCode::kNotFound, HasSubstr("missing")));
+}
+
+TEST_F(FirstAdapterTest, OffIsNone) {
+  EXPECT_EQ(UseFirstAdapter(engine_, ChoiceOf("off", "unread")).value(), "");
+  EXPECT_FALSE(engine_.adapter().is_loaded());
 }
 
 TEST_F(PromoterTest, TitlesThatAreNoneAreNotFound) {
