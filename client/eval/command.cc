@@ -189,10 +189,17 @@ std::string MeanPercent(const Mean& mean) {
                      100 * mean.interval.low, 100 * mean.interval.high);
 }
 
-std::string Row(const Group& group) {
+std::string PartPercent(const std::optional<Part>& part) {
+  return part ? MeanPercent(part->accuracy) : "-";
+}
+
+// `apart`: what the text answers, and what it does not.
+std::string Row(const Group& group, bool apart) {
   std::string row = fmt::format(
       "{:<26}{:>7}{:>8}{:>18}", Title(group), FormatCount(group.asked),
-      FormatCount(group.errors), MeanPercent(group.accuracy));
+      FormatCount(group.errors),
+      apart ? PartPercent(group.present) : MeanPercent(group.accuracy));
+  if (apart) row += fmt::format("{:>18}", PartPercent(group.absent));
   if (!group.cost) return row + "\n";
   const Cost& cost = *group.cost;
   return row + fmt::format("{:>9}{:>11}{:>13}{:>10}\n",
@@ -203,11 +210,15 @@ std::string Row(const Group& group) {
 }
 
 std::string Table(const EvalSummary& summary) {
-  std::string table = fmt::format(
-      "{:<26}{:>7}{:>8}{:>18}{:>9}{:>11}{:>13}{:>10}\n", "mode", "asked",
-      "errors", "accuracy, 95 %", "ratio", "KV bytes", "first token", "total");
+  const bool apart = std::ranges::any_of(
+      summary.groups, [](const Group& group) { return !!group.absent; });
+  std::string table =
+      fmt::format("{:<26}{:>7}{:>8}{:>18}{}{:>9}{:>11}{:>13}{:>10}\n", "mode",
+                  "asked", "errors", apart ? "present, 95 %" : "accuracy, 95 %",
+                  apart ? fmt::format("{:>18}", "absent, 95 %") : "", "ratio",
+                  "KV bytes", "first token", "total");
   for (const Group& group : summary.groups) {
-    if (!group.language) table += Row(group);
+    if (!group.language) table += Row(group, apart);
   }
   return table;
 }

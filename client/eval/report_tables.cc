@@ -21,14 +21,37 @@ std::string WithRange(double share, const Interval& range) {
                      PercentRange(range));
 }
 
-std::string AccuracyBar(const Group& group) {
+std::string AccuracyBar(Mode mode, const Mean& accuracy) {
   return fmt::format(
       "<span class=\"meter m-{}\" aria-hidden=\"true\"><i "
       "style=\"width:{:.2f}%\"></i><b style=\"left:{:.2f}%;width:{:.2f}%\"></b>"
       "</span>",
-      ModeName(group.mode), 100 * group.accuracy.value,
-      100 * group.accuracy.interval.low,
-      100 * (group.accuracy.interval.high - group.accuracy.interval.low));
+      ModeName(mode), 100 * accuracy.value, 100 * accuracy.interval.low,
+      100 * (accuracy.interval.high - accuracy.interval.low));
+}
+
+std::string AccuracyCell(std::string_view label, Mode mode,
+                         const std::optional<Mean>& accuracy) {
+  if (!accuracy) return Cell(label, "–");
+  return Cell(label,
+              WithRange(accuracy->value, accuracy->interval) +
+                  AccuracyBar(mode, *accuracy),
+              " class=\"wide\"");
+}
+
+// `apart`: what the text answers, and what it does not.
+std::string AccuracyCells(const Group& group, bool apart) {
+  if (!apart) {
+    return AccuracyCell("accuracy", group.mode, group.accuracy) +
+           Cell("exact", Percent(group.exact.value));
+  }
+  const auto mean = [](const std::optional<Part>& part) {
+    return part ? std::optional(part->accuracy) : std::nullopt;
+  };
+  return AccuracyCell("present", group.mode, mean(group.present)) +
+         AccuracyCell("absent", group.mode, mean(group.absent)) +
+         Cell("exact",
+              group.present ? Percent(group.present->exact.value) : "–");
 }
 
 std::string CostCells(const Group& group) {
@@ -53,20 +76,15 @@ std::string CostCells(const Group& group) {
               Data("total", cost.total_seconds.median));
 }
 
-std::string HeadlineRow(const Group& group) {
+std::string HeadlineRow(const Group& group, bool apart) {
   const std::string memory =
       group.peak_memory_bytes
           ? FormatBytes(int64_t(group.peak_memory_bytes->median))
           : "–";
   return fmt::format(
-      "<tr{}{}>{}{}{}{}{}{}</tr>", DataText("plot", "headline"),
+      "<tr{}{}>{}{}{}{}{}</tr>", DataText("plot", "headline"),
       DataSource(group) + Data("value", group.accuracy.value),
-      SourceName(group),
-      Cell("accuracy",
-           WithRange(group.accuracy.value, group.accuracy.interval) +
-               AccuracyBar(group),
-           " class=\"wide\""),
-      Cell("exact", Percent(group.exact.value)), CostCells(group),
+      SourceName(group), AccuracyCells(group, apart), CostCells(group),
       Cell("peak memory", memory),
       Cell("asked", FormatCount(group.asked) +
                         (group.errors == 0
@@ -193,17 +211,28 @@ std::string ScrollTable(std::string_view cls, std::string_view caption,
 }
 
 std::string HeadlineSection(const EvalSummary& summary) {
+  const auto groups = Overall(summary);
+  const bool apart = std::ranges::any_of(
+      groups, [](const Group* group) { return group->absent.has_value(); });
   std::string rows;
-  for (const Group* group : Overall(summary)) rows += HeadlineRow(*group);
+  for (const Group* group : groups) rows += HeadlineRow(*group, apart);
+  const std::string lead = fmt::format(
+      "{} an error as a wrong answer; small figures are 95\u00a0% intervals. "
+      "Ratio, bytes and times are medians. “Prepare” happens once for a "
+      "document: compressing it, indexing it.",
+      apart
+          ? "Present: questions that the text answers, with their exact "
+            "answers. Absent: questions that it does not answer; a refusal is "
+            "right. Both count"
+          : "Accuracy counts");
+  const std::string head =
+      HeadCells({"mode"}) +
+      (apart ? HeadCells({"present", "absent"}) : HeadCells({"accuracy"})) +
+      HeadCells({"exact", "ratio", "KV bytes", "prepare", "first token",
+                 "total", "peak memory", "asked"});
   return Section(
-      "headline", "At a glance",
-      "Accuracy counts an error as a wrong answer; small figures are 95\u00a0% "
-      "intervals. Ratio, bytes and times are medians. “Prepare” happens once "
-      "for a document: compressing it, indexing it.",
-      ScrollTable("stack three", "Accuracy, size and time of each mode",
-                  HeadCells({"mode", "accuracy", "exact", "ratio", "KV bytes",
-                             "prepare", "first token", "total", "peak memory",
-                             "asked"}),
+      "headline", "At a glance", lead,
+      ScrollTable("stack three", "Accuracy, size and time of each mode", head,
                   rows));
 }
 
@@ -317,9 +346,9 @@ std::string UnderstandingSection(const EvalSummary& summary) {
   }
   return Section(
       "understanding", "Understanding of the whole",
-      fmt::format("One of three options: the main topic, who is mentioned "
-                  "most, what came first. The facts are spread over the "
-                  "document. Guessing gives {}.",
+      fmt::format("One of the options that the question names; of overviews "
+                  "the main topic, who is mentioned most, what came first. "
+                  "Guessing gives {}.",
                   Percent(summary.understanding.front().chance)),
       ScrollTable("stack three", "Understanding by mode", head, body));
 }

@@ -77,6 +77,7 @@ Trial TrialOf(const Step& step) {
   trial.family = sample.family;
   trial.frame = sample.frame;
   trial.choice = sample.choice;
+  if (!sample.options.empty()) trial.options = int(sample.options.size());
   trial.metric = sample.metric;
   trial.question = sample.question;
   trial.wanted = sample.answers;

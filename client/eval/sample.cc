@@ -46,6 +46,20 @@ void ReadChoice(Sample* sample) {
   sample->options.assign(choice->options.begin(), choice->options.end());
 }
 
+// The question with its options, each in a line of its own, where it does not
+// name them all.
+std::string WithOptions(std::string question,
+                        const std::vector<std::string>& options) {
+  if (std::ranges::all_of(options, [&question](const std::string& option) {
+        return Names(question, option);
+      })) {
+    return question;
+  }
+  question += "\nAnswer with one of these:";
+  for (const std::string& option : options) question += "\n- " + option;
+  return question;
+}
+
 Sample FromRecord(Record record) {
   Sample sample;
   const bool needle = HasOneNeedle(record);
@@ -54,7 +68,8 @@ Sample FromRecord(Record record) {
   }
   sample.context = std::move(record.context);
   sample.question = std::move(record.question);
-  sample.answers = {std::move(record.answer)};
+  sample.answers = std::move(record.answers);
+  if (sample.answers.empty()) sample.answers = {std::move(record.answer)};
   sample.language = record.language.empty() ? "en" : record.language;
   sample.family = !record.family.empty() ? record.family
                   : needle               ? "needle"
@@ -66,6 +81,12 @@ Sample FromRecord(Record record) {
                   : sample.IsAbsent()       ? "refusal"
                                             : "containment";
   if (sample.family == "overview") ReadChoice(&sample);
+  if (!record.options.empty()) {
+    sample.metric = "choice";
+    sample.choice = "options";
+    sample.options = std::move(record.options);
+    sample.question = WithOptions(std::move(sample.question), sample.options);
+  }
   return sample;
 }
 

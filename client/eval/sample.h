@@ -28,8 +28,8 @@ struct Sample {
   // What scores it (docs/evaluation.md): "containment", "refusal", "choice",
   // "f1", or LongBench's.
   std::string metric;
-  int answer_tokens = 0;             // longest answer; 0: the run's
-  std::string choice;                // "topic", "mention", "order"
+  int answer_tokens = 0;  // longest answer; 0: the run's
+  std::string choice;  // "topic", "mention", "order", "options" (of the record)
   std::vector<std::string> options;  // of a choice
   // Without its context.
   std::optional<LongBenchRecord> longbench;

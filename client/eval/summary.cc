@@ -115,6 +115,15 @@ std::optional<Spread> MemoryOf(const Trials& trials) {
   return SpreadOf(std::move(bytes));
 }
 
+bool IsAbsent(const Trial& trial) { return trial.family == "absent"; }
+
+std::optional<Part> PartOf(const Trials& trials, uint64_t seed) {
+  if (trials.empty()) return std::nullopt;
+  return Part{.asked = int64_t(trials.size()),
+              .accuracy = MeanOf(trials, &Scores::score, seed),
+              .exact = MeanOf(trials, &Scores::exact, seed)};
+}
+
 void Measure(const Trials& trials, uint64_t seed, Group* group) {
   const Trials answered =
       Where(trials, [](const Trial& t) { return !t.error && t.costs; });
@@ -125,6 +134,11 @@ void Measure(const Trials& trials, uint64_t seed, Group* group) {
   group->exact = MeanOf(trials, &Scores::exact, seed);
   group->containment = MeanOf(trials, &Scores::containment, seed);
   group->f1 = MeanOf(trials, &Scores::f1, seed);
+  group->absent = PartOf(Where(trials, IsAbsent), seed);
+  if (group->absent) {
+    group->present = PartOf(
+        Where(trials, [](const Trial& t) { return !IsAbsent(t); }), seed);
+  }
   const Trials summaries = Where(
       trials, [](const Trial& t) { return t.metric.starts_with("rouge_l"); });
   if (!summaries.empty()) {
@@ -203,16 +217,22 @@ bool IsKind(const Trial& trial, AnswerKind kind) {
   return trial.answer_kind == Name(kind);
 }
 
-// Errors are no answers: they neither refuse nor make anything up.
+// Errors are no answers: they neither refuse nor make anything up. Questions
+// without a family count beside others that the text does not answer.
 std::vector<Hallucination> HallucinationOf(const Trials& trials) {
-  const Trials asked = Where(trials, [](const Trial& t) {
-    return !t.error && (IsFact(t) || t.family == "absent");
+  const bool has_absent =
+      std::any_of(trials.begin(), trials.end(),
+                  [](const Trial* t) { return IsAbsent(*t); });
+  const auto is_present = [has_absent](const Trial& t) {
+    return IsFact(t) || (has_absent && t.family == "custom");
+  };
+  const Trials asked = Where(trials, [&](const Trial& t) {
+    return !t.error && (is_present(t) || IsAbsent(t));
   });
   std::vector<Hallucination> rows;
   EachSource(asked, [&](Source source, auto language, const Trials& of) {
-    const Trials absent =
-        Where(of, [](const Trial& t) { return t.family == "absent"; });
-    const Trials present = Where(of, IsFact);
+    const Trials absent = Where(of, IsAbsent);
+    const Trials present = Where(of, is_present);
     Hallucination row{source, language, {}, {}, {}, {}};
     row.confident = ShareOf(absent, [](const Trial& t) {
       return !IsKind(t, AnswerKind::kRight) && !IsKind(t, AnswerKind::kEmpty);
@@ -230,6 +250,13 @@ std::vector<Hallucination> HallucinationOf(const Trials& trials) {
   return rows;
 }
 
+// Of one who guesses.
+double ChanceOf(const Trials& choices) {
+  double sum = 0;
+  for (const Trial* trial : choices) sum += 1.0 / trial->options;
+  return choices.empty() ? 0 : sum / double(choices.size());
+}
+
 std::vector<Understanding> UnderstandingOf(const Trials& trials) {
   const Trials choices =
       Where(trials, [](const Trial& t) { return t.metric == "choice"; });
@@ -238,11 +265,13 @@ std::vector<Understanding> UnderstandingOf(const Trials& trials) {
     std::set<std::string> kinds;
     for (const Trial* trial : of) kinds.insert(trial->choice);
     const auto right = [](const Trial& t) { return t.scores.score == 1; };
-    rows.push_back({source, language, std::nullopt, ShareOf(of, right)});
+    rows.push_back(
+        {source, language, std::nullopt, ShareOf(of, right), ChanceOf(of)});
     for (const std::string& kind : kinds) {
       const Trials same =
           Where(of, [&](const Trial& t) { return t.choice == kind; });
-      rows.push_back({source, language, kind, ShareOf(same, right)});
+      rows.push_back(
+          {source, language, kind, ShareOf(same, right), ChanceOf(same)});
     }
   });
   return rows;
@@ -314,6 +343,12 @@ Json SourceJson(const Source& source) {
           {"answer_adapter", AnswerAdapterName(source.answer_adapter)}};
 }
 
+Json ToJson(const Part& part) {
+  return {{"n", part.asked},
+          {"accuracy", ToJson(part.accuracy)},
+          {"exact", ToJson(part.exact)}};
+}
+
 Json ToJson(const Group& group) {
   Json json = SourceJson(group);
   if (group.language) json["language"] = *group.language;
@@ -326,6 +361,8 @@ Json ToJson(const Group& group) {
   json["exact"] = ToJson(group.exact);
   json["containment"] = ToJson(group.containment);
   json["f1"] = ToJson(group.f1);
+  if (group.present) json["present"] = ToJson(*group.present);
+  if (group.absent) json["absent"] = ToJson(*group.absent);
   if (group.rouge_l) json["rouge_l"] = ToJson(*group.rouge_l);
   if (group.cost) {
     const Cost& cost = *group.cost;

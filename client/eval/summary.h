@@ -42,6 +42,12 @@ struct Cost {
   Spread prefill_seconds, decode_seconds;
 };
 
+// Questions that the text answers, or those that it does not.
+struct Part {
+  int64_t asked = 0;
+  Mean accuracy, exact;
+};
+
 // Trials that are counted together: of one source, and of what is set of the
 // rest.
 struct Group : Source {
@@ -52,6 +58,9 @@ struct Group : Source {
   int64_t asked = 0, errors = 0;
   // Over all that were asked: an error is a wrong answer.
   Mean accuracy, exact, containment, f1;
+  // Where questions about absent facts are among them: the mean of both kinds
+  // says little.
+  std::optional<Part> present, absent;
   std::optional<Mean> rouge_l;  // of summaries: where it is the metric
   std::optional<Cost> cost;     // of those that answered
   std::optional<Spread> peak_memory_bytes;  // of those that were measured
@@ -69,7 +78,7 @@ struct Hallucination : Source {
 
 struct Understanding : Source {
   std::optional<std::string> language;
-  std::optional<std::string> choice;  // "topic", "mention", "order"
+  std::optional<std::string> choice;  // of Sample
   Share right;
   double chance = 1.0 / 3;  // of one who guesses
 };

@@ -104,6 +104,7 @@ void ReadSamplePart(const Json& json, Trial* trial) {
   trial->family = json.at("family");
   trial->frame = json.at("frame");
   trial->choice = json.value("choice", "");
+  trial->options = std::max(1, json.value("options", 3));
   trial->metric = json.at("metric");
   trial->question = json.at("question");
   trial->wanted = json.at("wanted").get<std::vector<std::string>>();
@@ -139,7 +140,10 @@ Json SamplePart(const Trial& trial) {
   Json json = {{"sample", trial.sample},     {"dataset", trial.dataset},
                {"document", trial.document}, {"language", trial.language},
                {"family", trial.family},     {"frame", trial.frame}};
-  if (!trial.choice.empty()) json["choice"] = trial.choice;
+  if (!trial.choice.empty()) {
+    json["choice"] = trial.choice;
+    json["options"] = trial.options;
+  }
   json["tokens"] = trial.tokens;
   json["length"] = LengthClass(trial.tokens);
   if (trial.depth) {

@@ -49,6 +49,7 @@ struct Trial : Source {
   // The sample's; see client/eval/sample.h.
   std::string sample, dataset, document;
   std::string language, family, frame, choice, metric;
+  int options = 3;  // of a choice
   std::string question;
   std::vector<std::string> wanted;
   int64_t tokens = 0;  // of the document, as the server counts; the file's

@@ -9,6 +9,7 @@
 #include "client/tools/bring_model.h"
 #include "client/tools/longbench.h"
 #include "client/tools/niah.h"
+#include "client/tools/squad.h"
 #include "core/base/installation.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
@@ -157,6 +158,32 @@ void AddLongBench(CLI::App& app, Command* command) {
   });
 }
 
+void AddSquad(CLI::App& app, Command* command) {
+  CLI::App* sub = app.add_subcommand(
+      "squad", "Questions in SQuAD's format as samples of gist eval");
+  sub->footer(
+      "Example:\n  gist data squad dev-v2.0.json\n  gist eval --dataset "
+      "dev-v2.0.jsonl --modes full,rag --out results.json\n\nSQuAD 1.1 and "
+      "2.0, KorQuAD and others of their shape. A question without an answer "
+      "wants a refusal.");
+  auto arguments = std::make_shared<SquadArguments>();
+  sub->add_option("FILE", arguments->file, "JSON file to read")
+      ->required()
+      ->type_name("");
+  sub->add_option("--language", arguments->language,
+                  "Of all questions (default: ko where one holds Hangul, else "
+                  "en)")
+      ->type_name("LANGUAGE");
+  sub->add_option("--out", arguments->out,
+                  "JSON Lines to write (default: FILE's name with .jsonl, in "
+                  "this folder)")
+      ->type_name("FILE");
+  sub->add_flag("--force", arguments->overwrite, "Replace an existing file");
+  sub->final_callback([command, arguments] {
+    *command = [arguments](std::stop_token) { return RunSquad(*arguments); };
+  });
+}
+
 ExitCode ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return kOk;
   if (IsLocal(status) || absl::IsNotFound(status)) return kLocal;
@@ -171,6 +198,7 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   AddNiah(app, &command);
   AddLongBench(app, &command);
+  AddSquad(app, &command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace gist {
 
@@ -23,6 +24,12 @@ struct Record {
   double depth = 0;      // of the needle's start, share of the tokens
   std::string filler;    // name of the text that it is hidden in
   uint64_t seed = 0;     // of the file
+
+  // Each is right, `answer` is the first; empty: `answer` alone.
+  std::vector<std::string> answers = {};
+  // Of a multiple-choice question, two or more, all right answers among them;
+  // empty: the answer is free.
+  std::vector<std::string> options = {};
 };
 
 }  // namespace gist

@@ -1,5 +1,6 @@
 #include "core/data/record_file.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/base/status.h"
@@ -54,6 +55,48 @@ absl::Status ReadNumber(const Json& line, const char* key, T* number) {
   }
 }
 
+// Strings that are not empty; `least` of them or, without the key, none.
+absl::Status ReadTexts(const Json& line, const char* key, size_t least,
+                       std::vector<std::string>* texts) {
+  const auto found = line.find(key);
+  if (found == line.end()) return absl::OkStatus();
+  if (!found->is_array()) return WrongKey(key, *found, "a list of strings");
+  for (const Json& text : *found) {
+    if (!text.is_string()) return WrongKey(key, text, "strings");
+    texts->push_back(text.get<std::string>());
+    if (!texts->back().empty()) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("\"{}\" holds an empty string", key));
+  }
+  if (texts->size() >= least) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "\"{}\" holds {} strings, wanted {} or more", key, texts->size(), least));
+}
+
+// Also checks `answer`, which may be missing beside `answers`.
+absl::Status ReadAnswers(const Json& line, Record* record) {
+  std::vector<std::string>& answers = record->answers;
+  GIST_RETURN_IF_ERROR(ReadTexts(line, "answers", 1, &answers));
+  GIST_RETURN_IF_ERROR(
+      ReadText(line, "answer", answers.empty(), &record->answer));
+  if (!answers.empty()) {
+    if (record->answer.empty()) record->answer = answers.front();
+    std::erase(answers, record->answer);
+    answers.insert(answers.begin(), record->answer);
+  }
+  GIST_RETURN_IF_ERROR(ReadTexts(line, "options", 2, &record->options));
+  if (record->options.empty()) return absl::OkStatus();
+  const auto is_option = [record](const std::string& answer) {
+    return std::ranges::count(record->options, answer) > 0;
+  };
+  const bool all_are = answers.empty()
+                           ? is_option(record->answer)
+                           : std::ranges::all_of(answers, is_option);
+  if (all_are) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "\"options\" do not hold every right answer");
+}
+
 absl::StatusOr<Record> FromJson(const Json& line) {
   if (!line.is_object()) {
     return absl::InvalidArgumentError(
@@ -62,7 +105,7 @@ absl::StatusOr<Record> FromJson(const Json& line) {
   Record record;
   GIST_RETURN_IF_ERROR(ReadText(line, "context", true, &record.context));
   GIST_RETURN_IF_ERROR(ReadText(line, "question", true, &record.question));
-  GIST_RETURN_IF_ERROR(ReadText(line, "answer", true, &record.answer));
+  GIST_RETURN_IF_ERROR(ReadAnswers(line, &record));
   GIST_RETURN_IF_ERROR(ReadText(line, "needle", false, &record.needle));
   GIST_RETURN_IF_ERROR(
       ReadNumber(line, "needle_position", &record.needle_position));
@@ -81,7 +124,7 @@ absl::StatusOr<Record> FromJson(const Json& line) {
 }  // namespace
 
 std::string ToJsonLine(const Record& record) {
-  const nlohmann::ordered_json line = {
+  nlohmann::ordered_json line = {
       {"context", record.context},
       {"question", record.question},
       {"answer", record.answer},
@@ -95,6 +138,8 @@ std::string ToJsonLine(const Record& record) {
       {"filler", record.filler},
       {"seed", record.seed},
       {"family", record.family}};
+  if (!record.answers.empty()) line["answers"] = record.answers;
+  if (!record.options.empty()) line["options"] = record.options;
   return line.dump() + "\n";
 }
 

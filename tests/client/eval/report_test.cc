@@ -107,6 +107,20 @@ TEST(ReportTest, DrawsOneSample) {
   ExpectBalanced(html);
 }
 
+TEST(ReportTest, TellsPresentFromAbsentQuestionsInItsHeadline) {
+  const std::string one = Report(MakeResults({MakeTrial(1, {})}));
+  EXPECT_THAT(one, Not(HasSubstr("data-label=\"absent\"")));
+  const std::string html =
+      Report(MakeResults({MakeTrial(1, {.score = 0, .kind = "other"}),
+                          MakeTrial(2, {.family = "absent"}),
+                          MakeTrial(3, {.mode = Mode::kFull})}));
+  EXPECT_THAT(html, HasSubstr("<th scope=\"col\">present</th>"));
+  EXPECT_THAT(html, HasSubstr("data-label=\"present\" class=\"wide\">0.0"));
+  EXPECT_THAT(html, HasSubstr("data-label=\"absent\" class=\"wide\">100.0"));
+  EXPECT_THAT(html, Not(HasSubstr("data-label=\"accuracy\"")));
+  ExpectBalanced(html);
+}
+
 TEST(ReportTest, DrawsAModeThatFailsWholly) {
   const std::string html = Report(MakeResults(
       {MakeTrial(1, {}), MakeError(1, {.mode = Mode::kRag}, "no embedder"),

@@ -162,6 +162,46 @@ TEST(SummaryTest, OfNothingIsEmpty) {
   EXPECT_THAT(summary.hallucination, SizeIs(0));
 }
 
+TEST(SummaryTest, KeepsAbsentAndPresentQuestionsApart) {
+  const std::vector<Trial> trials = {
+      MakeTrial(0, {.family = "custom"}),
+      MakeTrial(1, {.score = 0.5, .family = "custom", .kind = "other"}),
+      MakeTrial(2, {.score = 0, .family = "custom", .kind = "refusal"}),
+      MakeTrial(3, {.family = "absent"}),
+      MakeTrial(4, {.mode = Mode::kFull, .family = "custom"})};
+  const EvalSummary summary = Summarize(trials, 1);
+  const Group* gist = Find(summary, Mode::kGist);
+  ASSERT_TRUE(gist->present && gist->absent);
+  EXPECT_EQ(gist->present->asked, 3);
+  EXPECT_EQ(gist->present->accuracy.value, 0.5);
+  EXPECT_NEAR(gist->present->exact.value, 1.0 / 3, 1e-9);
+  EXPECT_EQ(gist->absent->asked, 1);
+  EXPECT_EQ(gist->absent->accuracy.value, 1);
+  EXPECT_FALSE(Find(summary, Mode::kFull)->absent);
+  EXPECT_FALSE(Find(summary, Mode::kFull)->present);
+  const Json json = ToJson(summary)["groups"][0];
+  EXPECT_EQ(json["present"]["n"], 3);
+  EXPECT_EQ(json["absent"]["accuracy"]["mean"], 1.0);
+  // Refusals of questions without a family are false ones.
+  ASSERT_FALSE(summary.hallucination.empty());
+  EXPECT_EQ(summary.hallucination[0].false_refusal.hits, 1);
+  EXPECT_EQ(summary.hallucination[0].false_refusal.total, 3);
+  EXPECT_EQ(summary.hallucination[0].confident.total, 1);
+}
+
+TEST(SummaryTest, ChanceIsThatOfTheOptions) {
+  Trial two = MakeTrial(0, {.family = "overview"});
+  Trial four = MakeTrial(1, {.family = "overview"});
+  two.options = 2;
+  four.options = 4;
+  const EvalSummary summary = Summarize(std::vector<Trial>{two, four}, 1);
+  ASSERT_FALSE(summary.understanding.empty());
+  EXPECT_DOUBLE_EQ(summary.understanding[0].chance, 0.375);
+  const auto read = TrialFromJson(ToJson(four));
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(read->options, 4);
+}
+
 class SampleTest : public testing::Test {
  protected:
   std::string Put(const std::string& name, const std::string& text) {
@@ -263,6 +303,47 @@ TEST_F(SampleTest, TakesNamingEveryOptionForNoChoice) {
   EXPECT_EQ(one.answer_kind, "right");
   EXPECT_EQ(one.scores.score, 1);
   EXPECT_EQ(all.answer_kind, "other");
+  EXPECT_EQ(all.scores.score, 0);
+}
+
+TEST_F(SampleTest, TakesTheBestOfSeveralAnswers) {
+  const auto set = ReadSamples(
+      {Put(
+          "a.jsonl",
+          R"({"context":"c","question":"Who?","answers":["Ada Lovelace","Countess of Lovelace"]})")},
+      0);
+  ASSERT_THAT(set, IsOk());
+  const Sample& sample = set->samples[0];
+  EXPECT_EQ(sample.metric, "f1");
+  EXPECT_THAT(sample.answers, SizeIs(2));
+  const Scorer scorer(set->samples);
+  Trial trial;
+  scorer.Score(sample, "The Countess of Lovelace", &trial);
+  EXPECT_EQ(trial.scores.exact, 1);
+  EXPECT_EQ(trial.scores.score, 1);
+  scorer.Score(sample, "Ada", &trial);
+  EXPECT_EQ(trial.scores.exact, 0);
+  EXPECT_NEAR(trial.scores.f1, 2.0 / 3, 1e-9);
+}
+
+TEST_F(SampleTest, ShowsTheOptionsOfAChoice) {
+  const auto set = ReadSamples(
+      {Put(
+          "a.jsonl",
+          R"({"context":"c","question":"Which city?","answer":"Rome","options":["Paris","Rome"]}
+{"context":"c","question":"Rome or Paris?","answer":"Rome","options":["Paris","Rome"]})")},
+      0);
+  ASSERT_THAT(set, IsOk());
+  EXPECT_EQ(set->samples[0].question,
+            "Which city?\nAnswer with one of these:\n- Paris\n- Rome");
+  EXPECT_EQ(set->samples[1].question, "Rome or Paris?");
+  EXPECT_EQ(set->samples[0].metric, "choice");
+  EXPECT_EQ(set->samples[0].choice, "options");
+  const Scorer scorer(set->samples);
+  Trial one, all;
+  scorer.Score(set->samples[0], "It is Rome.", &one);
+  scorer.Score(set->samples[0], "Paris or Rome", &all);
+  EXPECT_EQ(one.scores.score, 1);
   EXPECT_EQ(all.scores.score, 0);
 }
 

@@ -90,6 +90,36 @@ TEST(RecordFileTest, NamesFileLineAndKeyOfAnError) {
   }
 }
 
+TEST(RecordFileTest, ReadsListsOfAnswersAndOptions) {
+  const auto read = [](const std::string& more) {
+    return ParseRecord("{\"context\":\"c\",\"question\":\"q\"," + more + "}");
+  };
+  const auto list = read("\"answers\":[\"a\",\"b\"]");
+  ASSERT_THAT(list, IsOk());
+  EXPECT_EQ(list->answer, "a");
+  EXPECT_THAT(list->answers, ElementsAre("a", "b"));
+  const auto both = read("\"answer\":\"b\",\"answers\":[\"a\",\"b\"]");
+  ASSERT_THAT(both, IsOk());
+  EXPECT_THAT(both->answers, ElementsAre("b", "a"));
+  EXPECT_EQ(ToJsonLine(*ParseRecord(ToJsonLine(*both))), ToJsonLine(*both));
+  const auto choice = read("\"answer\":\"x\",\"options\":[\"x\",\"y\",\"z\"]");
+  ASSERT_THAT(choice, IsOk());
+  EXPECT_THAT(choice->options, ElementsAre("x", "y", "z"));
+  EXPECT_THAT(ToJsonLine(*choice), HasSubstr("\"options\":[\"x\""));
+  for (const auto& [more, message] :
+       {std::pair("\"answers\":[]", "holds 0 strings, wanted 1 or more"),
+        {"\"answers\":\"a\"", "\"answers\" is string, wanted a list"},
+        {"\"answers\":[\"\"]", "holds an empty string"},
+        {"\"answers\":[1]", "\"answers\" is number, wanted strings"},
+        {"\"answer\":\"a\",\"options\":[\"a\"]", "wanted 2 or more"},
+        {"\"answer\":\"a\",\"options\":[\"b\",\"c\"]",
+         "do not hold every right answer"}}) {
+    EXPECT_THAT(
+        read(more).status(),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(message)));
+  }
+}
+
 TEST(RecordFileTest, RefusesFilesWithoutRecords) {
   EXPECT_THAT(ParseRecords("\n \n", "empty.jsonl").status(),
               StatusIs(absl::StatusCode::kInvalidArgument,
