@@ -1,5 +1,6 @@
 #include "client/error_info.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "absl/strings/cord.h"
@@ -17,6 +18,12 @@ bool Read(std::string_view url, const absl::Cord& bytes, Message& message) {
 }
 
 }  // namespace
+
+std::string_view ReasonName(v1::ErrorReason reason) {
+  constexpr std::string_view kPrefix = "ERROR_REASON_";
+  const std::string_view name = v1::ErrorReason_Name(reason);
+  return name.substr(std::min(kPrefix.size(), name.size()));
+}
 
 ErrorInfo ErrorInfoOf(const absl::Status& status) {
   ErrorInfo info;

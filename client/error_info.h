@@ -4,9 +4,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "gist/v1/error_reason.pb.h"
 
 namespace gist::client {
 
@@ -22,6 +24,9 @@ struct ErrorInfo {
   std::optional<double> retry_seconds;  // the same call may succeed then
   std::vector<FieldViolation> fields;   // of the request, that are to blame
 };
+
+// As ErrorInfo has it: "QUEUE_FULL".
+std::string_view ReasonName(v1::ErrorReason reason);
 
 // Of an error that a call of this library returned.
 ErrorInfo ErrorInfoOf(const absl::Status& status);

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 
 #include "client/error_info.h"
 #include "client/rpc.h"
 #include "core/base/clock.h"
+#include "core/base/pause.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
 namespace gist::client {
@@ -28,7 +27,9 @@ State StateAfter(const absl::Status& status,
     return loads ? State::kLoading : State::kServing;
   }
   const std::string reason = ErrorInfoOf(status).reason;
-  if (reason == "MODEL_LOADING") return State::kLoading;
+  if (reason == ReasonName(v1::ERROR_REASON_MODEL_LOADING)) {
+    return State::kLoading;
+  }
   const bool is_silent =
       absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
   return is_silent && reason.empty() ? State::kUnreachable : State::kServing;
@@ -45,14 +46,6 @@ State Check(const ClientOptions& options) {
   return StateAfter(FromGrpc(status, options), response);
 }
 
-// Returns early at a stop.
-void Pause(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
-  changed.wait_for(lock, stop, kPause, [] { return false; });
-}
-
 }  // namespace
 
 void WaitForServer(const ClientOptions& options, double seconds,
@@ -67,7 +60,7 @@ void WaitForServer(const ClientOptions& options, double seconds,
     const double waited = SecondsSince(start);
     if (state == State::kServing || waited >= seconds) return;
     if (on_wait) on_wait({state == State::kLoading, waited});
-    Pause(options.stop);
+    if (!Pause(kPause, options.stop)) return;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/base/pause.h"
 #include "core/base/status.h"
 
 namespace gist::client {
@@ -30,15 +31,6 @@ bool EndsRun(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-// False: stopped meanwhile.
-bool Sleep(std::chrono::milliseconds time, std::stop_token stop) {
-  const auto end = std::chrono::steady_clock::now() + time;
-  while (!stop.stop_requested() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return !stop.stop_requested();
 }
 
 Costs CostsOf(const AskResult& result) {
@@ -271,7 +263,7 @@ absl::Status Runner::Ask(const GistClient& server, const Step& step,
   auto patience = kFirstPatience;
   for (int i = 1; i < kTries && absl::IsResourceExhausted(answer.status());
        ++i) {
-    if (!Sleep(patience, stop)) return absl::CancelledError("stopped");
+    if (!Pause(patience, stop)) return absl::CancelledError("stopped");
     patience *= 2;
     answer = AskOnce(server, question, &trial->uncontended);
   }

@@ -196,8 +196,7 @@ class Log {
     Bar(event, fmt::format("loss {:.3f}", smooth_));
     if (event.step % every_ != 0) return;
     const double seconds =
-        std::chrono::duration<double>(Clock::now() - since_).count() /
-        double(steps_ - steps_at_line_);
+        SecondsSince(since_) / double(steps_ - steps_at_line_);
     since_ = Clock::now();
     steps_at_line_ = steps_;
     Line(fmt::format(

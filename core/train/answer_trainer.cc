@@ -263,8 +263,7 @@ absl::StatusOr<TrainEvent> AnswerTrainer::Train() {
   checkpoint_due_ =
       !spec_.folder.empty() && IsDue(recipe().checkpoint_every_steps);
   evaluating_ = dev_ != nullptr && IsDue(recipe().evaluate_every_steps);
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = SecondsSince(start);
   smooth_seconds_ =
       smooth_seconds_ == 0 ? seconds : 0.9 * smooth_seconds_ + 0.1 * seconds;
   TrainEvent event = Event(TrainEvent::Kind::kStep);

@@ -16,6 +16,7 @@
 #include "server/grpc/status.h"
 #include "server/scheduling/caller.h"
 #include "server/support/errors.h"
+#include "server/support/set_once.h"
 #include "server/telemetry/call_record.h"
 #include "server/telemetry/metrics.h"
 #include "spdlog/spdlog.h"
@@ -144,6 +145,18 @@ grpc::Status ServeCall(const CallRules& rules, const char* rpc,
   });
   Finish(record, status, SecondsSince(start), rules.metrics);
   return ToGrpc(status);
+}
+
+// ServeCall once `parts` are there; kModelLoading before.
+template <typename Parts, typename Body>
+grpc::Status ServeOpened(const SetOnce<Parts>& parts, const CallRules& rules,
+                         const char* rpc, grpc::ServerContext& context,
+                         Body body) {
+  return ServeCall(rules, rpc, context,
+                   [&](const Caller& caller) -> absl::Status {
+                     if (parts.get() == nullptr) return ModelLoading();
+                     return body(caller);
+                   });
 }
 
 }  // namespace gist

@@ -315,11 +315,7 @@ class Service final : public v1::GistService::Service {
  private:
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    return ServeCall(rules_, rpc, context,
-                     [&](const Caller& caller) -> absl::Status {
-                       if (parts_.get() == nullptr) return ModelLoading();
-                       return body(caller);
-                     });
+    return ServeOpened(parts_, rules_, rpc, context, std::move(body));
   }
 
   // Of the parts, once Serve has seen them.

@@ -185,11 +185,7 @@ class TrainService final : public TrainingService,
  private:
   template <typename Body>
   grpc::Status Serve(const char* rpc, grpc::ServerContext& context, Body body) {
-    return ServeCall(rules_, rpc, context,
-                     [&](const Caller& caller) -> absl::Status {
-                       if (parts_.get() == nullptr) return ModelLoading();
-                       return body(caller);
-                     });
+    return ServeOpened(parts_, rules_, rpc, context, std::move(body));
   }
   // Once Serve has seen them.
   const TrainServiceParts& parts() const { return *parts_.get(); }

@@ -13,6 +13,7 @@
 #include "CLI/CLI.hpp"
 #include "client/terminal/terminal.h"
 #include "client/terminal/units.h"
+#include "core/base/clock.h"
 #include "core/base/status.h"
 #include "tests/bench/table_files.h"
 #include "tests/bench/table_plan.h"
@@ -20,8 +21,6 @@
 
 namespace gist::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // Of a frozen prefill on two cores; what the first estimate assumes.
 constexpr double kTokensPerSecond = 700;
@@ -152,8 +151,7 @@ class Table {
       document = &record.context;
       GIST_RETURN_IF_ERROR(AskOne(steps[i], results));
       done += steps[i].work;
-      const double seconds =
-          std::chrono::duration<double>(Clock::now() - start).count();
+      const double seconds = SecondsSince(start);
       ShowProgress(i + 1, steps.size(), seconds * (total - done) / done,
                    *results);
       if ((i + 1) % kReportEvery == 0) GIST_RETURN_IF_ERROR(Report(*results));

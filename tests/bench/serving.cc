@@ -13,6 +13,7 @@
 
 #include "CLI/CLI.hpp"
 #include "client/gist_client.h"
+#include "core/base/clock.h"
 #include "core/base/status.h"
 #include "fmt/format.h"
 
@@ -20,7 +21,6 @@ namespace gist::bench {
 namespace {
 
 using client::GistClient;
-using Clock = std::chrono::steady_clock;
 
 struct Arguments {
   std::string server = client::kDefaultTarget;
@@ -124,8 +124,7 @@ absl::Status MeasureFirstTokens(const Arguments& arguments,
       FirstTokens(client, context_id, arguments.questions, go_on));
   GIST_RETURN_IF_ERROR(reading.Stop());
   Print("while a long text is read", beside);
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = SecondsSince(start);
   const double bound = 1.5 * At(alone, 0.95) + 0.15;
   std::printf(
       "p95 beside a long text: %.3f s, the bound 1.5 x %.3f + 0.150 = "
@@ -153,8 +152,7 @@ absl::StatusOr<double> Throughput(const Arguments& arguments,
       });
     }
   }
-  const double seconds =
-      std::chrono::duration<double>(Clock::now() - start).count();
+  const double seconds = SecondsSince(start);
   int64_t tokens = 0;
   for (const auto& one : took) {
     if (!one.ok()) return one.status();

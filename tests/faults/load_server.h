@@ -11,14 +11,13 @@
 #include <vector>
 
 #include "client/gist_client.h"
+#include "core/base/clock.h"
 #include "tests/integration/gistd_process.h"
 
 namespace gist {
 
 class LoadServer {
  public:
-  using Clock = std::chrono::steady_clock;
-
   // Each step of the engine takes `step`: 16 tokens read, one token of all
   // answers, or one gist pass. Keeps database and log below `folder`. Returns
   // when it serves; throws std::runtime_error if it ends before.
@@ -44,9 +43,6 @@ class LoadServer {
                       double limit = 20) const;
 
  private:
-  static double Since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  }
   void FailLate(double limit) const;
 
   GistdProcess gistd_;
@@ -93,13 +89,13 @@ template <typename Condition>
 double LoadServer::SecondsUntil(Condition is_so, Clock::time_point start,
                                 double limit) const {
   while (!is_so()) {
-    if (Since(start) > limit) {
+    if (SecondsSince(start) > limit) {
       FailLate(limit);
       break;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  return Since(start);
+  return SecondsSince(start);
 }
 
 }  // namespace gist

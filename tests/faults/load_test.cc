@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "client/error_info.h"
+#include "core/base/clock.h"
 #include "fmt/format.h"
 #include "gist/v1/gist.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
@@ -30,10 +31,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr int64_t kMegabyte = 1'000'000;
-
-double SecondsSince(steady_clock::time_point start) {
-  return duration<double>(steady_clock::now() - start).count();
-}
 
 class LoadTest : public testing::Test {
  protected:

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "fmt/format.h"
 #include "tests/faults/load_server.h"
 #include "tests/faults/rounds.h"
@@ -26,7 +27,6 @@ namespace {
 
 using client::GistClient;
 using client::Mode;
-using std::chrono::duration;
 using std::chrono::steady_clock;
 
 constexpr int kClients = 4;
@@ -35,10 +35,6 @@ constexpr double kShortest = 600;  // seconds; before that nothing is settled
 // Of the time, before it counts: RocksDB's cache of 16 MB was full after eleven
 // of 25 minutes, at 38 calls/s.
 constexpr double kWarmUp = 0.5;
-
-double SecondsSince(steady_clock::time_point start) {
-  return duration<double>(steady_clock::now() - start).count();
-}
 
 struct Sample {
   double seconds = 0;
