@@ -110,7 +110,8 @@ TEST_F(ChatTemplateTest, ShowsTheStartOfATemplateItDoesNotKnow) {
                 AllOf(HasSubstr("want ChatML"),
                       HasSubstr(std::string(jinja.substr(0, 10)))));
   }
-  const std::string long_one = std::string(80, 'x') + "never shown";
+  std::string long_one(80, 'x');
+  long_one += "never shown";
   EXPECT_THAT(std::string(Recognise(long_one).status().message()),
               AllOf(HasSubstr("xx\"..."), testing::Not(HasSubstr("never"))));
 }
