@@ -73,6 +73,7 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   SPDLOG_INFO("threads={} reason={:?}", threads.threads, threads.reason);
   options.weights =
       *ParseWeightStorage(config.weights);  // CheckConfig has seen it
+  options.chat_template = config.chat_template;
   auto engine = MakeTorchEngine(options);
   if (engine.ok() && !answer.folder.empty() &&
       (*engine)->answer_adapter().fingerprint.empty()) {

@@ -38,6 +38,8 @@ constexpr SettingKind kAddress = {"HOST:PORT", "HOST:PORT, say 127.0.0.1:50051",
                                   0, 0, IsAddress};
 constexpr SettingKind kAddressOrOff = {
     "HOST:PORT", "HOST:PORT, say 127.0.0.1:9090, or off", 0, 0, IsAddressOrOff};
+constexpr SettingKind kTemplate = {"NAME|FILE",
+                                   "a family's name or a file's path"};
 constexpr SettingKind kWeights = {"HOW", "float32, bfloat16 or quantized", 0, 0,
                                   IsWeights};
 constexpr SettingKind kLogFormat = {"HOW", "text or json", 0, 0, IsLogFormat};
@@ -89,6 +91,8 @@ constexpr Setting kModel[] = {
      "sentence encoder that finds passages (rag, hybrid), or off"},
     {"presets", &Config::presets, kFolder, "training recipes, NAME.yaml"},
     {"device", &Config::device, kDevice, "where the model runs"},
+    {"chat_template", &Config::chat_template, kTemplate,
+     "in place of the model file's own; contexts and adapters belong to one"},
     {"weights", &Config::weights, kWeights,
      "bfloat16: half the memory, less exact; quantized: least memory, slower"},
     {"threads", &Config::threads, kAmount,

@@ -38,7 +38,7 @@ struct Flags {
   double mission_share = 0.2;
   int min_facts = NiahOptions{}.min_facts, max_facts = NiahOptions{}.max_facts;
   int steps = 0, threads = 0, log_every = 10;
-  std::string device = "cpu", weights = "float32";
+  std::string device = "cpu", weights = "float32", chat_template;
 };
 
 void AddFlags(CLI::App& app, Flags& flags) {
@@ -82,6 +82,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option("--threads", flags.threads,
                  "0: the CPUs that the affinity mask and the CPU quota allow");
   app.add_option("--device", flags.device, "cpu or cuda:N");
+  app.add_option(
+      "--chat-template", flags.chat_template,
+      "family's name or Jinja file in place of the model file's own");
   app.add_option("--weights", flags.weights, std::string(kWeightStorageHelp))
       ->check(CLI::IsMember({"float32", "bfloat16", "quantized"}));
   app.add_option("--log-every", flags.log_every, "steps from line to line");
@@ -260,9 +263,10 @@ absl::Status Run(const Flags& flags) {
   GIST_RETURN_IF_ERROR(AppendRecords(flags.dev_records, &spec.dev_records));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
-  GIST_ASSIGN_OR_RETURN(const BaseModel model,
-                        LoadBaseModel(flags.model, flags.device,
-                                      *ParseWeightStorage(flags.weights)));
+  GIST_ASSIGN_OR_RETURN(
+      const BaseModel model,
+      LoadBaseModel(flags.model, flags.device,
+                    *ParseWeightStorage(flags.weights), flags.chat_template));
   if (flags.answer_adapter_for.empty()) {
     if (spec.records.empty())
       GIST_RETURN_IF_ERROR(AddTasks(flags, *model.tokenizer, &spec));

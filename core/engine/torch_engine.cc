@@ -79,6 +79,7 @@ struct Prompt final : PromptSequence {
   std::vector<float> logits;       // of the last token in `cache`
   std::vector<int32_t> unread;     // waits for the next Decode
   std::optional<int32_t> sampled;  // decoded, not yet in `unread`
+  bool answers = false;            // has a token been decoded?
   const AnswerAdapter* answer_adapter = nullptr;  // null: the base model alone
   KvShare share;
 };
@@ -126,7 +127,7 @@ class TorchEngine final : public Engine {
   void ForgetDevicePeak() const override { ForgetPeakOf(model_info_.device); }
   absl::StatusOr<std::vector<int32_t>> Tokenize(
       std::string_view text) const override {
-    return base_.tokenizer->Encode(text);
+    return base_.chat.Document(text, *base_.tokenizer);
   }
   absl::StatusOr<std::vector<int32_t>> TokenizeQuestion(
       std::string_view question) const override {
@@ -305,6 +306,7 @@ absl::Status TorchEngine::PrefillPrompt(Prompt& prompt,
   GIST_RETURN_IF_ERROR(CheckRoom(prompt.tokens(), chunk.size()));
   GIST_RETURN_IF_ERROR(ReadAll(prompt));
   prompt.sampled.reset();
+  prompt.answers = false;
   prompt.unread.assign(chunk.begin(), chunk.end());
   if (chunk.size() <= kLateTokens) return absl::OkStatus();
   const absl::Status status = ReadAll(prompt);
@@ -438,9 +440,12 @@ absl::StatusOr<std::vector<DecodedToken>> TorchEngine::Decode(
     Prompt& prompt = Own(*sequence);
     const int32_t id = prompt.sampler.Next(prompt.logits);
     prompt.sampled = id;
+    const bool is_first = !std::exchange(prompt.answers, true);
+    const bool ends = base_.chat.IsEndOfTurn(id);
+    const auto bytes = base_.tokenizer->AnswerBytes(id, is_first);
     tokens.push_back({.id = id,
-                      .end_of_turn = id == base_.chat.end_of_turn(),
-                      .bytes = std::string(base_.tokenizer->Bytes(id))});
+                      .end_of_turn = ends,
+                      .bytes = std::string(ends ? "" : bytes)});
   }
   return tokens;
 }
@@ -451,9 +456,9 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeTorchEngine(
     const TorchEngineOptions& options) {
   GIST_RETURN_IF_ERROR(PrepareDevice(options.device));
   SetThreads(options.threads);
-  GIST_ASSIGN_OR_RETURN(
-      BaseModel model,
-      LoadBaseModel(options.model_path, options.device, options.weights));
+  GIST_ASSIGN_OR_RETURN(BaseModel model,
+                        LoadBaseModel(options.model_path, options.device,
+                                      options.weights, options.chat_template));
   auto engine = std::make_unique<TorchEngine>(std::move(model));
   GIST_RETURN_IF_ERROR(engine->Start(options));
   return engine;

@@ -20,6 +20,7 @@ struct TorchEngineOptions {
   std::string device = "cpu";
   int threads = 0;  // of one matrix product; 0: ChooseThreads
   WeightStorage weights = WeightStorage::kFloat32;
+  std::string chat_template;  // LoadBaseModel's; empty: the file's own
 };
 
 // Loads and checks everything, and reads the shared prefix. Errors name the

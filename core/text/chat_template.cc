@@ -1,100 +1,84 @@
 #include "core/text/chat_template.h"
 
-#include <optional>
+#include <algorithm>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
-#include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/base/utf8.h"
+#include "core/text/chat_families.h"
 #include "fmt/format.h"
 
 namespace gist {
 namespace {
 
-constexpr std::string_view kStart = "<|im_start|>";
-constexpr std::string_view kEnd = "<|im_end|>";
-constexpr std::string_view kSystem = "<|im_start|>system";
-constexpr std::string_view kAssistant = "<|im_start|>assistant\n";
-
-absl::Status Unknown(std::string_view jinja) {
-  return absl::UnimplementedError(
-      fmt::format("chat template: found {}, want ChatML (<|im_start|>, a role, "
-                  "a newline, the text, <|im_end|>), the only one supported",
-                  Quoted(jinja)));
-}
-
-// Jinja's string literals may spell a newline or a quote as an escape.
-std::string Unescaped(std::string_view jinja) {
-  return absl::StrReplaceAll({jinja.data(), jinja.size()},
-                             {{"\\n", "\n"}, {"\\'", "'"}, {"\\\"", "\""}});
-}
-
-// Does `text`, which begins inside a string literal that `quote` opened (or,
-// where `quote` is a brace, in plain template text), stay inside?
-bool StaysLiteral(std::string_view text, char quote) {
-  const bool plain = quote == '}' || quote == '{';
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (plain ? text[i] == '{' : text[i] == quote) return false;
-    if (text[i] == '\\') ++i;
+// A tokenizer that puts a space in front of a text gives the document the one
+// that the template has there, and its markers take what follows them.
+void FitSpaces(const ChatFrame& frame, const Tokenizer& tokenizer,
+               std::string* before, std::string* after) {
+  if (!tokenizer.adds_space_prefix()) return;
+  if (before->ends_with(' ')) before->pop_back();
+  if (!frame.markers_take_space) return;
+  for (std::string* text : {before, after}) {
+    absl::StrReplaceAll({{"|>\n", "|>"}}, text);
   }
-  return true;
 }
 
-// What the template puts into a system turn of its own.
-std::optional<std::string> DefaultSystem(std::string_view jinja) {
-  size_t at = 0;
-  while ((at = jinja.find(kSystem, at)) != jinja.npos) {
-    const size_t opened = jinja.substr(0, at).find_last_of("'\"{}");
-    const char quote = opened == jinja.npos ? '}' : jinja[opened];
-    at += kSystem.size();
-    const size_t end = jinja.find(kEnd, at);
-    if (end == jinja.npos) break;
-    const std::string_view message = jinja.substr(at, end - at);
-    if (!StaysLiteral(message, quote)) continue;
-    const std::string text = Unescaped(message);
-    if (text.starts_with('\n')) return text.substr(1);
+// All tokens that end an answer, the template's own first.
+absl::StatusOr<std::vector<int32_t>> EndsOf(const ChatFrame& frame,
+                                            const Tokenizer& tokenizer) {
+  std::vector<int32_t> ends;
+  for (const std::string_view marker : frame.ends) {
+    const auto id = tokenizer.SpecialId(marker);
+    if (id.ok()) ends.push_back(*id);
   }
-  return std::nullopt;
-}
-
-// Appends the encoding of `text`, in which nothing is special.
-absl::Status Append(const Tokenizer& tokenizer, std::string_view text,
-                    std::vector<int32_t>* ids) {
-  GIST_ASSIGN_OR_RETURN(const auto more, tokenizer.Encode(text));
-  ids->insert(ids->end(), more.begin(), more.end());
-  return absl::OkStatus();
+  for (const int32_t id : tokenizer.end_ids()) {
+    if (std::ranges::find(ends, id) == ends.end()) ends.push_back(id);
+  }
+  if (!ends.empty()) return ends;
+  return absl::NotFoundError(fmt::format(
+      "chat template: no token ends an answer; the vocabulary has none of {}, "
+      "and the model file names no eos token",
+      fmt::join(frame.ends, ", ")));
 }
 
 }  // namespace
 
 absl::StatusOr<ChatTemplate> ChatTemplate::Recognise(
-    std::string_view jinja, const Tokenizer& tokenizer) {
-  const std::string chatml = Unescaped(jinja);
-  if (chatml.find(kAssistant) == chatml.npos ||
-      chatml.find(kEnd) == chatml.npos) {
-    return Unknown(jinja);
+    std::string_view jinja, const Tokenizer& tokenizer,
+    std::optional<std::string_view> system) {
+  GIST_ASSIGN_OR_RETURN(const ChatFrame frame, FrameOf(jinja, system));
+  for (const std::string_view marker : frame.markers) {
+    GIST_RETURN_IF_ERROR(tokenizer.SpecialId(marker).status());
   }
-  GIST_ASSIGN_OR_RETURN(const int32_t start, tokenizer.SpecialId(kStart));
-  GIST_ASSIGN_OR_RETURN(const int32_t end, tokenizer.SpecialId(kEnd));
+  std::string before = frame.before, after = frame.after;
+  FitSpaces(frame, tokenizer, &before, &after);
 
   ChatTemplate chat;
-  chat.end_of_turn_ = end;
-  if (const auto system = DefaultSystem(jinja)) {
-    chat.prefix_.push_back(start);
-    GIST_RETURN_IF_ERROR(
-        Append(tokenizer, fmt::format("system\n{}", *system), &chat.prefix_));
-    chat.prefix_.push_back(end);
-    GIST_RETURN_IF_ERROR(Append(tokenizer, "\n", &chat.prefix_));
+  chat.trims_ = frame.trims;
+  GIST_ASSIGN_OR_RETURN(chat.ends_, EndsOf(frame, tokenizer));
+  const bool bos =
+      tokenizer.bos_id() && (frame.writes_bos || tokenizer.add_bos());
+  if (bos) chat.prefix_.push_back(*tokenizer.bos_id());
+  const TextBegin begin = bos ? TextBegin::kBehindToken : TextBegin::kNothing;
+  GIST_ASSIGN_OR_RETURN(
+      const auto prefix,
+      tokenizer.Encode(before, {.begin = begin, .special = true}));
+  chat.prefix_.insert(chat.prefix_.end(), prefix.begin(), prefix.end());
+  // Behind a space that was taken away or a marker, the document brings one.
+  if (!before.empty() && before == frame.before && !before.ends_with('>')) {
+    chat.document_begin_ = TextBegin::kBehindText;
   }
-  chat.prefix_.push_back(start);
-  GIST_RETURN_IF_ERROR(Append(tokenizer, "user\n", &chat.prefix_));
-
-  chat.suffix_.push_back(end);
-  GIST_RETURN_IF_ERROR(Append(tokenizer, "\n", &chat.suffix_));
-  chat.suffix_.push_back(start);
-  GIST_RETURN_IF_ERROR(Append(tokenizer, "assistant\n", &chat.suffix_));
+  GIST_ASSIGN_OR_RETURN(
+      chat.suffix_, tokenizer.Encode(after, {.begin = TextBegin::kBehindText,
+                                             .special = true}));
   return chat;
+}
+
+absl::StatusOr<std::vector<int32_t>> ChatTemplate::Document(
+    std::string_view text, const Tokenizer& tokenizer) const {
+  return tokenizer.Encode(text, {.begin = document_begin_});
 }
 
 absl::StatusOr<std::vector<int32_t>> ChatTemplate::Question(
@@ -105,11 +89,16 @@ absl::StatusOr<std::vector<int32_t>> ChatTemplate::Question(
         fmt::format("question: byte {} is 0x{:02X}, want valid UTF-8", bad,
                     static_cast<unsigned char>(question[bad])));
   }
-  std::vector<int32_t> ids;
-  GIST_RETURN_IF_ERROR(
-      Append(tokenizer, fmt::format("\n\n{}", question), &ids));
+  std::string text = fmt::format("\n\n{}", question);
+  if (trims_) absl::StripTrailingAsciiWhitespace(&text);
+  GIST_ASSIGN_OR_RETURN(
+      auto ids, tokenizer.Encode(text, {.begin = TextBegin::kBehindText}));
   ids.insert(ids.end(), suffix_.begin(), suffix_.end());
   return ids;
+}
+
+bool ChatTemplate::IsEndOfTurn(int32_t id) const {
+  return std::ranges::find(ends_, id) != ends_.end();
 }
 
 }  // namespace gist

@@ -194,9 +194,9 @@ absl::StatusOr<std::vector<std::string>> DevSet::AnswerEverywhere(
       row += int64_t(answer.size());
       if (ended[i]) continue;
       const auto id = int32_t(next[row].item<int64_t>());
-      ended[i] = id == base_.chat.end_of_turn() || answer.size() > limits[i];
+      ended[i] = base_.chat.IsEndOfTurn(id) || answer.size() > limits[i];
       if (ended[i]) continue;
-      answers[i] += base_.tokenizer->Bytes(id);
+      answers[i] += base_.tokenizer->AnswerBytes(id, answers[i].empty());
       answer.back() = id;
       answer.push_back(0);
     }
@@ -254,9 +254,9 @@ absl::Status DevSet::Decode(std::vector<KvCache>* caches,
       if (logits[i].empty()) continue;
       next[i] = Likeliest(logits[i]);
       logits[i].clear();
-      if (next[i] == base_.chat.end_of_turn() || made[i]++ >= limits[i])
-        continue;
-      (*answers)[i] += base_.tokenizer->Bytes(next[i]);
+      if (base_.chat.IsEndOfTurn(next[i]) || made[i]++ >= limits[i]) continue;
+      (*answers)[i] +=
+          base_.tokenizer->AnswerBytes(next[i], (*answers)[i].empty());
       items.push_back({.cache = &(*caches)[i],
                        .ids = {&next[i], 1},
                        .logits = LogitRows::kLast});

@@ -9,9 +9,11 @@
 #include "core/base/status.h"
 #include "core/format/safetensors.h"
 #include "core/model/adapter.h"
-#include "core/model/tensors.h"
+#include "core/model/base_model.h"
 #include "core/model/device.h"
+#include "core/model/tensors.h"
 #include "core/model/transformer.h"
+#include "core/text/chat_families.h"
 #include "tests/core/format/gguf_writer.h"
 #include "tests/core/model/tiny_model.h"
 #include "tests/support/temp_dir.h"
@@ -67,6 +69,42 @@ class LoadingTest : public testing::Test {
 
 TEST_F(LoadingTest, LoadsTheUntouchedAdapter) {
   EXPECT_TRUE(LoadAdapter().ok()) << LoadAdapter();
+}
+
+// The tiny model without its chat template.
+std::string WriteBaseModel(const fs::path& folder) {
+  const std::string bytes = ReadAll("tests/data/tiny/tiny.f32.gguf");
+  const auto file = Gguf::Parse(bytes);
+  auto values = file->values();
+  values.erase("tokenizer.chat_template");
+  const std::string path = folder / "base.gguf";
+  std::ofstream(path, std::ios::binary)
+      << WriteGguf(values, file->tensors(), 32);
+  return path;
+}
+
+TEST_F(LoadingTest, AModelWithoutAChatTemplateNeedsOne) {
+  const std::string path = WriteBaseModel(folder_);
+  const absl::Status status = LoadBaseModel(path, "cpu").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(status)),
+              HasSubstr("--chat-template NAME|FILE, NAME one of chatml"));
+  const auto load = [&](const std::string& chat_template) {
+    return LoadBaseModel(path, "cpu", WeightStorage::kFloat32, chat_template);
+  };
+  const auto named = load("chatml");
+  ASSERT_TRUE(named.ok()) << named.status();
+  EXPECT_EQ(named->chat.end_of_turn(), 2);
+
+  const fs::path jinja = folder_ / "own.jinja";
+  std::ofstream(jinja) << *TemplateNamed("chatml");
+  EXPECT_EQ(load(jinja)->fingerprint, named->fingerprint);
+  std::ofstream(jinja, std::ios::app) << "{# another #}";
+  EXPECT_NE(load(jinja)->fingerprint, named->fingerprint);
+  std::ofstream(jinja) << "{{ messages }}";
+  EXPECT_EQ(load(jinja).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_THAT(std::string(Message(load("no-such").status())),
+              HasSubstr("neither a family (chatml"));
 }
 
 TEST_F(LoadingTest, RefusesAnAdapterOfAnotherModel) {

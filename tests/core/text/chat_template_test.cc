@@ -101,19 +101,55 @@ TEST_F(ChatTemplateTest, TakesTheSystemMessageOutOfTheTemplate) {
 TEST_F(ChatTemplateTest, ShowsTheStartOfATemplateItDoesNotKnow) {
   const std::string_view cases[] = {
       "", "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' }}",
-      "{{ bos_token }}{{ '[INST] ' + m['content'] + ' [/INST]' }}",
+      "{{ '<|user|>' + m['content'] + eos_token + '<|assistant|>' }}",
+      "{{ '[SYSTEM_PROMPT]' + s + '[INST]' + m['content'] + '[/INST]' }}",
       "{{ '<|im_start|>assistant<|im_sep|>' + m + '<|im_end|>' }}"};
   for (const std::string_view jinja : cases) {
     const auto status = Recognise(jinja).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << jinja;
     EXPECT_THAT(status.ToString(),
-                AllOf(HasSubstr("want ChatML"),
+                AllOf(HasSubstr("the families chatml, gemma"),
+                      HasSubstr("--chat-template NAME|FILE"),
                       HasSubstr(std::string(jinja.substr(0, 10)))));
   }
   std::string long_one(80, 'x');
   long_one += "never shown";
   EXPECT_THAT(std::string(Recognise(long_one).status().message()),
               AllOf(HasSubstr("xx\"..."), testing::Not(HasSubstr("never"))));
+}
+
+TEST_F(ChatTemplateTest, EveryEndThatTheFileNamesEndsAnAnswer) {
+  TokenizerSpec spec = ByteVocabulary("smollm");
+  spec.end_ids = {0, 2};
+  const auto tokenizer = *Tokenizer::Create(spec);
+  const auto chat = ChatTemplate::Recognise(kTurns, *tokenizer);
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  EXPECT_EQ(chat->end_of_turn(), 2) << "as the template writes it";
+  EXPECT_TRUE(chat->IsEndOfTurn(0));
+  EXPECT_TRUE(chat->IsEndOfTurn(2));
+  EXPECT_FALSE(chat->IsEndOfTurn(1));
+}
+
+TEST_F(ChatTemplateTest, BosComesFirstWhereTheTemplateOrTheFileWantsIt) {
+  TokenizerSpec spec = ByteVocabulary("smollm");
+  const std::string writes = "{{ bos_token }}" + std::string(kTurns);
+  const auto begins_with_bos = [&](std::string_view jinja) {
+    const auto tokenizer = *Tokenizer::Create(spec);
+    return ChatTemplate::Recognise(jinja, *tokenizer)->prefix().front() == 0;
+  };
+  EXPECT_FALSE(begins_with_bos(writes)) << "the file names no bos token";
+  spec.bos_id = 0;
+  EXPECT_TRUE(begins_with_bos(writes));
+  EXPECT_FALSE(begins_with_bos(kTurns));
+  spec.add_bos = true;
+  EXPECT_TRUE(begins_with_bos(kTurns));
+}
+
+TEST_F(ChatTemplateTest, NeedsATokenThatEndsAnAnswer) {
+  const auto status =
+      Recognise("{{ '[INST]' + m.content + '[/INST]' }}").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(status.ToString(), HasSubstr("</s>"));
 }
 
 TEST_F(ChatTemplateTest, NeedsTheSpecialTokensInTheVocabulary) {
