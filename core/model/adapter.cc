@@ -41,7 +41,7 @@ struct Lora {
 constexpr std::string_view kApplied[] = {
     "r",          "lora_alpha", "target_modules",       "peft_type",
     "use_rslora", "bias",       "layers_to_transform",  "layers_pattern",
-    "gist",       "reader"};
+    "gist",       "answer",     "reader"};
 // They concern training, or say where the adapter comes from.
 constexpr std::string_view kWithoutEffect[] = {
     "auto_mapping",   "base_model_name_or_path", "inference_mode",
