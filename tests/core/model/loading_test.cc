@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/status.h"
+#include "core/format/gguf_files.h"
 #include "core/format/safetensors.h"
 #include "core/model/adapter.h"
 #include "core/model/base_model.h"
@@ -288,6 +289,46 @@ TEST_F(LoadingTest, NamesATensorWithANan) {
                             " holds an infinite number or "
                             "a NaN, in row 0"));
     }
+  }
+}
+
+// Three shards of the tiny model, the keys in the first, compute what the one
+// file computes, also from the mapped bytes of each.
+TEST_F(LoadingTest, ShardsComputeWhatTheOneFileComputes) {
+  const std::string whole = "tests/data/tiny/tiny.q4_1.gguf";
+  const auto file = OpenGguf(whole);
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::vector<std::map<std::string, GgufTensor>> shards(3);
+  size_t next = 0;
+  for (const auto& [name, tensor] : file->gguf.tensors())
+    shards[next++ % shards.size()][name] = tensor;
+  const auto path_of = [&](size_t number) {
+    return temp_ / fmt::format("tiny-0000{}-of-00003.gguf", number + 1);
+  };
+  for (size_t number = 0; number < shards.size(); ++number) {
+    auto values =
+        number == 0 ? file->gguf.values() : std::map<std::string, GgufValue>();
+    values["split.no"] = int64_t(number);
+    values["split.count"] = int64_t{3};
+    values["split.tensors.count"] = int64_t(next);
+    std::ofstream(path_of(number), std::ios::binary)
+        << WriteGguf(values, shards[number], 32);
+  }
+  const std::vector<int32_t> ids = {40, 41, 42};
+  for (const auto weights :
+       {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
+    std::vector<std::vector<float>> logits;
+    for (const std::string& path : {whole, path_of(0)}) {
+      const auto model = LoadBaseModel(path, "cpu", weights);
+      ASSERT_TRUE(model.ok()) << model.status();
+      KvCache cache = model->transformer->NewCache();
+      const ForwardItem item{
+          .cache = &cache, .ids = ids, .logits = LogitRows::kAll};
+      auto read = model->transformer->Forward({&item, 1});
+      ASSERT_TRUE(read.ok()) << read.status();
+      logits.push_back(std::move((*read)[0]));
+    }
+    EXPECT_EQ(logits[0], logits[1]);
   }
 }
 
