@@ -114,7 +114,8 @@ start_server() {
       server_pid=
       die "gistd did not start: see above"
     fi
-    [ $((SECONDS - start)) -lt 120 ] || die "gistd is not ready after 120 s; its log: $log"
+    [ $((SECONDS - start)) -lt "${start_limit:-120}" ] ||
+      die "gistd is not ready after ${start_limit:-120} s; its log: $log"
     sleep 0.1
   done
   GIST_SERVER=$(sed -n 's/.*gistd ready listen=\([^ ]*\).*/\1/p' "$log")
