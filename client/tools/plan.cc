@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "core/base/status.h"
-#include "core/model/architectures/architecture.h"
+#include "core/hf/hf_folder.h"
 
 namespace gist {
 namespace {
@@ -135,42 +134,6 @@ void AddTrainActivations(const ModelConfig& c, const PlanRequest& r,
                  3 * kFloat);
 }
 
-using nlohmann::json;
-
-absl::StatusOr<int> Size(const json& config, const char* key) {
-  const auto found = config.find(key);
-  if (found != config.end() && found->is_number_integer()) {
-    const auto value = found->get<int64_t>();
-    if (value >= 1 && value < (int64_t{1} << 28)) return int(value);
-  }
-  return absl::DataLossError(
-      fmt::format("config.json: {} is {}, want a positive size", key,
-                  found == config.end() ? "missing" : found->dump()));
-}
-
-absl::StatusOr<ModelConfig> ConfigFrom(const json& file,
-                                       const Architecture& architecture) {
-  ModelConfig c;
-  c.architecture = architecture;
-  c.name = file.value("_name_or_path", "");
-  GIST_ASSIGN_OR_RETURN(c.layers, Size(file, "num_hidden_layers"));
-  GIST_ASSIGN_OR_RETURN(c.hidden_size, Size(file, "hidden_size"));
-  GIST_ASSIGN_OR_RETURN(c.heads, Size(file, "num_attention_heads"));
-  c.kv_heads = c.heads;
-  if (file.contains("num_key_value_heads")) {
-    GIST_ASSIGN_OR_RETURN(c.kv_heads, Size(file, "num_key_value_heads"));
-  }
-  c.head_dim = c.hidden_size / c.heads;
-  if (file.contains("head_dim") && !file["head_dim"].is_null()) {
-    GIST_ASSIGN_OR_RETURN(c.head_dim, Size(file, "head_dim"));
-  }
-  GIST_ASSIGN_OR_RETURN(c.mlp_size, Size(file, "intermediate_size"));
-  GIST_ASSIGN_OR_RETURN(c.vocab_size, Size(file, "vocab_size"));
-  GIST_ASSIGN_OR_RETURN(c.max_context_tokens,
-                        Size(file, "max_position_embeddings"));
-  return c;
-}
-
 }  // namespace
 
 int64_t PlanModel::LayerParameters() const {
@@ -210,24 +173,15 @@ absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file,
   return model;
 }
 
-absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view text) {
-  const json file = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!file.is_object()) {
-    return absl::InvalidArgumentError("config.json: want one JSON object");
-  }
-  return Fence("config.json", [&]() -> absl::StatusOr<PlanModel> {
-    const auto architecture = FindArchitecture(file.value("model_type", ""));
-    if (!architecture.ok()) {
-      return Within("config.json: model_type", architecture.status());
-    }
-    PlanModel model;
-    GIST_ASSIGN_OR_RETURN(model.config, ConfigFrom(file, *architecture));
-    model.tied_output = file.value("tie_word_embeddings", false);
-    model.stored_type = "Q4_0";
-    model.stored_bytes = model.Parameters() * kQ4Bytes / kQ4Elements;
-    model.mapped_bytes = model.stored_bytes;
-    return model;
-  });
+absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view json) {
+  GIST_ASSIGN_OR_RETURN(const HfFolder sizes, SizesOfHfConfig(json));
+  PlanModel model;
+  GIST_ASSIGN_OR_RETURN(model.config, ModelConfig::FromGguf(sizes.gguf));
+  model.tied_output = !sizes.gguf.tensors().contains("output.weight");
+  model.stored_type = "Q4_0";
+  model.stored_bytes = model.Parameters() * kQ4Bytes / kQ4Elements;
+  model.mapped_bytes = model.stored_bytes;
+  return model;
 }
 
 int64_t Ledger::PeakBytes() const {

@@ -28,10 +28,9 @@ struct PlanModel {
   // Errors are ModelConfig::FromGguf's.
   static absl::StatusOr<PlanModel> FromGguf(const Gguf& file,
                                             int64_t file_bytes);
-  // `json`: config.json of a Hugging Face folder, of architecture
-  // LlamaForCausalLM. Its weights are planned as if converted to Q4_0 (4.5
-  // bits). kInvalidArgument: no JSON; kDataLoss: a size is missing or out of
-  // range; kUnimplemented: another architecture.
+  // `json`: config.json of a Hugging Face folder without weights, which are
+  // planned as if converted to Q4_0 (4.5 bits). Errors are ReadHfConfig's and
+  // ModelConfig::FromGguf's.
   static absl::StatusOr<PlanModel> FromHuggingFace(std::string_view json);
 
   int64_t LayerParameters() const;

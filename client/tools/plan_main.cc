@@ -2,13 +2,14 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "CLI/CLI.hpp"
+#include "client/tools/bring_model.h"
 #include "client/tools/plan.h"
 #include "core/base/status.h"
-#include "core/format/gguf_files.h"
+#include "core/format/mapped_file.h"
+#include "core/hf/folder_files.h"
+#include "core/model/model_source.h"
 
 namespace gist {
 namespace {
@@ -35,19 +36,25 @@ std::string Gib(int64_t bytes) {
   return fmt::format("{:.2f} GiB", double(bytes) / double(int64_t{1} << 30));
 }
 
-absl::StatusOr<PlanModel> ReadModel(const std::string& path) {
-  if (fs::is_directory(path)) {
-    std::ifstream in(path + "/config.json");
-    if (!in) return absl::NotFoundError(path + "/config.json: cannot be read");
-    const std::string text(std::istreambuf_iterator<char>(in), {});
-    auto model = PlanModel::FromHuggingFace(text);
-    if (!model.ok()) return Within(path, model.status());
-    if (model->config.name.empty())
-      model->config.name = fs::path(path).filename().string();
-    return model;
+// A folder without weights: planned by its sizes.
+absl::StatusOr<PlanModel> ReadConfig(const std::string& folder) {
+  const std::string path = fmt::format("{}/{}", folder, kHfConfigFile);
+  GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
+  auto model = PlanModel::FromHuggingFace(file.bytes());
+  if (!model.ok()) return Within(folder, model.status());
+  model->config.name = fs::path(folder).filename().string();
+  return model;
+}
+
+absl::StatusOr<PlanModel> ReadModel(const std::string& name) {
+  GIST_ASSIGN_OR_RETURN(const std::string path, client::BringModel(name));
+  if (fs::is_directory(path) &&
+      !fs::exists(fmt::format("{}/{}", path, kHfWeightsFile)) &&
+      !fs::exists(fmt::format("{}/{}", path, kHfIndexFile))) {
+    return ReadConfig(path);
   }
-  GIST_ASSIGN_OR_RETURN(const GgufFiles file, OpenGguf(path));
-  auto model = PlanModel::FromGguf(file.gguf, file.Bytes());
+  GIST_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
+  auto model = PlanModel::FromGguf(source->gguf(), source->Bytes());
   if (!model.ok()) return Within(path, model.status());
   return model;
 }
@@ -178,10 +185,10 @@ int Main(int argc, char** argv) {
   CLI::App app("Prints what compressing, asking and training take in memory",
                "gist plan");
   app.add_option("--model", arguments.model,
-                 "GGUF file (of shards the first), or a Hugging Face folder "
-                 "with config.json")
+                 std::string(client::kModelHelp) +
+                     "; config.json alone is enough in a folder")
       ->required()
-      ->type_name("PATH");
+      ->type_name("MODEL");
   app.add_option("--device-memory", arguments.memory_bytes,
                  "Memory there is: 24GiB, 800MB; tells what fits")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))

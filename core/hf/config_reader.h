@@ -27,6 +27,9 @@ absl::StatusOr<std::vector<float>> JsonPositives(const nlohmann::json& value,
 absl::StatusOr<std::vector<int64_t>> JsonIds(const nlohmann::json& value,
                                              std::string_view name);
 
+// head_dim, else hidden_size / num_attention_heads.
+absl::StatusOr<int64_t> HfHeadDim(const nlohmann::json& config);
+
 // RoPE's keys and tensors: rope_theta, rope_scaling, rope_parameters. Reads
 // what config.cc has put into `result`.
 absl::Status ReadHfRope(const nlohmann::json& config, const HfKind& kind,

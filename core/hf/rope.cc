@@ -97,17 +97,7 @@ class RopeReader {
     if (FieldOf(rope_, name).is_null()) return fallback;
     return Positive(name);
   }
-  absl::StatusOr<int64_t> HeadDim() const {
-    if (const Json& size = FieldOf(config_, "head_dim"); !size.is_null())
-      return JsonSize(size, "head_dim");
-    GIST_ASSIGN_OR_RETURN(
-        const int64_t hidden,
-        JsonSize(FieldOf(config_, "hidden_size"), "hidden_size"));
-    GIST_ASSIGN_OR_RETURN(const int64_t heads,
-                          JsonSize(FieldOf(config_, "num_attention_heads"),
-                                   "num_attention_heads"));
-    return hidden / heads;
-  }
+  absl::StatusOr<int64_t> HeadDim() const { return HfHeadDim(config_); }
   absl::StatusOr<int64_t> ContextTokens() const {
     return JsonSize(FieldOf(config_, "max_position_embeddings"),
                     "max_position_embeddings");

@@ -2,9 +2,8 @@
 
 #include "core/base/identity.h"
 #include "core/base/status.h"
-#include "core/format/gguf_files.h"
 #include "core/format/mapped_file.h"
-#include "core/model/model_file.h"
+#include "core/model/model_source.h"
 #include "core/text/chat_families.h"
 #include "fmt/format.h"
 
@@ -49,11 +48,11 @@ absl::StatusOr<TemplateText> FindTemplate(const Gguf& file,
   return TemplateText{std::move(jinja), is_own};
 }
 
-absl::StatusOr<BaseModel> Load(std::shared_ptr<const GgufFiles> model,
+absl::StatusOr<BaseModel> Load(std::shared_ptr<const ModelSource> model,
                                const std::string& device, WeightStorage weights,
                                const std::string& chat_template) {
-  const Gguf& file = model->gguf;
-  GIST_ASSIGN_OR_RETURN(auto tokenizer, TokenizerFromGguf(file));
+  const Gguf& file = model->gguf();
+  GIST_ASSIGN_OR_RETURN(auto tokenizer, model->MakeTokenizer());
   GIST_ASSIGN_OR_RETURN(const TemplateText text,
                         FindTemplate(file, chat_template));
   GIST_ASSIGN_OR_RETURN(ChatTemplate chat,
@@ -72,9 +71,8 @@ absl::StatusOr<BaseModel> LoadBaseModel(const std::string& path,
                                         const std::string& device,
                                         WeightStorage weights,
                                         const std::string& chat_template) {
-  GIST_ASSIGN_OR_RETURN(GgufFiles files, OpenGguf(path));
-  auto model = Load(std::make_shared<const GgufFiles>(std::move(files)), device,
-                    weights, chat_template);
+  GIST_ASSIGN_OR_RETURN(auto source, ModelSource::Open(path));
+  auto model = Load(std::move(source), device, weights, chat_template);
   if (!model.ok()) return Within("model " + path, model.status());
   return model;
 }

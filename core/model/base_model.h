@@ -16,15 +16,15 @@ struct BaseModel {
   std::unique_ptr<Tokenizer> tokenizer;
   ChatTemplate chat;
   std::unique_ptr<Transformer> transformer;
-  // GgufFiles::Fingerprint; with another chat template than the file's, the
+  // ModelSource::Fingerprint; with another chat template than the file's, the
   // SHA-256 of both: contexts and adapters belong to the prompts of one.
   std::string fingerprint;
 };
 
-// `path`: a GGUF file, or the first of its shards. `device`: made ready by
-// PrepareDevice. Errors name the file and what is wrong with it: kNotFound,
-// kUnimplemented, kDataLoss. `chat_template`: a family's name
-// (core/text/chat_families.h) or a Jinja file, in place of the file's own
+// `path`: a GGUF file, the first of its shards, or a Hugging Face folder.
+// `device`: made ready by PrepareDevice. Errors name the file and what is wrong
+// with it: kNotFound, kUnimplemented, kDataLoss. `chat_template`: a family's
+// name (core/text/chat_families.h) or a Jinja file, in place of the file's own
 // template; empty: that one (kFailedPrecondition: it has none).
 absl::StatusOr<BaseModel> LoadBaseModel(
     const std::string& path, const std::string& device,

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/format/gguf_files.h"
+#include "core/model/model_source.h"
 #include "core/text/tokenizer_files.h"
 
 namespace gist {
@@ -119,8 +119,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromGguf(const Gguf& file) {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
     const std::string& path) {
-  GIST_ASSIGN_OR_RETURN(const GgufFiles file, OpenGguf(path));
-  auto tokenizer = TokenizerFromGguf(file.gguf);
+  GIST_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
+  auto tokenizer = source->MakeTokenizer();
   if (!tokenizer.ok()) return Within(path, tokenizer.status());
   return tokenizer;
 }

@@ -16,7 +16,7 @@ constexpr int64_t kGib = int64_t{1} << 30;
 constexpr char kLlama3[] = R"({"model_type": "llama", "num_hidden_layers": 32,
   "hidden_size": 4096, "num_attention_heads": 32, "num_key_value_heads": 8,
   "intermediate_size": 14336, "vocab_size": 128256, "max_position_embeddings": 8192,
-  "tie_word_embeddings": false})";
+  "rms_norm_eps": 1e-5, "tie_word_embeddings": false})";
 
 PlanModel Llama3() {
   auto model = PlanModel::FromHuggingFace(kLlama3);
@@ -122,9 +122,21 @@ TEST(PlanModelTest, NamesWhatIsWrongWithAConfig) {
   const auto other = PlanModel::FromHuggingFace(R"({"model_type": "mamba"})");
   EXPECT_TRUE(absl::IsUnimplemented(other.status()));
   EXPECT_THAT(other.status().ToString(), HasSubstr("mamba"));
-  EXPECT_TRUE(
-      absl::IsInvalidArgument(PlanModel::FromHuggingFace("[").status()));
+  EXPECT_TRUE(absl::IsDataLoss(PlanModel::FromHuggingFace("[").status()));
   EXPECT_FALSE(PlanModel::FromHuggingFace(R"({"model_type": 3})").ok());
+}
+
+TEST(PlanModelTest, ReadsEachTypeOfConfig) {
+  for (const char* name :
+       {"llama3", "mistral", "qwen2", "qwen3", "gemma3", "phi3", "smollm3"}) {
+    const auto file =
+        MappedFile::Open(std::string("tests/data/hf/") + name + "/config.json");
+    ASSERT_TRUE(file.ok()) << file.status();
+    const auto model = PlanModel::FromHuggingFace(file->bytes());
+    ASSERT_TRUE(model.ok()) << name << model.status();
+    EXPECT_EQ(model->config.vocab_size, 300) << name;
+    EXPECT_GT(model->Parameters(), 300 * 16) << name;
+  }
 }
 
 TEST(LargestThatFitsTest, FindsTheBorder) {

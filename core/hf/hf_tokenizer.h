@@ -1,0 +1,42 @@
+// The tokenizer, chat template and stop tokens of a Hugging Face folder. For
+// this folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/text/tokenizer.h"
+
+namespace gist {
+
+struct HfText {
+  std::string_view text;  // empty: there is no such file
+  std::string path;       // for errors
+};
+
+struct HfTokenizerFiles {
+  HfText tokenizer;  // tokenizer.json
+  HfText tokenizer_config;
+  HfText generation_config;
+  HfText chat_template;
+  std::vector<int64_t> eos_ids;  // of config.json
+};
+
+struct HfTokenizer {
+  TokenizerSpec spec;
+  std::string chat_template;  // Jinja; empty: none
+};
+
+// tokenizer.json makes the tokenizer. The bos token is that of its
+// post-processor, else of tokenizer_config.json. The tokens that end an answer
+// are eos_token_id of generation_config.json, else of config.json, else
+// eos_token of tokenizer_config.json. The template is chat_template.jinja, else
+// chat_template of tokenizer_config.json, of several the one called "default".
+// Errors name the file: those of FromTokenizerJson; kDataLoss: fields of
+// another type, ids that the tokenizer does not have.
+absl::StatusOr<HfTokenizer> ReadHfTokenizer(const HfTokenizerFiles& files);
+
+}  // namespace gist
