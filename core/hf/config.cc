@@ -169,8 +169,7 @@ class ConfigReader {
     }
     GIST_ASSIGN_OR_RETURN(const int64_t tokens,
                           JsonSize(window, "sliding_window"));
-    GIST_ASSIGN_OR_RETURN(const int64_t layers,
-                          JsonSize(Field("num_hidden_layers"), "layers"));
+    GIST_ASSIGN_OR_RETURN(const int64_t layers, HfLayers(config_));
     GIST_ASSIGN_OR_RETURN(const std::vector<bool> windowed,
                           WindowedLayers(layers));
     if (std::ranges::find(windowed, true) == windowed.end())

@@ -11,6 +11,17 @@ namespace gist {
 
 using Json = nlohmann::json;
 
+namespace {
+
+// Lists of this length are made; a file that lies takes no more memory.
+absl::StatusOr<int64_t> AtMost4096(int64_t size, std::string_view name) {
+  if (size <= 4096) return size;
+  return absl::DataLossError(
+      fmt::format("{} is {}, want at most 4096", name, size));
+}
+
+}  // namespace
+
 std::string ShownJson(const Json& value) {
   if (value.is_null()) return "missing";
   return Quoted(value.dump(-1, ' ', true, Json::error_handler_t::replace));
@@ -64,16 +75,25 @@ absl::StatusOr<std::vector<int64_t>> JsonIds(const Json& value,
   return ids;
 }
 
+absl::StatusOr<int64_t> HfLayers(const Json& config) {
+  constexpr char kName[] = "num_hidden_layers";
+  GIST_ASSIGN_OR_RETURN(const int64_t layers,
+                        JsonSize(FieldOf(config, kName), kName));
+  return AtMost4096(layers, kName);
+}
+
 absl::StatusOr<int64_t> HfHeadDim(const Json& config) {
-  if (const Json& size = FieldOf(config, "head_dim"); !size.is_null())
-    return JsonSize(size, "head_dim");
+  if (const Json& size = FieldOf(config, "head_dim"); !size.is_null()) {
+    GIST_ASSIGN_OR_RETURN(const int64_t own, JsonSize(size, "head_dim"));
+    return AtMost4096(own, "head_dim");
+  }
   GIST_ASSIGN_OR_RETURN(
       const int64_t hidden,
       JsonSize(FieldOf(config, "hidden_size"), "hidden_size"));
   GIST_ASSIGN_OR_RETURN(
       const int64_t heads,
       JsonSize(FieldOf(config, "num_attention_heads"), "num_attention_heads"));
-  return hidden / heads;
+  return AtMost4096(hidden / heads, "hidden_size / num_attention_heads");
 }
 
 }  // namespace gist

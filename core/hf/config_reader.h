@@ -27,7 +27,9 @@ absl::StatusOr<std::vector<float>> JsonPositives(const nlohmann::json& value,
 absl::StatusOr<std::vector<int64_t>> JsonIds(const nlohmann::json& value,
                                              std::string_view name);
 
-// head_dim, else hidden_size / num_attention_heads.
+// num_hidden_layers; kDataLoss: over 4,096.
+absl::StatusOr<int64_t> HfLayers(const nlohmann::json& config);
+// head_dim, else hidden_size / num_attention_heads; kDataLoss: over 4,096.
 absl::StatusOr<int64_t> HfHeadDim(const nlohmann::json& config);
 
 // RoPE's keys and tensors: rope_theta, rope_scaling, rope_parameters. Reads
