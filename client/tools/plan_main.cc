@@ -10,6 +10,7 @@
 #include "core/format/mapped_file.h"
 #include "core/hf/folder_files.h"
 #include "core/model/model_source.h"
+#include "core/model/model_text.h"
 
 namespace gist {
 namespace {
@@ -21,7 +22,9 @@ constexpr int kMostDocuments = 4096;
 
 struct Arguments {
   std::string model;
+  std::string chat_template;
   uint64_t memory_bytes = 0;
+  bool verbose = false;
   PlanRequest request;
 };
 
@@ -46,17 +49,26 @@ absl::StatusOr<PlanModel> ReadConfig(const std::string& folder) {
   return model;
 }
 
-absl::StatusOr<PlanModel> ReadModel(const std::string& name) {
-  GIST_ASSIGN_OR_RETURN(const std::string path, client::BringModel(name));
+struct Subject {
+  PlanModel model;
+  absl::Status runs;  // what stops gistd from running it
+};
+
+absl::StatusOr<Subject> ReadModel(const Arguments& arguments) {
+  GIST_ASSIGN_OR_RETURN(const std::string path,
+                        client::BringModel(arguments.model));
   if (fs::is_directory(path) &&
       !fs::exists(fmt::format("{}/{}", path, kHfWeightsFile)) &&
       !fs::exists(fmt::format("{}/{}", path, kHfIndexFile))) {
-    return ReadConfig(path);
+    GIST_ASSIGN_OR_RETURN(PlanModel model, ReadConfig(path));
+    return Subject{std::move(model),
+                   absl::NotFoundError("the folder has no weights")};
   }
   GIST_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
   auto model = PlanModel::FromGguf(source->gguf(), source->Bytes());
   if (!model.ok()) return Within(path, model.status());
-  return model;
+  return Subject{*std::move(model),
+                 ReadModelText(*source, arguments.chat_template).status()};
 }
 
 // The largest value of `size` that fits; `make` is the ledger's function.
@@ -119,45 +131,65 @@ void Print(const Plan& plan, const Arguments& arguments) {
              Gib(memory), plan.largest);
 }
 
-bool FitsAll(const std::vector<Plan>& plans, uint64_t memory_bytes) {
-  return std::ranges::all_of(plans, [&](const Plan& plan) {
-    return uint64_t(plan.ledger.PeakBytes()) <= memory_bytes;
-  });
+constexpr std::pair<WeightStorage, const char*> kStorages[] = {
+    {WeightStorage::kFloat32, "float32"},
+    {WeightStorage::kBfloat16, "bfloat16"},
+    {WeightStorage::kQuantized, "quantized"}};
+
+void PrintTable(const PlanModel& model, Arguments arguments) {
+  std::vector<std::vector<Plan>> columns;
+  fmt::print("\n{:<46}", "peak memory with --weights");
+  for (const auto& [storage, name] : kStorages) {
+    arguments.request.weights = storage;
+    columns.push_back(MakePlans(model, arguments));
+    fmt::print("{:>15}", name);
+  }
+  fmt::print("\n");
+  const auto memory = int64_t(arguments.memory_bytes);
+  for (size_t row = 0; row < columns[0].size(); ++row) {
+    fmt::print("{:<46}", columns[0][row].title);
+    for (const auto& plans : columns) {
+      const int64_t peak = plans[row].ledger.PeakBytes();
+      const bool over = memory > 0 && peak > memory;
+      fmt::print("{:>15}", Gib(peak) + (over ? " *" : memory > 0 ? "  " : ""));
+    }
+    fmt::print("\n");
+  }
+  if (memory > 0) fmt::print("* does not fit in {}\n", Gib(memory));
 }
 
-void AdviseWeights(const PlanModel& model, Arguments arguments) {
-  arguments.request.weights = WeightStorage::kQuantized;
-  fmt::print("\nWith --weights quantized:\n");
-  for (const Plan& plan : MakePlans(model, arguments)) {
-    const int64_t peak = plan.ledger.PeakBytes();
-    fmt::print(
-        "  {:>11}  {}: {}\n", Gib(peak), plan.title,
-        uint64_t(peak) <= arguments.memory_bytes ? "fits" : "DOES NOT FIT");
-  }
-}
-
-absl::Status Run(const Arguments& arguments) {
-  GIST_ASSIGN_OR_RETURN(const PlanModel model, ReadModel(arguments.model));
-  const ModelConfig& c = model.config;
-  fmt::print(
-      "{}: {:.2f} billion parameters; {} layers, {} wide, {} and {} KV heads "
-      "of {}, MLP "
-      "{}, vocabulary {}\n",
-      c.name, double(model.Parameters()) / 1e9, c.layers, c.hidden_size,
-      c.heads, c.kv_heads, c.head_dim, c.mlp_size, c.vocab_size);
-  const auto plans = MakePlans(model, arguments);
-  for (const Plan& plan : plans) Print(plan, arguments);
-  if (arguments.memory_bytes > 0 && !FitsAll(plans, arguments.memory_bytes) &&
-      arguments.request.weights != WeightStorage::kQuantized) {
-    AdviseWeights(model, arguments);
-  }
+void PrintDetails(const PlanModel& model, const Arguments& arguments) {
+  for (const Plan& plan : MakePlans(model, arguments)) Print(plan, arguments);
   fmt::print(
       "\nBeside these gistd keeps texts that it read lately, up to "
-      "--max-cached-kv-bytes (512 MiB unless told\notherwise), indexes up to "
-      "--max-index-bytes (256 MiB), an answer adapter (20 MB with the\n"
-      "default one; --answer-adapter off) and a sentence encoder (91 MB; "
-      "--embedder off).\n");
-  return absl::OkStatus();
+      "--max-cached-kv-bytes (512 MiB by\ndefault), indexes up to "
+      "--max-index-bytes (256 MiB), an answer adapter (20 MB with the default "
+      "one)\nand a sentence encoder (91 MB; --embedder off).\n");
+}
+
+// Can gistd run the model?
+absl::StatusOr<bool> Run(const Arguments& arguments) {
+  GIST_ASSIGN_OR_RETURN(const Subject subject, ReadModel(arguments));
+  const PlanModel& model = subject.model;
+  const ModelConfig& c = model.config;
+  fmt::print(
+      "{}: {}, {:.2f} billion parameters; {} layers, {} wide, {} and {} KV "
+      "heads of {}, MLP {},\nvocabulary {}, context {}\n",
+      c.name, c.architecture.name, double(model.Parameters()) / 1e9, c.layers,
+      c.hidden_size, c.heads, c.kv_heads, c.head_dim, c.mlp_size, c.vocab_size,
+      c.max_context_tokens);
+  if (subject.runs.ok()) {
+    fmt::print("can run: yes\n");
+  } else {
+    fmt::print("can run: no, because {}\n", Message(subject.runs));
+  }
+  PrintTable(model, arguments);
+  if (arguments.verbose) {
+    PrintDetails(model, arguments);
+  } else {
+    fmt::print("\n--verbose shows what each is made of, and what fits.\n");
+  }
+  return subject.runs.ok();
 }
 
 void AddSizes(CLI::App& app, PlanRequest* request) {
@@ -190,7 +222,7 @@ int Main(int argc, char** argv) {
       ->required()
       ->type_name("MODEL");
   app.add_option("--device-memory", arguments.memory_bytes,
-                 "Memory there is: 24GiB, 800MB; tells what fits")
+                 "Memory there is: 24GiB, 800MB; marks what does not fit")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->type_name("SIZE");
   app.add_option("--weights", arguments.request.weights,
@@ -200,19 +232,23 @@ int Main(int argc, char** argv) {
           {"bfloat16", WeightStorage::kBfloat16},
           {"quantized", WeightStorage::kQuantized}}))
       ->type_name("HOW");
+  app.add_option("--chat-template", arguments.chat_template,
+                 "In place of the model's own, as gistd takes it")
+      ->type_name("NAME|FILE");
+  app.add_flag("--verbose", arguments.verbose, "What each figure is made of");
   AddSizes(app, &arguments.request);
   app.footer(
-      "Example:\n  gist plan --model llama-3-8b.Q4_0.gguf --device-memory "
-      "24GiB");
+      "Example:\n  gist plan --model Llama-3.2-1B-Instruct-Q4_K_M.gguf "
+      "--device-memory 8GiB");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::Status status = Run(arguments);
-  if (status.ok()) return 0;
-  fmt::print(stderr, "gist plan: {} [{}]\n", Message(status),
-             absl::StatusCodeToString(status.code()));
+  const auto runs = Run(arguments);
+  if (runs.ok()) return *runs ? 0 : 4;
+  fmt::print(stderr, "gist plan: {} [{}]\n", Message(runs.status()),
+             absl::StatusCodeToString(runs.status().code()));
   return 4;
 }
 

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "core/model/adapter.h"
+#include "core/model/base_model.h"
+#include "core/model/model_text.h"
 #include "core/model/transformer.h"
 
 namespace gist {
@@ -230,6 +232,17 @@ TEST_P(FixtureGistsTest, GistsAndTheirAnswersEqualPyTorch) {
 std::string NameOf(const testing::TestParamInfo<std::string>& test) {
   return test.param;
 }
+// What `gist plan` looks at before it says that gistd can run a model.
+TEST_P(FixtureTest, LoadsWholeAsItsTextSays) {
+  const std::string path = FixtureFolder(GetParam()) + "/model.gguf";
+  const auto source = ModelSource::Open(path);
+  ASSERT_TRUE(source.ok()) << source.status();
+  const auto text = ReadModelText(**source, "");
+  EXPECT_TRUE(text.ok()) << text.status();
+  const auto model = LoadBaseModel(path, "cpu");
+  EXPECT_TRUE(model.ok()) << model.status();
+}
+
 INSTANTIATE_TEST_SUITE_P(Architectures, FixtureTest,
                          testing::ValuesIn(Fixtures()), NameOf);
 INSTANTIATE_TEST_SUITE_P(Architectures, FixtureGistsTest,
