@@ -22,10 +22,12 @@ absl::Status CheckSizes(const ModelConfig& config, const PrefixedKeys& keys) {
                     "divide heads and the head size must be even",
                     config.heads, config.kv_heads, config.head_dim));
   }
-  if (config.layers > kMostLayers || config.head_dim > kMostHeadDim) {
-    return absl::DataLossError(
-        fmt::format("{} layers, head size {}: want at most {} and {}",
-                    config.layers, config.head_dim, kMostLayers, kMostHeadDim));
+  if (config.layers > kMostLayers || config.head_dim > kMostHeadDim ||
+      config.head_dim < 2) {
+    return absl::DataLossError(fmt::format(
+        "{} layers, head size {}: want at most {} layers, a head size from 2 "
+        "to {}",
+        config.layers, config.head_dim, kMostLayers, kMostHeadDim));
   }
   if (config.max_context_tokens < kLeastContext) {
     return absl::DataLossError(
@@ -59,9 +61,8 @@ absl::Status ReadSizes(const PrefixedKeys& keys, ModelConfig* config) {
 
 absl::Status ReadScales(const PrefixedKeys& keys, ModelConfig* config) {
   ModelConfig& c = *config;
-  GIST_ASSIGN_OR_RETURN(
-      const double epsilon,
-      keys.PositiveOr("attention.layer_norm_rms_epsilon", 1e-5));
+  GIST_ASSIGN_OR_RETURN(const double epsilon,
+                        keys.Positive("attention.layer_norm_rms_epsilon"));
   c.rms_norm_epsilon = float(epsilon);
   if (c.architecture.scaled_embeddings)
     c.embedding_scale = std::sqrt(float(c.hidden_size));

@@ -43,22 +43,25 @@ class PrefixedKeys {
     if (value < 0 || value > kMostSize) return Wrong(key, value, "a count");
     return int(value);
   }
-  // A positive and finite number.
-  absl::StatusOr<double> PositiveOr(std::string_view key,
-                                    double fallback) const {
-    if (!Has(key)) return fallback;
+  // A positive and finite number, which must be there.
+  absl::StatusOr<double> Positive(std::string_view key) const {
     GIST_ASSIGN_OR_RETURN(const double value, file_.Float(Name(key)));
     if (!(value > 0) || !std::isfinite(value))
       return Wrong(key, value, "a finite number above 0");
     return value;
   }
-  // Likewise; 0 in the file stands for `fallback`.
+  absl::StatusOr<double> PositiveOr(std::string_view key,
+                                    double fallback) const {
+    if (!Has(key)) return fallback;
+    return Positive(key);
+  }
+  // 0 in the file stands for `fallback` too.
   absl::StatusOr<double> PositiveUnlessZero(std::string_view key,
                                             double fallback) const {
     if (!Has(key)) return fallback;
     GIST_ASSIGN_OR_RETURN(const double value, file_.Float(Name(key)));
     if (value == 0) return fallback;
-    return PositiveOr(key, fallback);
+    return Positive(key);
   }
   absl::StatusOr<std::string> StringOr(std::string_view key,
                                        std::string fallback) const {

@@ -33,6 +33,7 @@ absl::StatusOr<ModelConfig> ConfigOf(
                  {prefix + ".attention.head_count_kv", size(2)},
                  {prefix + ".feed_forward_length", size(32)},
                  {prefix + ".context_length", size(512)},
+                 {prefix + ".attention.layer_norm_rms_epsilon", 1e-5},
                  {prefix + ".rope.freq_base", 5000.0}},
                 tensors, 32);
   const auto file = Gguf::Parse(bytes);

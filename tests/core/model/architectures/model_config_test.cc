@@ -33,12 +33,17 @@ class Draft {
     Set("attention.key_length", Size(kHeadDim));
     Set("feed_forward_length", Size(32));
     Set("context_length", Size(512));
+    Set("attention.layer_norm_rms_epsilon", 1e-6);
     Set("rope.freq_base", 10000.0);
     Add("token_embd.weight", {96, 8}, std::vector<float>(96 * 8));
   }
   // `key` stands behind the architecture's prefix.
   Draft& Set(const std::string& key, GgufValue value) {
     values_[architecture_ + "." + key] = std::move(value);
+    return *this;
+  }
+  Draft& Erase(const std::string& key) {
+    values_.erase(architecture_ + "." + key);
     return *this;
   }
   Draft& SetWhole(const std::string& key, GgufValue value) {
@@ -107,7 +112,7 @@ TEST(ModelConfigTest, EachArchitectureIsReadByItsOwnPrefix) {
     EXPECT_EQ(config.architecture.name, row.name);
     EXPECT_EQ(config.layers, kLayers);
     EXPECT_EQ(config.head_dim, kHeadDim);
-    EXPECT_EQ(config.rms_norm_epsilon, 1e-5f);
+    EXPECT_EQ(config.rms_norm_epsilon, 1e-6f);
   }
 }
 
@@ -211,6 +216,18 @@ TEST(ModelConfigTest, ContextAndSizesAreJudged) {
   Draft("llama")
       .Set("attention.layer_norm_rms_epsilon", 0.0)
       .ExpectRefused({"epsilon"});
+  Draft("llama")
+      .Set("attention.key_length", Size(1))
+      .ExpectRefused({"head size 1"});
+  EXPECT_TRUE(absl::IsNotFound(Draft("llama")
+                                   .Erase("attention.layer_norm_rms_epsilon")
+                                   .Read()
+                                   .status()));
+  // Fewer dimensions than heads.
+  Draft("llama")
+      .Erase("attention.key_length")
+      .Set("embedding_length", Size(2))
+      .ExpectRefused({"head size 0"});
 }
 
 TEST(ModelConfigTest, LinearScalingDividesFrequencies) {
