@@ -146,16 +146,20 @@ void PrintTable(const PlanModel& model, Arguments arguments) {
   }
   fmt::print("\n");
   const auto memory = int64_t(arguments.memory_bytes);
+  bool all_fit = true;
   for (size_t row = 0; row < columns[0].size(); ++row) {
     fmt::print("{:<46}", columns[0][row].title);
     for (const auto& plans : columns) {
       const int64_t peak = plans[row].ledger.PeakBytes();
       const bool over = memory > 0 && peak > memory;
+      all_fit &= !over;
       fmt::print("{:>15}", Gib(peak) + (over ? " *" : memory > 0 ? "  " : ""));
     }
     fmt::print("\n");
   }
-  if (memory > 0) fmt::print("* does not fit in {}\n", Gib(memory));
+  if (memory == 0) return;
+  fmt::print("{} in {}\n", all_fit ? "each fits" : "* does not fit",
+             Gib(memory));
 }
 
 void PrintDetails(const PlanModel& model, const Arguments& arguments) {

@@ -557,7 +557,11 @@ TEST_F(CliTest, HandsPlanToItsToolWithAllThatFollows) {
       RunGist({"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf",
                "--device-memory", "1GiB"});
   EXPECT_EQ(plan.exit_code, 0) << plan.err;
-  EXPECT_THAT(plan.out, HasSubstr("fits in 1.00 GiB"));
+  EXPECT_THAT(plan.out, HasSubstr("can run: yes"));
+  EXPECT_THAT(plan.out, HasSubstr("each fits in 1.00 GiB"));
+  const auto small = RunGist({"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf",
+                              "--device-memory", "1MiB"});
+  EXPECT_THAT(small.out, HasSubstr("* does not fit in"));
   const auto missing = RunGist({"plan", "--model", folder_ / "none"});
   EXPECT_EQ(missing.exit_code, 4);
   EXPECT_THAT(missing.err, HasSubstr("none"));
