@@ -46,6 +46,7 @@
 #include "core/base/process_tuning.h"
 #include "core/embed/torch_embedder.h"
 #include "core/engine/torch_engine.h"
+#include "core/hub/hub.h"
 #else
 #include "core/embed/fake_embedder.h"
 #include "core/engine/fake_engine.h"
@@ -58,11 +59,32 @@ std::string Installed(std::string_view adapter) {
   return fmt::format("{}/adapters/{}", InstallationFolder(), adapter);
 }
 
+#ifdef GIST_TORCH
+// The model's path on this machine; a fetch from a hub is logged.
+absl::StatusOr<std::string> BringModel(const std::string& model) {
+  if (!model.starts_with(kHubPrefix)) return model;
+  constexpr double kSecondsBetweenLines = 10;
+  GIST_ASSIGN_OR_RETURN(HubOptions options, HubOptions::FromEnvironment());
+  Clock::time_point last = Clock::now();
+  options.progress = [&last](const HubProgress& progress) {
+    const bool is_running = progress.step == HubStep::kFetches;
+    if (is_running && SecondsSince(last) < kSecondsBetweenLines) return;
+    last = Clock::now();
+    SPDLOG_INFO("gistd {} file={:?} bytes={} of={}",
+                is_running                           ? "fetching"
+                : progress.step == HubStep::kFetched ? "fetched"
+                                                     : "waiting",
+                progress.file, progress.done, progress.total);
+  };
+  return LocalModel(model, options);
+}
+#endif
+
 // Without a gist adapter.
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
 #ifdef GIST_TORCH
   TorchEngineOptions options;
-  options.model_path = config.model;
+  GIST_ASSIGN_OR_RETURN(options.model_path, BringModel(config.model));
   const AdapterChoice answer =
       ChoiceOf(config.answer_adapter, Installed("answer"));
   options.answer_adapter_path = answer.folder;

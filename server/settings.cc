@@ -10,6 +10,7 @@
 #include "core/base/nearest_name.h"
 #include "core/base/status.h"
 #include "core/base/weight_storage.h"
+#include "core/hub/hub.h"
 #include "yaml-cpp/yaml.h"
 
 namespace gist {
@@ -22,11 +23,17 @@ bool IsAddressOrOff(std::string_view text) {
   return text == "off" || IsAddress(text);
 }
 bool IsWeights(std::string_view text) { return bool(ParseWeightStorage(text)); }
+bool IsModel(std::string_view text) { return CheckHubName(text).ok(); }
 bool IsLogFormat(std::string_view text) {
   return text == "text" || text == "json";
 }
 
 constexpr SettingKind kFile = {"FILE", "a file's path"};
+constexpr SettingKind kModelKind = {
+    "MODEL",
+    "a GGUF file, of shards the first, a Hugging Face folder or "
+    "hf:OWNER/NAME[:FILE]",
+    0, 0, IsModel};
 constexpr SettingKind kFolder = {"DIR", "a folder's path"};
 constexpr SettingKind kAdapter = {"DIR", "a folder's path, auto or off"};
 constexpr SettingKind kDevice = {"DEVICE", "cpu, cuda or cuda:N"};
@@ -74,9 +81,9 @@ constexpr Setting kSecurity[] = {
 };
 
 constexpr Setting kModel[] = {
-    {"model", &Config::model, kFile,
-     "GGUF, of shards the first; F32, F16, BF16, Q4_0 to Q8_0, Q2_K to Q6_K, "
-     "IQ4_NL, IQ4_XS"},
+    {"model", &Config::model, kModelKind,
+     "F32, F16, BF16; of GGUF also Q4_0 to Q8_0, Q2_K to Q6_K, IQ4_NL, "
+     "IQ4_XS"},
     {"adapter", &Config::adapter, kAdapter,
      "gist adapter; auto: adapters/default if it is made for the model; the "
      "flag also turns promoted_adapter off"},

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "CLI/CLI.hpp"
+#include "client/tools/bring_model.h"
 #include "core/base/clock.h"
 #include "core/base/process_tuning.h"
 #include "core/base/status.h"
@@ -46,7 +47,7 @@ void AddFlags(CLI::App& app, Flags& flags) {
       ->required();
   app.add_option("--out", flags.out, "folder of checkpoint and adapter")
       ->required();
-  app.add_option("--model", flags.model, "GGUF file, of shards the first");
+  app.add_option("--model", flags.model, std::string(client::kModelHelp));
   app.add_option(
       "--start", flags.start,
       "folder of an adapter, or of an answer adapter, to start from");
@@ -263,10 +264,12 @@ absl::Status Run(const Flags& flags) {
   GIST_RETURN_IF_ERROR(AppendRecords(flags.dev_records, &spec.dev_records));
   spec.folder = flags.out;
   spec.start_adapter = flags.start;
+  GIST_ASSIGN_OR_RETURN(const std::string path,
+                        client::BringModel(flags.model));
   GIST_ASSIGN_OR_RETURN(
       const BaseModel model,
-      LoadBaseModel(flags.model, flags.device,
-                    *ParseWeightStorage(flags.weights), flags.chat_template));
+      LoadBaseModel(path, flags.device, *ParseWeightStorage(flags.weights),
+                    flags.chat_template));
   if (flags.answer_adapter_for.empty()) {
     if (spec.records.empty())
       GIST_RETURN_IF_ERROR(AddTasks(flags, *model.tokenizer, &spec));

@@ -98,6 +98,14 @@ TEST(ConfigTest, TheAdapterFlagComesBeforeWhatWasPromoted) {
   EXPECT_FALSE(Parsed({"--adapter", "some/folder"}).promoted_adapter);
 }
 
+TEST(ConfigTest, AModelOfAHubHasOneForm) {
+  EXPECT_EQ(Parsed({"--model", "hf:owner/name:a.gguf"}).model,
+            "hf:owner/name:a.gguf");
+  EXPECT_THAT(Parse({"--model", "hf:owner"}),
+              StatusIs(StatusCode::kInvalidArgument,
+                       HasSubstr("--model is \"hf:owner\", want a GGUF file")));
+}
+
 TEST(ConfigTest, TheLogHasTwoFormats) {
   EXPECT_EQ(Parsed({}).log_format, "text");
   EXPECT_EQ(Parsed({"--log-format", "json"}).log_format, "json");
