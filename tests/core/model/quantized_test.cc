@@ -83,7 +83,8 @@ class RandomModel {
                             {"llama.attention.head_count", int64_t{4}},
                             {"llama.attention.head_count_kv", int64_t{2}},
                             {"llama.feed_forward_length", kMlp},
-                            {"llama.context_length", int64_t{512}}},
+                            {"llama.context_length", int64_t{512}},
+                            {"llama.attention.layer_norm_rms_epsilon", 1e-5}},
                            tensors_);
   }
   // Bytes of the tensors.
