@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
@@ -17,6 +16,7 @@
 #include <utility>
 
 #include "core/base/identity.h"
+#include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/embed/encoder_config.h"
 #include "core/embed/encoder_weights.h"
@@ -34,13 +34,18 @@ using Sequence = std::vector<int64_t>;  // ids, the first and the last one too
 constexpr size_t kBatchTokens = 4096;
 
 Tensor Dense(const Tensor& x, const DenseLayer& layer) {
-  return at::linear(x, layer.weight, layer.bias);
+  return at::linear(x, layer.weight.Floats(), layer.bias);
 }
 
-// The hash of those files that are there, and of the pooling if it is not the
-// mean.
-std::string FingerprintOf(const std::string& folder, bool pools_first) {
-  std::string hashes = pools_first ? "pooling first\n" : "";
+// The hash of those files that are there, of the pooling if it is not the mean,
+// and of the prompts if there are any.
+std::string FingerprintOf(const std::string& folder,
+                          const EncoderConfig& config) {
+  std::string hashes = config.pools_first ? "pooling first\n" : "";
+  if (!config.query_prompt.empty() || !config.passage_prompt.empty()) {
+    hashes += fmt::format("prompts {} {}\n", Sha256Hex(config.query_prompt),
+                          Sha256Hex(config.passage_prompt));
+  }
   for (const char* name :
        {"config.json", "sentence_bert_config.json", "tokenizer.json",
         "vocab.txt", "model.safetensors"}) {
@@ -54,8 +59,9 @@ std::string FingerprintOf(const std::string& folder, bool pools_first) {
 }  // namespace
 
 struct SentenceEncoder::Impl {
+  absl::Status CountPrompts();
   absl::StatusOr<std::vector<Sequence>> Tokenize(
-      std::span<const std::string_view> texts) const;
+      std::span<const std::string_view> texts, TextKind kind) const;
   void EncodeBatch(std::span<const Sequence> sequences,
                    std::span<const size_t> batch, float* rows) const;
   Tensor Forward(const Tensor& ids, const std::optional<Tensor>& mask) const;
@@ -67,6 +73,7 @@ struct SentenceEncoder::Impl {
   }
 
   EncoderConfig config;
+  int prompt_tokens = 0;  // of the longer one
   std::unique_ptr<SentenceTokenizer> tokenizer;
   EncoderWeights weights;
   at::Device device = at::kCPU;
@@ -88,6 +95,9 @@ absl::StatusOr<std::unique_ptr<SentenceEncoder>> SentenceEncoder::Load(
         "{}: the tokenizer has {} tokens, config.json only {}", folder,
         impl->tokenizer->vocab_size(), impl->config.vocab_size));
   }
+  if (const absl::Status counted = impl->CountPrompts(); !counted.ok()) {
+    return Within(folder, counted);
+  }
   const std::string path = folder + "/model.safetensors";
   GIST_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::Open(path));
   const auto tensors = ParseSafeTensors(file.bytes(), OtherTypes::kLeaveOut);
@@ -98,21 +108,43 @@ absl::StatusOr<std::unique_ptr<SentenceEncoder>> SentenceEncoder::Load(
   });
   if (!weights.ok()) return Within(path, weights.status());
   impl->weights = *std::move(weights);
-  impl->fingerprint = FingerprintOf(folder, impl->config.pools_first);
+  impl->fingerprint = FingerprintOf(folder, impl->config);
   return std::unique_ptr<SentenceEncoder>(new SentenceEncoder(std::move(impl)));
 }
 
+absl::Status SentenceEncoder::Impl::CountPrompts() {
+  for (const std::string& prompt :
+       {config.query_prompt, config.passage_prompt}) {
+    GIST_ASSIGN_OR_RETURN(const auto tokens, tokenizer->Encode(prompt));
+    prompt_tokens = std::max(prompt_tokens, int(tokens.size()));
+  }
+  const int most = config.max_sequence_tokens - 3;  // the text's has one
+  if (prompt_tokens <= most) return absl::OkStatus();
+  return absl::DataLossError(
+      fmt::format("a prompt has {} tokens, want at most {}: the model reads {}",
+                  prompt_tokens, most, config.max_sequence_tokens));
+}
+
 absl::StatusOr<std::vector<Sequence>> SentenceEncoder::Impl::Tokenize(
-    std::span<const std::string_view> texts) const {
+    std::span<const std::string_view> texts, TextKind kind) const {
+  const std::string& prompt =
+      kind == TextKind::kQuery ? config.query_prompt : config.passage_prompt;
+  std::string prompted;
   const auto most = size_t(config.max_sequence_tokens) - 2;
   std::vector<Sequence> sequences;
   sequences.reserve(texts.size());
-  for (const std::string_view text : texts) {
+  for (std::string_view text : texts) {
+    if (!prompt.empty()) {
+      prompted = prompt;
+      text = prompted += text;
+    }
     const auto tokens = tokenizer->Encode(text, most);
     if (!tokens.ok()) {
-      return Within(
-          fmt::format("text {} of {}", sequences.size(), texts.size()),
-          tokens.status());
+      const std::string behind =
+          prompt.empty() ? "" : fmt::format(", behind {}", Quoted(prompt));
+      return Within(fmt::format("text {} of {}{}", sequences.size(),
+                                texts.size(), behind),
+                    tokens.status());
     }
     Sequence& ids = sequences.emplace_back();
     ids.reserve(tokens->size() + 2);
@@ -126,7 +158,7 @@ absl::StatusOr<std::vector<Sequence>> SentenceEncoder::Impl::Tokenize(
 // ids: [batch, tokens]. Returns the last hidden states [batch, tokens, hidden].
 Tensor SentenceEncoder::Impl::Forward(const Tensor& ids,
                                       const std::optional<Tensor>& mask) const {
-  Tensor x = at::embedding(weights.words, ids);
+  Tensor x = weights.words.Rows(ids);
   x = Norm(x + weights.positions.narrow(0, config.first_position, ids.size(1)),
            weights.norm);
   for (const EncoderLayer& layer : weights.layers) {
@@ -188,9 +220,9 @@ void SentenceEncoder::Impl::EncodeBatch(std::span<const Sequence> sequences,
 }
 
 absl::StatusOr<std::vector<float>> SentenceEncoder::Encode(
-    std::span<const std::string_view> texts) const {
+    std::span<const std::string_view> texts, TextKind kind) const {
   GIST_ASSIGN_OR_RETURN(const std::vector<Sequence> sequences,
-                        impl_->Tokenize(texts));
+                        impl_->Tokenize(texts, kind));
   std::vector<size_t> order(texts.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, std::greater(),
@@ -216,7 +248,7 @@ const SentenceTokenizer& SentenceEncoder::tokenizer() const {
 }
 int SentenceEncoder::dimensions() const { return impl_->config.hidden_size; }
 int SentenceEncoder::max_text_tokens() const {
-  return impl_->config.max_sequence_tokens - 2;
+  return impl_->config.max_sequence_tokens - 2 - impl_->prompt_tokens;
 }
 int64_t SentenceEncoder::weight_bytes() const { return impl_->weights.bytes; }
 const std::string& SentenceEncoder::fingerprint() const {

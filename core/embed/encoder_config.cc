@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 
 #include "core/base/quoted.h"
 #include "core/base/status.h"
@@ -14,15 +15,19 @@ namespace {
 
 using Json = nlohmann::json;
 
+std::string Shown(const Json& value) {
+  return Quoted(value.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
 // The fields of one file.
 class Fields {
  public:
   Fields(std::string path, Json json)
       : path_(std::move(path)), json_(std::move(json)) {}
 
-  bool Has(const char* name) const {
-    return !json_.value(name, Json()).is_null();
-  }
+  const std::string& path() const { return path_; }
+  Json Value(const char* name) const { return json_.value(name, Json()); }
+  bool Has(const char* name) const { return !Value(name).is_null(); }
 
   absl::Status ReadSize(const char* name, int* size) const {
     constexpr uint64_t kMost = 10'000'000;
@@ -63,10 +68,6 @@ class Fields {
   }
 
  private:
-  static std::string Shown(const Json& value) {
-    return Quoted(value.dump(-1, ' ', true, Json::error_handler_t::replace));
-  }
-
   std::string path_;
   Json json_;
 };
@@ -119,6 +120,30 @@ absl::Status ReadPooling(const Fields& pooling, EncoderConfig* config) {
   return absl::OkStatus();
 }
 
+// The first of `names` that has a prompt, else the default one.
+absl::Status ReadPrompt(const Fields& fields,
+                        std::initializer_list<const char*> names,
+                        std::string* prompt) {
+  const Json prompts = fields.Value("prompts");
+  if (prompts.is_null()) return absl::OkStatus();
+  Json found;
+  for (const char* name : names) {
+    if (found.is_null()) found = FieldOf(prompts, name);
+  }
+  const Json fallback = fields.Value("default_prompt_name");
+  if (found.is_null() && fallback.is_string()) {
+    found = FieldOf(prompts, fallback.get<std::string>().c_str());
+  }
+  if (found.is_null() && prompts.is_object()) return absl::OkStatus();
+  if (!found.is_string()) {
+    return absl::DataLossError(
+        fmt::format("{}: prompts is {}, want a text for each name",
+                    fields.path(), Shown(prompts)));
+  }
+  *prompt = found.get<std::string>();
+  return absl::OkStatus();
+}
+
 // What sentence-transformers runs, one after the other.
 absl::Status CheckModules(const std::string& path) {
   const auto modules = ReadJsonFile(path, Json::value_t::array);
@@ -166,6 +191,15 @@ absl::StatusOr<EncoderConfig> ReadEncoderConfig(const std::string& folder) {
   GIST_RETURN_IF_ERROR(ReadPooling(pooling, &config));
   GIST_RETURN_IF_ERROR(CheckModules(folder + "/modules.json"));
   config.max_sequence_tokens = config.positions - config.first_position;
+  GIST_ASSIGN_OR_RETURN(
+      const Fields prompts,
+      ReadFields(folder + "/config_sentence_transformers.json", true));
+  GIST_RETURN_IF_ERROR(ReadPrompt(prompts, {"query"}, &config.query_prompt));
+  GIST_RETURN_IF_ERROR(ReadPrompt(prompts, {"document", "passage", "corpus"},
+                                  &config.passage_prompt));
+  if (!config.query_prompt.empty() || !config.passage_prompt.empty()) {
+    GIST_RETURN_IF_ERROR(pooling.Want("include_prompt", true, true));
+  }
   const std::string sentence_path = folder + "/sentence_bert_config.json";
   GIST_ASSIGN_OR_RETURN(const Fields sentence, ReadFields(sentence_path, true));
   if (sentence.Has("max_seq_length")) {

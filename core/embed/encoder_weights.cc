@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/status.h"
@@ -12,14 +13,18 @@
 namespace gist {
 namespace {
 
+constexpr char kWords[] = "embeddings.word_embeddings.weight";
+constexpr char kBlocks[] = ".q4_0";  // behind a name: its rows are blocks
+
 class Loader {
  public:
   Loader(const SafeTensors& file, const EncoderConfig& config,
          const std::string& device)
       : file_(file), config_(config), device_(device) {
     constexpr char kPrefix[] = "bert.";
-    if (file.tensors.contains(std::string(kPrefix) +
-                              "embeddings.word_embeddings.weight")) {
+    const std::string words = std::string(kPrefix) + kWords;
+    if (file.tensors.contains(words) ||
+        file.tensors.contains(words + kBlocks)) {
       prefix_ = kPrefix;
     }
   }
@@ -27,9 +32,10 @@ class Loader {
   absl::StatusOr<EncoderWeights> Load() {
     const int64_t hidden = config_.hidden_size;
     EncoderWeights weights;
-    GIST_ASSIGN_OR_RETURN(weights.words,
-                          Read("embeddings.word_embeddings.weight",
-                               {config_.vocab_size, hidden}));
+    GIST_ASSIGN_OR_RETURN(const at::Tensor words,
+                          ReadMatrix(kWords, config_.vocab_size, hidden,
+                                     /*keeps_blocks=*/device_.is_cpu()));
+    weights.words = EncoderMatrix(words);
     GIST_ASSIGN_OR_RETURN(const at::Tensor positions,
                           Read("embeddings.position_embeddings.weight",
                                {config_.positions, hidden}));
@@ -53,14 +59,14 @@ class Loader {
     const int64_t wide = config_.intermediate_size;
     std::vector<at::Tensor> weights, biases;
     for (const char* name : {"query", "key", "value"}) {
-      GIST_ASSIGN_OR_RETURN(
-          const DenseLayer part,
-          ReadDense(stem + "attention.self." + name, hidden, hidden));
-      weights.push_back(part.weight);
-      biases.push_back(part.bias);
+      const std::string part = stem + "attention.self." + name;
+      GIST_ASSIGN_OR_RETURN(weights.emplace_back(),
+                            ReadMatrix(part + ".weight", hidden, hidden));
+      GIST_ASSIGN_OR_RETURN(biases.emplace_back(),
+                            Read(part + ".bias", {hidden}));
     }
     EncoderLayer layer;
-    layer.query_key_value = {at::cat(weights), at::cat(biases)};
+    layer.query_key_value = {EncoderMatrix(at::cat(weights)), at::cat(biases)};
     GIST_ASSIGN_OR_RETURN(
         layer.attention_output,
         ReadDense(stem + "attention.output.dense", hidden, hidden));
@@ -77,17 +83,47 @@ class Loader {
 
   absl::StatusOr<DenseLayer> ReadDense(const std::string& stem, int64_t out,
                                        int64_t in) {
-    DenseLayer dense;
-    GIST_ASSIGN_OR_RETURN(dense.weight, Read(stem + ".weight", {out, in}));
-    GIST_ASSIGN_OR_RETURN(dense.bias, Read(stem + ".bias", {out}));
-    return dense;
+    GIST_ASSIGN_OR_RETURN(at::Tensor weight,
+                          ReadMatrix(stem + ".weight", out, in));
+    GIST_ASSIGN_OR_RETURN(at::Tensor bias, Read(stem + ".bias", {out}));
+    return DenseLayer{EncoderMatrix(std::move(weight)), std::move(bias)};
   }
+
   absl::StatusOr<Normalization> ReadNorm(const std::string& stem) {
     Normalization norm;
     const int64_t hidden = config_.hidden_size;
     GIST_ASSIGN_OR_RETURN(norm.weight, Read(stem + ".weight", {hidden}));
     GIST_ASSIGN_OR_RETURN(norm.bias, Read(stem + ".bias", {hidden}));
     return norm;
+  }
+
+  absl::StatusOr<at::Tensor> ReadMatrix(const std::string& name, int64_t rows,
+                                        int64_t columns,
+                                        bool keeps_blocks = false) {
+    const auto found = file_.tensors.find(prefix_ + name + kBlocks);
+    if (found == file_.tensors.end()) return Read(name, {rows, columns});
+    const SafeTensor& tensor = found->second;
+    const std::vector<int64_t> shape = {rows, BlockRowBytes(columns)};
+    if (columns % kBlockColumns != 0 || tensor.type != TensorType::kU8 ||
+        tensor.shape != shape) {
+      return absl::DataLossError(fmt::format(
+          "tensor {} is [{}], want U8 [{}]: rows of {} weights in blocks of {}",
+          found->first, fmt::join(tensor.shape, ", "), fmt::join(shape, ", "),
+          columns, kBlockColumns));
+    }
+    if (keeps_blocks) {
+      at::Tensor blocks = at::empty(shape, at::TensorOptions(at::kByte));
+      std::ranges::copy(tensor.data, blocks.mutable_data_ptr<uint8_t>());
+      bytes_ += int64_t(blocks.nbytes());
+      return blocks;
+    }
+    at::Tensor values =
+        at::empty({rows, columns}, at::TensorOptions(at::kFloat));
+    BlocksToFloats(tensor.data.data(), rows, columns,
+                   values.mutable_data_ptr<float>());
+    if (device_.is_cpu()) values = values.to(at::kHalf);
+    bytes_ += int64_t(values.nbytes());
+    return values.to(device_);
   }
 
   absl::StatusOr<at::Tensor> Read(const std::string& name,

@@ -9,13 +9,14 @@
 
 #include "absl/status/statusor.h"
 #include "core/embed/encoder_config.h"
+#include "core/embed/encoder_matrix.h"
 #include "core/format/safetensors.h"
 
 namespace gist {
 
 // y = x W^T + b; W is [out, in].
 struct DenseLayer {
-  at::Tensor weight;
+  EncoderMatrix weight;
   at::Tensor bias;  // [out]
 };
 
@@ -34,7 +35,7 @@ struct EncoderLayer {
 };
 
 struct EncoderWeights {
-  at::Tensor words;      // [vocab, hidden]
+  EncoderMatrix words;   // [vocab, hidden]
   at::Tensor positions;  // [positions, hidden], that of token type 0 added
   Normalization norm;
   std::vector<EncoderLayer> layers;
@@ -42,8 +43,10 @@ struct EncoderWeights {
 };
 
 // Copies the tensors, named as in Hugging Face's BertModel (with or without
-// "bert." in front), to `device` as float32. kDataLoss: one is missing or has
-// another shape. LibTorch's exceptions pass.
+// "bert." in front), to `device` as float32. A matrix NAME may be there as
+// NAME.q4_0 instead: uint8, its rows in blocks of Q4_0. On the CPU the rows of
+// words then stay blocks, and other matrices become float16. kDataLoss: a
+// tensor is missing or has another shape. LibTorch's exceptions pass.
 absl::StatusOr<EncoderWeights> LoadEncoderWeights(const SafeTensors& file,
                                                   const EncoderConfig& config,
                                                   const std::string& device);

@@ -51,9 +51,9 @@ absl::StatusOr<std::vector<Chunk>> FakeEmbedder::Chunks(
 // A word adds to a few numbers that its hash names; the first number keeps a
 // text without words off zero.
 absl::StatusOr<std::vector<float>> FakeEmbedder::Embed(
-    std::span<const std::string_view> texts) {
+    std::span<const std::string_view> texts, TextKind kind) {
   if (options_.before_embed) GIST_RETURN_IF_ERROR(options_.before_embed());
-  embedded_ += int(texts.size());
+  (kind == TextKind::kQuery ? queries_ : passages_) += int(texts.size());
   std::vector<float> vectors;
   for (const std::string_view text : texts) {
     std::vector<float> vector(kDimensions, 0);

@@ -16,6 +16,7 @@ struct FakeEmbedderOptions {
 };
 
 // A word is a token: what stands between spaces. Chunks are runs of words.
+// Queries and passages are alike to it, and counted apart.
 class FakeEmbedder : public Embedder {
  public:
   explicit FakeEmbedder(FakeEmbedderOptions options = {});
@@ -23,15 +24,16 @@ class FakeEmbedder : public Embedder {
   absl::StatusOr<std::vector<Chunk>> Chunks(
       std::string_view text, const ChunkOptions& options) const override;
   absl::StatusOr<std::vector<float>> Embed(
-      std::span<const std::string_view> texts) override;
+      std::span<const std::string_view> texts, TextKind kind) override;
 
   // Texts that were embedded so far; may be read from any thread.
-  int embedded() const { return embedded_; }
+  int embedded() const { return queries_ + passages_; }
+  int queries() const { return queries_; }
 
  private:
   const FakeEmbedderOptions options_;
   const EmbedderInfo info_;
-  std::atomic<int> embedded_ = 0;
+  std::atomic<int> queries_ = 0, passages_ = 0;
 };
 
 }  // namespace gist

@@ -25,8 +25,8 @@ class TorchEmbedder final : public Embedder {
     return ChunkText(text, encoder_->tokenizer(), options);
   }
   absl::StatusOr<std::vector<float>> Embed(
-      std::span<const std::string_view> texts) override {
-    return encoder_->Encode(texts);
+      std::span<const std::string_view> texts, TextKind kind) override {
+    return encoder_->Encode(texts, kind);
   }
 
  private:

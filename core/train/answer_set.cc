@@ -181,10 +181,11 @@ absl::StatusOr<std::string> AnswerSet::FindPassages(Document& document,
     pieces.push_back(chunk.TextIn(text));
   }
   if (is_new) {
-    GIST_ASSIGN_OR_RETURN(document.vectors, embedder_.Embed(pieces));
+    GIST_ASSIGN_OR_RETURN(document.vectors,
+                          embedder_.Embed(pieces, TextKind::kPassage));
   }
   GIST_ASSIGN_OR_RETURN(const std::vector<float> wanted,
-                        embedder_.Embed({&question, 1}));
+                        embedder_.Embed({&question, 1}, TextKind::kQuery));
   std::vector<Passage> passages;
   for (const size_t chunk :
        RankPassages(Ranking::kFused, BySimilarity(wanted, document.vectors),

@@ -23,7 +23,8 @@ struct EmbedOutcome {
 // A few texts a step, so that nobody waits long.
 class EmbedJob : public Job {
  public:
-  // `queue_class`: kAsk for a question, kCompress for documents.
+  // `queue_class`: kAsk for a question, embedded as a query; kCompress for
+  // documents, whose texts are passages.
   EmbedJob(Embedder& embedder, std::vector<std::string> texts,
            QueueClass queue_class, std::shared_ptr<EmbedOutcome> outcome)
       : embedder_(embedder),

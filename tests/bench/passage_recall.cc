@@ -5,11 +5,16 @@
 //   gist_passage_recall SAMPLES.jsonl...
 //
 // Chunks as the service cuts them, all compared (the service's graph finds the
-// same but for 1 %), a row for each file and ranking.
+// same but for 1 %), a row for each file and ranking. Samples of one text that
+// follow each other share its vectors.
+#include <malloc.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <span>
 
 #include "CLI/CLI.hpp"
@@ -31,26 +36,50 @@ constexpr std::array kRankings = {Ranking::kDense, Ranking::kLexical,
 constexpr std::array kNames = {"dense", "lexical", "fused"};
 using Ranks = std::array<size_t, kRankings.size()>;
 
-// By each ranking, 0: the best chunk holds the answer; chunks: none does.
-absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record) {
-  const std::string_view text = record.context, question = record.question;
+// Of this process, once what was freed is given back.
+double ResidentMegabytes() {
+  malloc_trim(0);
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0, resident = 0;
+  file >> pages >> resident;
+  return double(resident) * double(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+struct Passages {
+  std::vector<std::string_view> texts;
+  std::vector<float> vectors;  // row-major
+};
+
+absl::StatusOr<Passages> PassagesOf(Embedder& embedder, std::string_view text) {
   ChunkOptions options;  // as gistd has them by default
   options.max_tokens =
       std::min(options.max_tokens, embedder.info().max_text_tokens);
   options.overlap_tokens =
       std::min(options.overlap_tokens, options.max_tokens / 2);
   GIST_ASSIGN_OR_RETURN(const auto chunks, embedder.Chunks(text, options));
-  std::vector<std::string_view> texts;
-  for (const Chunk& chunk : chunks) texts.push_back(chunk.TextIn(text));
-  GIST_ASSIGN_OR_RETURN(const auto vectors, embedder.Embed(texts));
-  GIST_ASSIGN_OR_RETURN(const auto wanted, embedder.Embed({&question, 1}));
+  Passages passages;
+  for (const Chunk& chunk : chunks)
+    passages.texts.push_back(chunk.TextIn(text));
+  GIST_ASSIGN_OR_RETURN(passages.vectors,
+                        embedder.Embed(passages.texts, TextKind::kPassage));
+  return passages;
+}
+
+// By each ranking, 0: the best chunk holds the answer; chunks: none does.
+absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record,
+                                    const Passages& passages) {
+  const std::string_view question = record.question;
+  const auto& [texts, vectors] = passages;
+  GIST_ASSIGN_OR_RETURN(const auto wanted,
+                        embedder.Embed({&question, 1}, TextKind::kQuery));
   const auto nearest = BySimilarity(wanted, vectors);
   const auto bm25 = Bm25Scores(question, texts);
   Ranks ranks = {};
   for (size_t i = 0; i < ranks.size(); ++i) {
     const auto order = RankPassages(kRankings[i], nearest, bm25, texts.size());
     const auto found = std::ranges::find_if(order, [&](size_t chunk) {
-      return texts[chunk].find(record.answer) != std::string_view::npos;
+      return passages.texts[chunk].find(record.answer) !=
+             std::string_view::npos;
     });
     ranks[i] =
         found == order.end() ? texts.size() : size_t(found - order.begin());
@@ -63,9 +92,13 @@ absl::Status Measure(Embedder& embedder, const std::string& path, size_t most) {
   records.resize(std::min(most, records.size()));
   std::array<std::array<size_t, kPassages.size()>, kRankings.size()> found = {};
   client::ProgressBar bar(path, client::Unit::kSamples);
+  Passages passages;
   for (size_t i = 0; i < records.size(); ++i) {
+    if (i == 0 || records[i].context != records[i - 1].context) {
+      GIST_ASSIGN_OR_RETURN(passages, PassagesOf(embedder, records[i].context));
+    }
     GIST_ASSIGN_OR_RETURN(const Ranks ranks,
-                          RanksOfAnswer(embedder, records[i]));
+                          RanksOfAnswer(embedder, records[i], passages));
     for (size_t r = 0; r < ranks.size(); ++r) {
       for (size_t k = 0; k < kPassages.size(); ++k)
         found[r][k] += ranks[r] < kPassages[k];
@@ -98,8 +131,12 @@ int Main(int argc, char** argv) {
   const auto run = [&]() -> absl::Status {
     GIST_RETURN_IF_ERROR(PrepareDevice(device));
     SetThreads(threads);
+    const double before = ResidentMegabytes();
     GIST_ASSIGN_OR_RETURN(const auto embedder,
                           MakeTorchEmbedder(folder, device));
+    std::printf("%s: %.0f MB resident, %.0f MB of them weights\n",
+                embedder->info().name.c_str(), ResidentMegabytes() - before,
+                double(embedder->info().weight_bytes) / 1e6);
     std::printf("%-24s %-7s %5s %9s %9s %9s %9s\n", "the answer is among", "by",
                 "n", "1 passage", "2", "4", "8");
     for (const std::string& file : files)

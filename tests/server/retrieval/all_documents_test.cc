@@ -87,7 +87,8 @@ class AllDocumentsTest : public PipelineTest {
   std::string VectorOf(const std::string& text) {
     const std::string chunk = text.substr(0, text.find_last_not_of(' ') + 1);
     const std::string_view texts[] = {chunk};
-    const std::vector<float> vector = server().embedder.Embed(texts).value();
+    const std::vector<float> vector =
+        server().embedder.Embed(texts, TextKind::kPassage).value();
     return {reinterpret_cast<const char*>(vector.data()),
             vector.size() * sizeof(float)};
   }

@@ -112,6 +112,7 @@ TEST_F(RetrievalTest, TheIndexIsMadeOnceAndKept) {
   AskResult first, second;
   ASSERT_THAT(server().Ask(Input(id, "Q"), &first), IsOk());
   EXPECT_EQ(server().embedder.embedded(), 4 + 1);
+  EXPECT_EQ(server().embedder.queries(), 1) << "the question alone";
   ASSERT_THAT(server().Ask(Input(id, "Q"), &second), IsOk());
   EXPECT_EQ(server().embedder.embedded(), 4 + 2);
   EXPECT_GT(first.timings.index_seconds, 0);
