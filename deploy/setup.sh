@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building needs: Debian packages, LibTorch, the default
 # model and the sentence encoder.
-# usage: deploy/setup.sh [cuda] [tests]
+# usage: deploy/setup.sh [cuda] [e5] [tests]
 #   cuda    LibTorch with CUDA too (3.0 GB)
+#   e5      the multilingual sentence encoder too (91 MB)
 #   tests   the packages that tests need too
 # Run again it changes nothing and takes about a second.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -69,8 +70,8 @@ extras=()
 for extra in "$@"; do
   case $extra in
     tests) lists+=(deploy/apt-packages-tests.txt) ;;
-    cuda) extras+=(cuda) ;;
-    *) die "unknown argument $extra; want: cuda, tests" ;;
+    cuda | e5) extras+=("$extra") ;;
+    *) die "unknown argument $extra; want: cuda, e5, tests" ;;
   esac
 done
 [ "$(uname -m)" = x86_64 ] || die "found $(uname -m); only x86_64 is supported"
@@ -79,4 +80,9 @@ step "Debian packages" install_packages
 step "LibTorch" fetch cpu
 step "default model" fetch model
 step "sentence encoder" fetch embedder
-for extra in "${extras[@]}"; do step "LibTorch with CUDA" fetch "$extra"; done
+for extra in "${extras[@]}"; do
+  case $extra in
+    cuda) step "LibTorch with CUDA" fetch cuda ;;
+    e5) step "multilingual sentence encoder" fetch e5 ;;
+  esac
+done

@@ -267,6 +267,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
   GIST_RETURN_IF_ERROR(ApplyFile(file, config));
   GIST_RETURN_IF_ERROR(ApplyEnvironment(environment, config));
   GIST_RETURN_IF_ERROR(ApplyFlags(app, config));
+  config.embedder = EmbedderFolder(config.embedder, InstallationFolder());
   GIST_RETURN_IF_ERROR(CheckConfig(config));
   if (check_config) return ToYaml(config);
   return config;

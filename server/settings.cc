@@ -35,6 +35,7 @@ constexpr SettingKind kModelKind = {
     "hf:OWNER/NAME[:FILE]",
     0, 0, IsModel};
 constexpr SettingKind kFolder = {"DIR", "a folder's path"};
+constexpr SettingKind kEncoder = {"DIR", "a folder's path, e5 or off"};
 constexpr SettingKind kAdapter = {"DIR", "a folder's path, auto or off"};
 constexpr SettingKind kDevice = {"DEVICE", "cpu, cuda or cuda:N"};
 constexpr SettingKind kSwitch = {"", "true or false"};
@@ -94,8 +95,9 @@ constexpr Setting kModel[] = {
      "LoRA on question and answer; auto: adapters/answer if it is made for the "
      "model",
      "reader"},
-    {"embedder", &Config::embedder, kFolder,
-     "sentence encoder that finds passages (rag, hybrid), or off"},
+    {"embedder", &Config::embedder, kEncoder,
+     "sentence encoder that finds passages (rag, hybrid); e5: the multilingual "
+     "one that deploy/setup.sh e5 fetches; off: none"},
     {"presets", &Config::presets, kFolder, "training recipes, NAME.yaml"},
     {"device", &Config::device, kDevice, "where the model runs"},
     {"chat_template", &Config::chat_template, kTemplate,
@@ -199,6 +201,11 @@ Config DefaultConfig(std::string_view home) {
   config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;
+}
+
+std::string EmbedderFolder(std::string_view embedder, std::string_view home) {
+  if (embedder != "e5") return std::string(embedder);
+  return fmt::format("{}/third_party/models/multilingual-e5-small", home);
 }
 
 std::span<const SettingGroup> SettingGroups() { return kGroups; }
