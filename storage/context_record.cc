@@ -31,7 +31,7 @@ void VisitDocument(Record& record, Visit visit) {
   visit("created_unix_ms", record.created_unix_ms);
 }
 
-// All but rung, storage and adapter_fingerprint.
+// All but rung, storage, method_version and adapter_fingerprint.
 template <typename Form, typename Visit>
 void VisitForm(Form& form, Visit visit) {
   visit(form.rung == Rung::kGist ? "gist_tokens" : "ratio",
@@ -133,6 +133,8 @@ std::string FormProblem(const Representation& form) {
                                 : CountProblem("ratio", form.ratio);
   if (problem.empty()) problem = CountProblem("kv_slots", form.kv_slots);
   if (problem.empty()) problem = CountProblem("kv_bytes", form.kv_bytes);
+  if (problem.empty())
+    problem = CountProblem("method_version", form.method_version);
   if (problem.empty() && (is_gist || !form.adapter_fingerprint.empty()))
     problem = HashProblem("adapter_fingerprint", form.adapter_fingerprint);
   if (!problem.empty()) return problem;
@@ -171,6 +173,7 @@ Json FormToJson(const Representation& form) {
   VisitForm(form, [&json](const char* name, const auto& value) {
     json[name] = value;
   });
+  if (form.method_version != 1) json["method_version"] = form.method_version;
   if (!form.adapter_fingerprint.empty())
     json["adapter_fingerprint"] = form.adapter_fingerprint;
   return json;
@@ -201,6 +204,7 @@ absl::StatusOr<Representation> FormFromJson(const Json& json,
   form.rung = *rung;
   form.storage = *storage;
   VisitForm(form, fields);
+  fields.Optional("method_version", form.method_version);
   fields.Optional("adapter_fingerprint", form.adapter_fingerprint);
   return form;
 }

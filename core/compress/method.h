@@ -30,15 +30,13 @@ class Compression {
   virtual absl::StatusOr<CompressedKv> Finish(const CompressionSpec& spec) = 0;
 };
 
-// A way to compress. A method is constant.
+// A way to compress. A method is constant. Document, model, spec, adapter and
+// MethodVersion determine its result.
 class CompressionMethod {
  public:
   virtual ~CompressionMethod() = default;
   // The name of its rung.
   virtual std::string_view name() const = 0;
-  // 64 hex digits, over all that determines its result beside document, model
-  // and spec: the method's version, its parameters and its adapter.
-  virtual std::string fingerprint() const = 0;
   virtual absl::StatusOr<std::unique_ptr<Compression>> Begin() const = 0;
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kRungNames = {"gist", "restored",
                                                         "selected", "full"};
+// In the order of the names.
+constexpr std::array<int, 4> kMethodVersions = {1, 1, 1, 1};
 
 }  // namespace
 
@@ -20,6 +22,19 @@ std::optional<Rung> ParseRung(std::string_view name) {
   const auto found = std::ranges::find(kRungNames, name);
   if (found == kRungNames.end()) return std::nullopt;
   return static_cast<Rung>(found - kRungNames.begin());
+}
+
+int MethodVersion(Rung rung) { return kMethodVersions[size_t(rung)]; }
+
+absl::Status CheckMethodVersion(const Representation& representation) {
+  const int here = MethodVersion(representation.rung);
+  if (representation.method_version == here) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "representation {} was made by version {} of its method, this gistd has "
+      "version {}: {}",
+      RepresentationKey(representation), representation.method_version, here,
+      representation.method_version > here ? "update gistd"
+                                           : "compress the document again"));
 }
 
 std::string RepresentationKey(const Representation& representation) {

@@ -310,6 +310,9 @@ absl::Status Pipeline::CheckImport(const KvBlob& blob) const {
   const ModelInfo& model = engine_.model();
   const ContextRecord& record = blob.record;
   GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
+  for (const Representation& form : record.representations) {
+    GIST_RETURN_IF_ERROR(Within("the file", CheckMethodVersion(form)));
+  }
   for (const CompressedKv& kv : blob.kv) {
     if (model.HasShapeOf(kv)) continue;
     return absl::DataLossError(fmt::format(

@@ -221,6 +221,7 @@ absl::Status Pipeline::LoadGists(const AskInput& input,
       return engine_.adapter().is_loaded() ? NoGists(record, input.gist_tokens)
                                            : NoGistAdapter(engine_.model());
     }
+    GIST_RETURN_IF_ERROR(Within(record.context_id, CheckMethodVersion(*form)));
     auto kv = store_.GetKv(record, *form);
     if (!kv.ok()) return kv.status();  // names the context and what to do
     material.result.usage.loaded_slots += form->gist_tokens;
@@ -237,6 +238,7 @@ absl::StatusOr<bool> Pipeline::LoadFull(AskPlan& material) const {
   const ContextRecord& record = material.records.front();
   const Representation* const form = record.Newest(Rung::kFull);
   if (form == nullptr) return false;
+  GIST_RETURN_IF_ERROR(Within(record.context_id, CheckMethodVersion(*form)));
   const Clock::time_point start = Clock::now();
   auto kv = store_.GetKv(record, *form);
   if (!kv.ok()) return kv.status();  // names the context and what to do

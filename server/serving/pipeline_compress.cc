@@ -155,6 +155,7 @@ ContextRecord Pipeline::NameOf(const CompressWork& work,
                              .gist_tokens = work.groups * work.spec.gist_tokens,
                              .ratio = work.spec.ratio,
                              .storage = work.spec.storage,
+                             .method_version = MethodVersion(work.spec.rung),
                              .adapter_fingerprint = work.adapter_fingerprint}};
   return record;
 }
@@ -315,7 +316,7 @@ absl::StatusOr<int> Pipeline::GistTokens(const AdapterInfo& adapter,
 absl::StatusOr<bool> Pipeline::IsComputed(const ContextRecord& record,
                                           const Representation& form,
                                           std::string_view text) const {
-  if (form.imported) return false;
+  if (form.imported || !CheckMethodVersion(form).ok()) return false;
   const auto kv = store_.GetKv(record, form);
   if (!kv.ok()) {
     if (IsMiss(kv.status())) return false;

@@ -350,6 +350,8 @@ INSTANTIATE_TEST_SUITE_P(
                       "64 lower-case hex digits"},
         Contradiction{"NoAdapter", Form("adapter_fingerprint", ""),
                       "adapter_fingerprint"},
+        Contradiction{"NoMethod", Form("method_version", 0),
+                      "method_version is 0"},
         Contradiction{"OtherKvBytes", Form("kv_bytes", 60), "64 B in 2 slots"},
         Contradiction{"OtherSlots", Form("kv_slots", 3), "64 B in 2 slots"},
         Contradiction{"OtherStorage", Form("storage", "i8"), "in f16, want i8"},

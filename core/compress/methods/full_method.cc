@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "core/base/identity.h"
 #include "core/compress/methods/document_prefill.h"
 
 namespace gist {
@@ -41,8 +40,6 @@ class FullCompression final : public Compression {
 };
 
 }  // namespace
-
-std::string FullMethod::fingerprint() const { return Sha256Hex("full 1"); }
 
 absl::StatusOr<std::unique_ptr<Compression>> FullMethod::Begin() const {
   return std::make_unique<FullCompression>(model_, prefix_);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -20,7 +19,6 @@ class FullMethod final : public CompressionMethod {
   FullMethod(const Transformer& model, const KvCache& prefix)
       : model_(model), prefix_(prefix) {}
   std::string_view name() const override { return "full"; }
-  std::string fingerprint() const override;
   absl::StatusOr<std::unique_ptr<Compression>> Begin() const override;
 
  private:

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "core/base/identity.h"
 #include "core/base/status.h"
 #include "core/compress/methods/document_prefill.h"
 
@@ -49,10 +48,6 @@ class GistCompression final : public Compression {
 GistMethod::GistMethod(const Transformer& model, const KvCache& prefix,
                        std::shared_ptr<const Adapter> adapter)
     : model_(model), prefix_(prefix), adapter_(std::move(adapter)) {}
-
-std::string GistMethod::fingerprint() const {
-  return Sha256Hex("gist 1 " + adapter_->fingerprint());
-}
 
 absl::StatusOr<std::unique_ptr<Compression>> GistMethod::Begin() const {
   return std::make_unique<GistCompression>(model_, prefix_, adapter_);

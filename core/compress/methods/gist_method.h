@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -21,7 +20,6 @@ class GistMethod final : public CompressionMethod {
   GistMethod(const Transformer& model, const KvCache& prefix,
              std::shared_ptr<const Adapter> adapter);
   std::string_view name() const override { return "gist"; }
-  std::string fingerprint() const override;
   absl::StatusOr<std::unique_ptr<Compression>> Begin() const override;
 
  private:

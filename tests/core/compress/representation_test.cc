@@ -6,10 +6,12 @@
 #include <string>
 
 #include "tests/core/compress/samples.h"
+#include "tests/support/status_matchers.h"
 
 namespace gist {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 Representation FullOf(const CompressedKv& kv) {
@@ -64,6 +66,19 @@ TEST(RepresentationTest, ChecksItsKeysAndValues) {
   nowhere.positions.clear();
   EXPECT_THAT(RepresentationProblem(FullOf(nowhere), nowhere),
               HasSubstr("no positions"));
+}
+
+TEST(RepresentationTest, RefusesAnotherVersionOfItsMethod) {
+  Representation full{.rung = Rung::kFull, .ratio = 1};
+  EXPECT_THAT(CheckMethodVersion(full), IsOk());
+  full.method_version = MethodVersion(Rung::kFull) + 1;
+  EXPECT_THAT(CheckMethodVersion(full),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("full/1/f16/"), HasSubstr("version 2"),
+                             HasSubstr("version 1: update gistd"))));
+  full.method_version = MethodVersion(Rung::kFull) - 1;
+  EXPECT_THAT(CheckMethodVersion(full).message(),
+              HasSubstr("compress the document again"));
 }
 
 TEST(RungTest, NamesAreRead) {

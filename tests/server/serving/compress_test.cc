@@ -260,6 +260,27 @@ TEST_F(CompressTest, ARepresentationThatIsMadeAgainCountsOnce) {
   EXPECT_FALSE(got->record.representations[1].imported);
 }
 
+TEST_F(CompressTest, WhatAnotherVersionOfTheMethodMadeIsMadeAgain) {
+  Start();
+  const std::string text = DocumentWith("ABC123");
+  const std::string id = server().IdOf(text);
+  ContextRecord record = *server().store->GetRecord(id);
+  Representation& form = record.representations[0];
+  EXPECT_EQ(form.method_version, MethodVersion(Rung::kGist));
+  const CompressedKv kv = *server().store->GetKv(record, form);
+  form.method_version = 2;
+  ASSERT_THAT(server().store->Put(record, text, {&kv, 1}, {}), IsOk());
+  const AskInput input = {.context_ids = {id}, .question = "What is it?"};
+  EXPECT_THAT(server().Ask(input),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr(id + ": representation gist/")));
+  const auto again = server().Compress(text);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_FALSE(again->cached);
+  EXPECT_EQ(again->context.record.representations.size(), 1u);
+  EXPECT_EQ(*server().Ask(input), AnswerTo("ABC123", "What is it?"));
+}
+
 TEST_F(CompressTest, TheDefaultNumberOfGistsIsTheSameContextAsItsNumber) {
   Start();
   const std::string id = server().IdOf("some text", 0);

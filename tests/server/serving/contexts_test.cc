@@ -195,6 +195,18 @@ TEST_F(ImportTest, AnotherModelsFileIsRefused) {
   EXPECT_THAT(Import(file), StatusIs(StatusCode::kFailedPrecondition, _));
 }
 
+TEST_F(ImportTest, AnotherVersionOfTheMethodIsRefused) {
+  Start();
+  const std::string file = Exported(DocumentWith("ABC123"));
+  EXPECT_THAT(Import(Changed(file,
+                             [](KvBlob& blob) {
+                               auto& form = blob.record.representations[0];
+                               form.method_version = 2;
+                             })),
+              StatusIs(StatusCode::kFailedPrecondition,
+                       HasSubstr("was made by version 2 of its method")));
+}
+
 TEST_F(ImportTest, GistsOfAnotherShapeAreRefused) {
   Start();
   EXPECT_THAT(Import(Changed(Exported("text", true),
