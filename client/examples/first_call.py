@@ -2,10 +2,10 @@
 
 usage: python first_call.py FILE "QUESTION"     gistd listens on 127.0.0.1:50051
 
-Make the stubs once, beside this file:
+Make the stubs once, beside this file, from the root of the repository:
   pip install grpcio-tools
-  python -m grpc_tools.protoc -I proto --python_out=. --grpc_python_out=. \\
-      proto/gist/v1/*.proto
+  python -m grpc_tools.protoc -I proto --python_out=client/examples \\
+      --grpc_python_out=client/examples proto/gist/v1/*.proto
 """
 import sys
 

@@ -1,4 +1,4 @@
-// config.json of a Hugging Face folder in GGUF's words.
+// config.json of a Hugging Face folder, under GGUF's keys.
 #pragma once
 
 #include <map>
@@ -26,8 +26,8 @@ struct HfConfig {
 
 // Every key counts: one that is not known is refused unless it is null or
 // begins with an underscore. kUnimplemented: a model type, key, value or RoPE
-// type that is not supported, named; kDataLoss: a value is missing or cannot
-// be. Messages begin with "config.json: ".
+// type that is not supported, named; kDataLoss: a value is missing or out of
+// range. Messages begin with "config.json: ".
 absl::StatusOr<HfConfig> ReadHfConfig(const nlohmann::json& config);
 
 }  // namespace gist

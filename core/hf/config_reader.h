@@ -15,7 +15,7 @@ namespace gist {
 // `value` as an error shows it.
 std::string ShownJson(const nlohmann::json& value);
 
-// kDataLoss: null, or not of the type, or out of range; `name` is told.
+// kDataLoss: null, or not of the type, or out of range. The message has `name`.
 absl::StatusOr<int64_t> JsonSize(const nlohmann::json& value,
                                  std::string_view name);
 // A finite number above 0.
@@ -33,7 +33,7 @@ absl::StatusOr<int64_t> HfLayers(const nlohmann::json& config);
 absl::StatusOr<int64_t> HfHeadDim(const nlohmann::json& config);
 
 // RoPE's keys and tensors: rope_theta, rope_scaling, rope_parameters. Reads
-// what config.cc has put into `result`.
+// the values that config.cc has put into `result`.
 absl::Status ReadHfRope(const nlohmann::json& config, const HfKind& kind,
                         HfConfig* result);
 

@@ -12,7 +12,7 @@ namespace gist {
 inline constexpr char kHfConfigFile[] = "config.json";
 inline constexpr char kHfTokenizerFile[] = "tokenizer.json";
 inline constexpr char kHfWeightsFile[] = "model.safetensors";
-// Names the shards of weights that lie in several files.
+// Lists the shards if the weights lie in several files.
 inline constexpr char kHfIndexFile[] = "model.safetensors.index.json";
 // Read if they are there.
 inline constexpr std::string_view kHfOptionalFiles[] = {
@@ -24,8 +24,8 @@ inline constexpr std::string_view kHfOptionalFiles[] = {
 absl::StatusOr<std::vector<std::string>> HfShardNames(std::string_view json,
                                                       std::string_view name);
 
-// The files of `folder` that make the model, sorted by name: what of the above
-// is there. Other files change nothing. kNotFound names a file that is missing.
+// The files of `folder` that make the model, sorted by name: those of the
+// above that exist. Other files change nothing. kNotFound names a missing file.
 absl::StatusOr<std::vector<std::string>> HfFolderFiles(
     const std::string& folder);
 

@@ -38,9 +38,8 @@ struct HfFolder {
 // is not supported; kDataLoss: files that contradict each other.
 absl::StatusOr<HfFolder> OpenHfFolder(const std::string& path);
 
-// A folder of which there is config.json alone: token_embd.weight, and
-// output.weight where it is not tied, have dims but no data. Errors are
-// ReadHfConfig's.
+// A folder that has config.json alone. token_embd.weight has dims but no data.
+// So has output.weight, if it is not tied. Errors are ReadHfConfig's.
 absl::StatusOr<HfFolder> SizesOfHfConfig(std::string_view json);
 
 }  // namespace gist

@@ -30,11 +30,12 @@ struct HfTokenizer {
   std::string chat_template;  // Jinja; empty: none
 };
 
-// tokenizer.json makes the tokenizer. The bos token is that of its
-// post-processor, else of tokenizer_config.json. The tokens that end an answer
-// are eos_token_id of generation_config.json, else of config.json, else
-// eos_token of tokenizer_config.json. The template is chat_template.jinja, else
-// chat_template of tokenizer_config.json, of several the one called "default".
+// tokenizer.json makes the tokenizer. Of several sources the first wins:
+//   bos token: its post-processor, tokenizer_config.json.
+//   end of an answer: eos_token_id of generation_config.json, of config.json,
+//     eos_token of tokenizer_config.json.
+//   template: chat_template.jinja, chat_template of tokenizer_config.json (of
+//     a list the one named "default").
 // Errors name the file: those of FromTokenizerJson; kDataLoss: fields of
 // another type, ids that the tokenizer does not have.
 absl::StatusOr<HfTokenizer> ReadHfTokenizer(const HfTokenizerFiles& files);

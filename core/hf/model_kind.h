@@ -10,21 +10,21 @@
 
 namespace gist {
 
-// One value of model_type. What is not said here is the same for all.
+// One value of model_type. All kinds share everything else.
 struct HfKind {
   std::string_view model_type;
   std::string_view architecture;  // general.architecture in GGUF
-  // What transformers takes where config.json has no such key.
+  // Default of transformers if config.json has no such key.
   double rope_base = 10000;
   bool tied = false;  // the embedding is the output matrix too
   bool needs_head_dim = false, needs_kv_heads = false;  // else from the others
   std::string_view rope_types;  // beside "default", separated by spaces
   // Norm weights are stored less 1.
   bool norms_less_one = false;
-  // Dimensions of a head beyond a share of them may stay unturned.
+  // partial_rotary_factor: RoPE may turn a leading share of a head alone.
   bool has_partial_rope = false;
-  // Its weights lie under model.layers.N.post_attention_layernorm, but act
-  // before the sum; norms before and after the MLP have their own names.
+  // post_attention_layernorm is of attention's result, before the sum. The
+  // norms before and after the MLP have names of their own.
   bool has_post_norms = false;
 };
 
@@ -34,7 +34,7 @@ absl::StatusOr<HfKind> FindHfKind(std::string_view model_type);
 enum class HfUse {
   kIgnored,    // changes nothing that is computed
   kSize,       // an integer of at least 1, under its name in GGUF
-  kNumber,     // a number, likewise
+  kNumber,     // a number, under its name in GGUF
   kFixed,      // has to be `wanted`, or null
   kElsewhere,  // read by code: config.cc, rope.cc
 };

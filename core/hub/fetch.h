@@ -32,11 +32,11 @@ absl::Status Fetch(const std::string& url, const std::string& path,
 struct ResumableFetch {
   std::string url;
   std::string token;  // as in HttpRequest
-  std::string path;   // what is there already is kept and continued
+  std::string path;   // its present bytes are kept and continued
   int64_t bytes = 0;  // of the whole file
   int connect_seconds = 20;
   int stall_seconds = 60;
-  // Attempts in a row that bring no byte before it gives up.
+  // Gives up after so many attempts in a row without a byte.
   int attempts = 5;
   // Before the second attempt, doubled before each further one, up to a minute.
   // A server's Retry-After of up to a minute counts instead.
@@ -47,7 +47,8 @@ struct ResumableFetch {
 // If-Range where the ETag is known. A server that sends the whole file, or
 // another one, begins it again. Errors: those of HttpError; kUnavailable with
 // the attempts; kDataLoss (more bytes than `bytes`); kResourceExhausted (the
-// disk is full). `path` stays, to be continued.
+// disk is full). `path` stays for the next call to
+// continue.
 absl::Status FetchResumably(const ResumableFetch& fetch,
                             const FetchProgress& progress,
                             std::stop_token stop);

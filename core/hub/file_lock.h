@@ -9,8 +9,8 @@
 
 namespace gist {
 
-// flock(2) on a lock file, which huggingface_hub takes likewise. Freed with the
-// object and with the process. Move-only.
+// flock(2) on a lock file, as huggingface_hub takes it. Freed with the object
+// and with the process. Move-only.
 class FileLock {
  public:
   // Waits as long as another process holds it; `on_wait` is called once then.

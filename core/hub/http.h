@@ -30,7 +30,7 @@ struct HttpReply {
   long status = 0;
   // Of the last reply; names in lower case.
   std::map<std::string, std::string> headers;
-  std::string body;      // where no sink took it; of errors the first 64 KiB
+  std::string body;      // without a sink; of errors the first 64 KiB
   std::string redirect;  // the URL that a redirect leads to, if not followed
 
   // Empty: there is none.

@@ -47,7 +47,7 @@ struct HubOptions {
 
 inline constexpr std::string_view kHubPrefix = "hf:";
 
-// kInvalidArgument: begins with kHubPrefix, but is no name of the two forms.
+// kInvalidArgument: begins with kHubPrefix, but has neither form of LocalModel.
 absl::Status CheckHubName(std::string_view model);
 
 // The path of a model's file or folder on this machine. Anything that does not
@@ -58,9 +58,9 @@ absl::Status CheckHubName(std::string_view model);
 // tokenizer.json, safetensors and what else core/hf/folder_files.h lists.
 //
 // A model that the cache holds whole is used without asking the hub. Else the
-// revision "main" is fetched: what is there already stays, a file that was cut
-// is continued, size and digest (SHA-256, or Git's SHA-1 of small files) are
-// checked. Errors begin with `model` and say the next step: kInvalidArgument
+// revision "main" is fetched. Files in the cache stay. An interrupted file is
+// continued. Size and digest are checked: SHA-256, or Git's SHA-1 of small
+// files. Errors begin with `model` and say the next step: kInvalidArgument
 // (the name), kNotFound (repository or file), kPermissionDenied (401, 403),
 // kUnavailable (network, 429, 5xx), kDataLoss (sizes or digests differ),
 // kFailedPrecondition (offline, and not in the cache), kResourceExhausted

@@ -1,4 +1,4 @@
-// What a hub tells about a repository. For this folder.
+// Files of a repository, as its hub describes them. For this folder.
 #pragma once
 
 #include <cstdint>

@@ -51,10 +51,9 @@ class Adapter {
   std::unique_ptr<const Impl> impl_;
 };
 
-// LoRA that acts on question and answer alone, whatever they are asked of:
-// gists, passages, the whole text. What is stored stays the frozen model's. A
-// folder like Adapter's with "answer" in place of "gist", without embeddings.
-// A folder of an earlier version has "reader" there.
+// LoRA on question and answer alone, in all modes. Stored keys and values stay
+// those of the base model. The folder is like Adapter's, without embeddings and
+// with "answer" in place of "gist" (in earlier versions "reader").
 class AnswerAdapter {
  public:
   // Errors: Adapter::Load's.

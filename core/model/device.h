@@ -25,20 +25,21 @@ struct DeviceBytes {
   int64_t free_bytes = 0;       // for all processes
   int64_t allocated_bytes = 0;  // of tensors of this process
   int64_t reserved_bytes = 0;   // held for tensors, allocated_bytes included
-  int64_t peak_bytes = 0;       // the largest allocated_bytes of late
+  int64_t peak_bytes = 0;       // of allocated_bytes, since ForgetPeakOf
 };
 // Any thread, after PrepareDevice(device). Nothing on a CPU, or if the driver
-// does not tell.
+// does not report it.
 std::optional<DeviceBytes> MemoryOf(const std::string& device);
-// Starts peak_bytes anew. Likewise; does nothing on a CPU.
+// Resets peak_bytes. Any thread, after PrepareDevice(device); does nothing on a
+// CPU.
 void ForgetPeakOf(const std::string& device);
 
 // Are products of bfloat16 faster than those of float32 on `device`? On a CPU:
 // with AVX-512 BF16. Without it they are emulated and take many times as long.
 bool HasFastBfloat16(const std::string& device);
 
-// Threads of one matrix product; 0: as ChooseThreads of core/base/thread_count.h
-// counts them.
+// Threads of one matrix product; 0: those of ChooseThreads,
+// core/base/thread_count.h.
 void SetThreads(int threads);
 
 }  // namespace gist

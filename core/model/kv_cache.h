@@ -7,8 +7,8 @@
 namespace gist {
 
 // For each layer keys and values [kv_heads, tokens, head_dim], float32 on the
-// model's device. Whether keys are rotated (ready for attention) or plain
-// (before RoPE) is up to whoever fills it. Grows by doubling; not thread-safe.
+// model's device. The caller fills it with post-RoPE keys (ready for attention)
+// or with pre-RoPE keys. Grows by doubling; not thread-safe.
 class KvCache {
  public:
   KvCache(KvCache&& other) noexcept;

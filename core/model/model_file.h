@@ -1,4 +1,4 @@
-// What a model file says that is no weight.
+// The tokenizer of a model file.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// A model on disk, in whichever form.
+// A model on disk: a GGUF file, its shards or a Hugging Face folder.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
-// A product for decoding: few rows times a matrix that is read once.
+// A matrix product for decoding: few rows, and a matrix that is read once.
 #pragma once
 
 #include <cstdint>
 
 namespace gist {
 
-// More rows than these are LibTorch's, which reuses what it has read.
+// Products of more rows are left to LibTorch, which reuses the matrix in cache.
 inline constexpr int64_t kFewRows = 48;
 inline constexpr int64_t kFewRowsLanes = 8;  // `in` is a multiple of these
 

@@ -21,11 +21,12 @@ class Charsmap {
   Charsmap() = default;
   // `blob`: little-endian uint32 of the array's bytes, the array, then strings
   // that end with 0. kDataLoss: shorter than it says, or strings that are not
-  // UTF-8 or do not end. What points behind the end maps nothing.
+  // UTF-8 or do not end. An entry that points behind the end maps
+  // nothing.
   static absl::StatusOr<Charsmap> Create(std::string_view blob);
 
-  // What `text` becomes by the shortest of the map's strings that it begins
-  // with, as `tokenizers` takes it; no value: it stays. Borrows from this.
+  // The replacement of the shortest of the map's strings that `text` begins
+  // with, as in `tokenizers`; nullopt: there is none. Borrows from this.
   std::optional<std::string_view> Find(std::string_view text) const;
 
  private:

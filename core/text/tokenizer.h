@@ -21,9 +21,9 @@ enum class TokenizerKind : uint8_t {
   kSentencePiece,  // themselves; U+2581 for a space, <0x0A> for a lone byte
 };
 
-// How a special token of a template meets the text beside it.
+// Whether a special token of a template takes the white space beside it.
 struct SpaceAround {
-  bool strip_left = false, strip_right = false;  // it takes the white space
+  bool strip_left = false, strip_right = false;
 };
 
 // What a model file says about its tokenizer.
@@ -42,12 +42,14 @@ struct TokenizerSpec {
   std::vector<NormalizerStep> normalizer;
   std::vector<SplitStep> words;
   bool ignore_merges = false;  // a word that is a token is that token
-  // Of characters that no token covers: one token together, or one each.
+  // Neighbouring characters that no token covers: one unknown token together,
+  // else one each.
   bool fuse_unknown = true;
-  // Else that of type 2; none: such characters (or bytes) are dropped.
+  // Empty: the token of type 2. If there is none, characters (or bytes) that no
+  // token covers are dropped.
   std::optional<int32_t> unknown_id;
   std::map<int32_t, SpaceAround> space_around;
-  // User-defined tokens that are looked for behind the normalizer.
+  // User-defined tokens that are found in the normalized text.
   std::vector<int32_t> normalized_ids;
 
   std::optional<int32_t> bos_id;
@@ -55,7 +57,7 @@ struct TokenizerSpec {
   std::vector<int32_t> end_ids;  // each ends an answer: eos, eot, eom
 };
 
-// What a text stands behind.
+// What stands before a text.
 enum class TextBegin : uint8_t {
   kNothing,      // it gets a space in front where the tokenizer puts one
   kBehindToken,  // the same, but for tokenizers that do it once a prompt
@@ -100,8 +102,8 @@ class Tokenizer {
   std::optional<int32_t> bos_id() const;
   bool add_bos() const;
   const std::vector<int32_t>& end_ids() const;
-  // Does Encode put a space in front of a text? Then so begins what it gives
-  // back.
+  // Does Encode put a space in front of a text? Then decoded text begins with
+  // one too.
   bool adds_space_prefix() const;
 
  private:

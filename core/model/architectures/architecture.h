@@ -29,13 +29,12 @@ enum class RopeFactors {
 };
 
 // Differences between Llama-like models. core/model/decoder.cc computes the
-// layer that it describes, core/model/architectures/layer_kind.cc reads RoPE
-// and window.
+// layer. core/model/architectures/layer_kind.cc reads RoPE and window.
 struct Architecture {
   // general.architecture in GGUF.
   std::string_view name;
-  std::string_view
-      key_prefix;  // of GGUF metadata: "llama" in llama.block_count
+  // Of GGUF metadata: "llama" in llama.block_count.
+  std::string_view key_prefix;
   // The file's gist.rope_order, "interleaved" or "halves", comes first.
   RopeOrder rope_order = RopeOrder::kHalves;
   bool attention_biases = false;  // of the query, key and value projections
@@ -45,16 +44,16 @@ struct Architecture {
   // (ffn_up), in these orders.
   bool fused_tensors = false;
   bool scaled_embeddings = false;  // by sqrt(hidden size)
-  // With so many layers, queries are scaled by 1 / sqrt(hidden size / heads)
-  // instead of 1 / sqrt(head size). 0: never.
+  // A model of so many layers scales queries by 1 / sqrt(hidden size / heads)
+  // instead of 1 / sqrt(head size). 0: none does.
   int wide_query_layers = 0;
-  // With a sliding window, each layer of this number sees all; 0: none does.
-  // The file's attention.sliding_window_pattern comes first.
+  // With a sliding window: layers N, 2 N, ... (from 1) have none; 0: all have
+  // it. The file's attention.sliding_window_pattern comes first.
   int window_period = 0;
   // RoPE base of layers with a window, without the others' scaling; 0: RoPE is
   // the same for all. The file's rope.freq_base_swa comes first.
   double local_rope_base = 0;
-  int no_rope_period = 0;  // each layer of this number has no RoPE; 0: none
+  int no_rope_period = 0;  // layers N, 2 N, ... have no RoPE; 0: all have it
   RopeFactors rope_factors = RopeFactors::kNone;
   Norm norm = Norm::kRms;
   Activation activation = Activation::kSilu;

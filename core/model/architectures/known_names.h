@@ -12,7 +12,7 @@ namespace gist {
 inline constexpr char kRopeOrderKey[] = "gist.rope_order";
 
 // OK: each key of the architecture (its prefix, a dot) is read, changes
-// nothing, or has the one value that is computed. Keys of other prefixes pass
+// nothing, or has the one supported value. Keys of other prefixes pass
 // (general, tokenizer, quantize, split and those of tools). kUnimplemented
 // names the key and says what is wanted.
 absl::Status CheckKeys(const Gguf& file, const Architecture& architecture);

@@ -14,8 +14,8 @@ struct LayerKind {
   // RoPE. Dimensions from twice its size on are not turned.
   std::vector<float> frequencies;
   float rope_scale = 1;  // of turned queries and keys
-  int window =
-      0;  // tokens that a token sees, itself included; 0: all before it
+  // Tokens that a token sees, itself included; 0: all before it.
+  int window = 0;
 
   friend bool operator==(const LayerKind&, const LayerKind&) = default;
 };
@@ -36,15 +36,15 @@ struct LayerKindSizes {
 
 // Reads RoPE's keys and tensors and those of the window.
 //
-// rope.scaling.type: none; linear, which is also meant where only
-// rope.scaling.factor or rope.scale_linear stands; yarn (arXiv:2309.00071).
+// rope.scaling.type: none; linear (also without a type, if rope.scaling.factor
+// or rope.scale_linear is there); yarn (arXiv:2309.00071).
 // Without yarn_attn_factor, yarn scales queries and keys by 1 + ln(factor)/10.
 // rope.scaling.attn_factor multiplies any of them. rope_freqs.weight divides
 // frequencies one by one ("llama3"), as do the factors of LongRoPE
 // (arXiv:2402.13753): the long ones if context_length exceeds
 // rope.scaling.original_context_length, else the short ones.
 //
-// kUnimplemented: another type, named; kDataLoss: a value that cannot be.
+// kUnimplemented: another type, named; kDataLoss: a value out of range.
 absl::StatusOr<LayerKinds> ReadLayerKinds(const Gguf& file,
                                           const Architecture& architecture,
                                           const LayerKindSizes& sizes);

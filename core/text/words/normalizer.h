@@ -1,4 +1,4 @@
-// What becomes of a text before it is cut into words.
+// Normalizes a text before it is cut into words.
 #pragma once
 
 #include <cstdint>

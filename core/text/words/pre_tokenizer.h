@@ -12,7 +12,7 @@
 
 namespace gist {
 
-// What becomes of the matches of a step's pattern.
+// What a step does with the matches of its pattern.
 enum class SplitBehavior : uint8_t {
   kIsolated,            // each is a word
   kRemoved,             // none is in any word

@@ -1,4 +1,4 @@
-// A regular expression that a file brought, run within limits.
+// A regular expression of a tokenizer file, run within limits.
 #pragma once
 
 #include <cstddef>

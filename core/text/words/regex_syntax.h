@@ -1,4 +1,4 @@
-// Regular expressions of tokenizer files, in the words of PCRE2.
+// Translates regular expressions of tokenizer files to PCRE2.
 #pragma once
 
 #include <string>

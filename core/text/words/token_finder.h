@@ -28,8 +28,8 @@ class TokenFinder {
   // An empty `content` is never found.
   void Add(std::string_view content, const FoundToken& token);
 
-  // The parts of `text`, valid UTF-8, in order: of the tokens that begin at a
-  // place the longest.
+  // The parts of `text`, valid UTF-8, in order. Of tokens that begin at
+  // one byte the longest counts.
   std::vector<TokenOrText> Split(std::string_view text) const;
 
  private:
