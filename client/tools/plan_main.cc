@@ -57,9 +57,13 @@ struct Subject {
 absl::StatusOr<Subject> ReadModel(const Arguments& arguments) {
   GIST_ASSIGN_OR_RETURN(const std::string path,
                         client::BringModel(arguments.model));
-  if (fs::is_directory(path) &&
-      !fs::exists(fmt::format("{}/{}", path, kHfWeightsFile)) &&
-      !fs::exists(fmt::format("{}/{}", path, kHfIndexFile))) {
+  std::error_code error;  // what cannot be looked at is an error of Open
+  const auto lacks = [&](std::string_view file) {
+    return fs::symlink_status(fmt::format("{}/{}", path, file), error).type() ==
+           fs::file_type::not_found;
+  };
+  if (fs::is_directory(path, error) && lacks(kHfWeightsFile) &&
+      lacks(kHfIndexFile)) {
     GIST_ASSIGN_OR_RETURN(PlanModel model, ReadConfig(path));
     return Subject{std::move(model),
                    absl::NotFoundError("the folder has no weights")};

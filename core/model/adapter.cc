@@ -158,7 +158,13 @@ absl::StatusOr<Lora> ParseLora(const Json& json, const ModelConfig& model) {
   Lora lora;
   GIST_ASSIGN_OR_RETURN(lora.r, IntField(json, "r", 1));
   GIST_ASSIGN_OR_RETURN(lora.alpha, AlphaOf(json));
-  lora.is_rank_stabilized = json.value("use_rslora", Json()) == true;
+  const Json stabilized = json.value("use_rslora", Json());
+  if (!stabilized.is_boolean() && !stabilized.is_null()) {
+    return absl::InvalidArgumentError(
+        fmt::format("adapter_config.json: use_rslora is {}, want true or false",
+                    Shown(json, "use_rslora")));
+  }
+  lora.is_rank_stabilized = stabilized == true;
   GIST_ASSIGN_OR_RETURN(lora.targets, TargetsOf(json, model));
   GIST_ASSIGN_OR_RETURN(lora.layers, LayersOf(json, model));
   return lora;

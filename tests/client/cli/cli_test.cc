@@ -562,6 +562,8 @@ TEST_F(CliTest, HandsPlanToItsToolWithAllThatFollows) {
   const auto small = RunGist({"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf",
                               "--device-memory", "1MiB"});
   EXPECT_THAT(small.out, HasSubstr("* does not fit in"));
+  std::filesystem::create_symlink("loop.gguf", folder_ / "loop.gguf");
+  EXPECT_EQ(RunGist({"plan", "--model", folder_ / "loop.gguf"}).exit_code, 4);
   const auto missing = RunGist({"plan", "--model", folder_ / "none"});
   EXPECT_EQ(missing.exit_code, 4);
   EXPECT_THAT(missing.err, HasSubstr("none"));

@@ -159,6 +159,8 @@ TEST_F(LoadingTest, AppliesRankStabilizedScaleAndFractionsOfAlpha) {
   EXPECT_FLOAT_EQ(scale(), 1.25f);
   EditConfig([](auto& json) { json["use_rslora"] = true; });
   EXPECT_FLOAT_EQ(scale(), 2.5f);
+  EditConfig([](auto& json) { json["use_rslora"] = "yes"; });
+  ExpectRefused(absl::StatusCode::kInvalidArgument, "use_rslora");
 }
 
 TEST_F(LoadingTest, WantsTargetModules) {
