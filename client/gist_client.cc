@@ -124,15 +124,8 @@ absl::StatusOr<AddResult> GistClient::AddDocument(
   v1::AddDocumentRequest request;
   request.set_request_id(options.request_id);
   *request.mutable_retention() = ToProto(options.retention);
-  const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
-    request.set_chunk(chunk.data(), chunk.size());
-    return stream->Write(request);
-  });
-  if (!sent.ok()) call.Cancel();
-  stream->WritesDone();
-  const absl::Status finished = impl_->FromGrpc(stream->Finish());
-  GIST_RETURN_IF_ERROR(sent);
-  GIST_RETURN_IF_ERROR(finished);
+  GIST_RETURN_IF_ERROR(
+      Upload(source, std::move(request), *stream, call, impl_->options));
   return response;
 }
 
@@ -308,16 +301,8 @@ absl::StatusOr<Context> GistClient::ImportContext(
   Call call(impl_->options);
   v1::Context response;
   const auto stream = impl_->stub->ImportContext(call.get(), &response);
-  v1::ImportContextRequest request;
-  const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
-    request.set_chunk(chunk.data(), chunk.size());
-    return stream->Write(request);
-  });
-  if (!sent.ok()) call.Cancel();
-  stream->WritesDone();
-  const absl::Status finished = impl_->FromGrpc(stream->Finish());
-  GIST_RETURN_IF_ERROR(sent);
-  GIST_RETURN_IF_ERROR(finished);
+  GIST_RETURN_IF_ERROR(Upload(source, v1::ImportContextRequest(), *stream, call,
+                              impl_->options));
   return response;
 }
 

@@ -14,6 +14,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/support/status.h"
+#include "grpcpp/support/sync_stream.h"
 
 namespace gist::client {
 
@@ -60,6 +61,23 @@ absl::Status WriteSource(const ByteSource& source, const Write& write) {
     GIST_ASSIGN_OR_RETURN(const std::string bytes, source());
     if (bytes.empty() || !WriteChunks(bytes, write)) return absl::OkStatus();
   }
+}
+
+// A call that uploads `source` in chunks of `request`, whose other fields the
+// server reads in the first message. `call` is that of `stream`.
+template <typename Request>
+absl::Status Upload(const ByteSource& source, Request request,
+                    grpc::ClientWriter<Request>& stream, Call& call,
+                    const ClientOptions& options) {
+  const absl::Status sent = WriteSource(source, [&](std::string_view chunk) {
+    request.set_chunk(chunk.data(), chunk.size());
+    return stream.Write(request);
+  });
+  if (!sent.ok()) call.Cancel();
+  stream.WritesDone();
+  const absl::Status finished = FromGrpc(stream.Finish(), options);
+  GIST_RETURN_IF_ERROR(sent);
+  return finished;
 }
 
 }  // namespace gist::client

@@ -137,17 +137,8 @@ absl::StatusOr<Dataset> TrainingClient::UploadDataset(
   Call call(impl_->options);
   v1::Dataset response;
   const auto stream = impl_->stub->UploadDataset(call.get(), &response);
-  v1::UploadDatasetRequest request;
-  const absl::Status sent =
-      WriteSource(json_lines, [&](std::string_view chunk) {
-        request.set_chunk(chunk.data(), chunk.size());
-        return stream->Write(request);
-      });
-  if (!sent.ok()) call.Cancel();
-  stream->WritesDone();
-  const absl::Status finished = FromGrpc(stream->Finish(), impl_->options);
-  GIST_RETURN_IF_ERROR(sent);
-  GIST_RETURN_IF_ERROR(finished);
+  GIST_RETURN_IF_ERROR(Upload(json_lines, v1::UploadDatasetRequest(), *stream,
+                              call, impl_->options));
   return response;
 }
 
