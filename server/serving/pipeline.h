@@ -208,8 +208,8 @@ class Pipeline {
   absl::StatusOr<std::vector<int32_t>> DocumentTokens(
       std::string_view text) const;
   // Names the document's context. Without representations and time.
-  ContextRecord RecordOf(std::string_view tenant, std::string_view text,
-                         int64_t tokens) const;
+  ContextRecord RecordOf(std::string_view tenant, std::string document_id,
+                         std::string_view text, int64_t tokens) const;
   absl::StatusOr<bool> KeepsText(std::string_view document_id,
                                  std::string_view text) const;
   // A call found the context: notes its use and the retention that it wants.

@@ -39,8 +39,9 @@ absl::StatusOr<AddResult> Pipeline::AddOnce(const AddInput& input,
   GIST_RETURN_IF_ERROR(CheckPolicy(input.retention));
   GIST_ASSIGN_OR_RETURN(const auto tokens, DocumentTokens(input.text));
   result.timings.tokenize_seconds = SecondsSince(start);
-  ContextRecord record =
-      RecordOf(caller.principal.tenant, input.text, int64_t(tokens.size()));
+  const std::string& tenant = caller.principal.tenant;
+  ContextRecord record = RecordOf(tenant, DocumentId(tenant, input.text),
+                                  input.text, int64_t(tokens.size()));
 
   const Clock::time_point turn = Clock::now();
   GIST_ASSIGN_OR_RETURN(const KeyedLock::Hold hold,

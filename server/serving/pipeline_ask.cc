@@ -175,8 +175,7 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
                           FindRecord(id, caller.principal.tenant));
     GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
     result.usage.document_tokens += record.document_tokens;
-    const Representation* const gists =
-        GistsToLoad(record, input);
+    const Representation* const gists = GistsToLoad(record, input);
     result.adapter_fingerprints.push_back(
         gists == nullptr ? "" : gists->adapter_fingerprint);
     store_.NoteUse(id);
@@ -215,8 +214,7 @@ absl::Status Pipeline::LoadGists(const AskInput& input,
                                  AskPlan& material) const {
   const Clock::time_point start = Clock::now();
   for (const ContextRecord& record : material.records) {
-    const Representation* const form =
-        GistsToLoad(record, input);
+    const Representation* const form = GistsToLoad(record, input);
     if (form == nullptr) {
       return engine_.adapter().is_loaded() ? NoGists(record, input.gist_tokens)
                                            : NoGistAdapter(engine_.model());

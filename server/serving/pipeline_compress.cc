@@ -134,11 +134,12 @@ absl::Status Pipeline::NoteRequest(const std::string& context_id,
   return absl::OkStatus();
 }
 
-ContextRecord Pipeline::RecordOf(std::string_view tenant, std::string_view text,
+ContextRecord Pipeline::RecordOf(std::string_view tenant,
+                                 std::string document_id, std::string_view text,
                                  int64_t tokens) const {
   ContextRecord record;
   record.tenant = std::string(tenant);
-  record.document_id = DocumentId(tenant, text);
+  record.document_id = std::move(document_id);
   record.model_fingerprint = engine_.model().fingerprint;
   record.document_bytes = int64_t(text.size());
   record.document_tokens = tokens;
@@ -149,8 +150,8 @@ ContextRecord Pipeline::RecordOf(std::string_view tenant, std::string_view text,
 // The record of a document that is not computed yet: all that names it.
 ContextRecord Pipeline::NameOf(const CompressWork& work,
                                std::string_view text) const {
-  ContextRecord record =
-      RecordOf(work.tenant, text, int64_t(work.tokens.size()));
+  ContextRecord record = RecordOf(work.tenant, work.document_id, text,
+                                  int64_t(work.tokens.size()));
   record.representations = {{.rung = work.spec.rung,
                              .gist_tokens = work.groups * work.spec.gist_tokens,
                              .ratio = work.spec.ratio,
