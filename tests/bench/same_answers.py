@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Compares gistd's greedy answers with a peer's on a model file of yours.
+"""Compares gistd's greedy answers with those of transformers on a model file of yours.
 
-usage: tests/bench/same_answers.py MODEL.gguf [--peer transformers|llama_cpp]
-           [--chat-template FILE] [--tokens N] [--build FOLDER]
+usage: tests/bench/same_answers.py MODEL.gguf [--chat-template FILE] [--tokens N]
+           [--build FOLDER]
 
-Five prompts, each a text and a question, up to 64 tokens. Prints where answers part. The peer has
-to be installed: pip install transformers torch accelerate gguf, or llama-cpp-python. Nothing is
-fetched. Exit 1: an answer differs.
+Five prompts, each a text and a question, up to 64 tokens. Prints where answers part. Wants pip
+install transformers torch accelerate gguf. Nothing is fetched. Exit 1: an answer differs.
 """
 import argparse
 import pathlib
@@ -83,26 +82,9 @@ class Transformers:
         return self.tokenizer.decode(out[0, ids.shape[1]:], skip_special_tokens=True)
 
 
-class LlamaCpp:
-    def __init__(self, model, template):
-        import llama_cpp
-        self.model = llama_cpp.Llama(model, n_ctx=4096, verbose=False)
-        if template:
-            jinja = pathlib.Path(template).read_text()
-            self.model.chat_handler = llama_cpp.llama_chat_format.Jinja2ChatFormatter(
-                jinja, eos_token="", bos_token="").to_chat_handler()
-
-    def answer(self, text, question, tokens):
-        done = self.model.create_chat_completion(
-            [{"role": "user", "content": f"{text}\n\n{question}"}], max_tokens=tokens,
-            temperature=0, repeat_penalty=1.0)
-        return done["choices"][0]["message"]["content"]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model")
-    parser.add_argument("--peer", choices=("transformers", "llama_cpp"), default="transformers")
     parser.add_argument("--chat-template")
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--build", default=str(ROOT / "build/release"))
@@ -115,8 +97,7 @@ def main():
                 ours.append(server.answer(text, question, options.tokens).strip())
         finally:
             server.stop()
-    peer = (Transformers if options.peer == "transformers" else LlamaCpp)(
-        options.model, options.chat_template)
+    peer = Transformers(options.model, options.chat_template)
     differ = 0
     for (text, question), mine in zip(prompts(), ours):
         theirs = peer.answer(text, question, options.tokens).strip()
@@ -127,8 +108,8 @@ def main():
         at = next((i for i, (a, b) in enumerate(zip(mine, theirs)) if a != b),
                   min(len(mine), len(theirs)))
         print(f"part after {at} characters: {question}\n  gistd: {mine[:at + 40]!r}\n"
-              f"  {options.peer}: {theirs[:at + 40]!r}", flush=True)
-    print(f"{len(ours) - differ} of {len(ours)} answers are the same as {options.peer}'s")
+              f"  transformers: {theirs[:at + 40]!r}", flush=True)
+    print(f"{len(ours) - differ} of {len(ours)} answers are the same as transformers'")
     sys.exit(1 if differ else 0)
 
 
