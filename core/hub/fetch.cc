@@ -104,27 +104,30 @@ class Resumption {
     GIST_RETURN_IF_ERROR(OpenFile(fetch_.path, "ab").status());
     absl::Status status;
     double wait = fetch_.backoff_seconds;
+    auto begun = Clock::now();
     for (int failed = 0;;) {
       if (SizeOf(fetch_.path) == fetch_.bytes) return absl::OkStatus();
-      const int64_t most_before = most_;
+      const int64_t most_before = std::max(most_, SizeOf(fetch_.path));
       asked_wait_ = 0;
       status = Attempt();
       if (status.ok() && SizeOf(fetch_.path) == fetch_.bytes) return status;
       if (status.ok()) status = EndedEarly();
       if (!absl::IsUnavailable(status)) return status;
-      if (most_ > most_before) {
+      const double gained = double(most_ - most_before);
+      if (gained > kLeastBytesPerSecond * SecondsSince(begun)) {
         failed = 0;
         wait = fetch_.backoff_seconds;
       } else if (++failed >= fetch_.attempts) {
         break;
       }
+      begun = Clock::now();
       WaitUnlessStopped(asked_wait_ > 0 ? asked_wait_ : wait, stop_);
       if (stop_.stop_requested()) return absl::CancelledError("interrupted");
       wait = std::min(2 * wait, kMostWaitSeconds);
     }
     return absl::UnavailableError(fmt::format(
-        "{} (after {} attempts without a further byte; {} of {} "
-        "bytes are kept and continued)",
+        "{} (after {} attempts without progress; {} of {} bytes are kept and "
+        "continued)",
         Message(status), fetch_.attempts, SizeOf(fetch_.path), fetch_.bytes));
   }
 

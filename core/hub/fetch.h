@@ -13,8 +13,7 @@ namespace gist {
 struct FetchLimits {
   int64_t max_bytes = int64_t{4} << 30;
   int connect_seconds = 20;
-  // A transfer that stays below a byte a second for this long has stalled.
-  int stall_seconds = 60;
+  int stall_seconds = 60;  // as in HttpRequest
 };
 
 // Bytes of the file so far and of the whole; 0: not known.
@@ -24,7 +23,8 @@ using FetchProgress = std::function<void(int64_t done, int64_t total)>;
 // On an error nothing is left there. Errors: kInvalidArgument (no such kind of
 // URL), kNotFound (the server has no such file), kUnavailable (not reachable,
 // stalled, ended early), kResourceExhausted (larger than max_bytes),
-// kCancelled, and those of the disk.
+// kFailedPrecondition (redirects without end), kCancelled, and those of the
+// disk.
 absl::Status Fetch(const std::string& url, const std::string& path,
                    const FetchLimits& limits, const FetchProgress& progress,
                    std::stop_token stop);
@@ -36,7 +36,8 @@ struct ResumableFetch {
   int64_t bytes = 0;  // of the whole file
   int connect_seconds = 20;
   int stall_seconds = 60;
-  // Gives up after so many attempts in a row without a byte.
+  // Gives up after so many attempts in a row without progress: further bytes at
+  // kLeastBytesPerSecond, the wait before the attempt included.
   int attempts = 5;
   // Before the second attempt, doubled before each further one, up to a minute.
   // A server's Retry-After of up to a minute counts instead.
@@ -47,8 +48,8 @@ struct ResumableFetch {
 // If-Range where the ETag is known. A server that sends the whole file, or
 // another one, begins it again. Errors: those of HttpError; kUnavailable with
 // the attempts; kDataLoss (more bytes than `bytes`); kResourceExhausted (the
-// disk is full). `path` stays for the next call to
-// continue.
+// disk is full); kFailedPrecondition (redirects without end). `path` stays for
+// the next call to continue.
 absl::Status FetchResumably(const ResumableFetch& fetch,
                             const FetchProgress& progress,
                             std::stop_token stop);

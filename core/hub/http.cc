@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/base/status.h"
 
 namespace gist {
@@ -14,14 +15,22 @@ namespace {
 constexpr long kMostRedirects = 10;
 constexpr size_t kMostBodyBytes = size_t{64} << 20;
 constexpr size_t kMostErrorBytes = 64 << 10;
+constexpr size_t kMostHeaderBytes = 256 << 10;  // redirects and trailers too
 
 struct Transfer {
   CURL* curl = nullptr;
+  const HttpRequest* request = nullptr;
   const HttpSink* sink = nullptr;
   const HttpTick* tick = nullptr;
   std::stop_token stop;
-  HttpReply reply;
-  absl::Status refused;  // by the sink
+  HttpReply reply = {};
+  absl::Status refused = {};  // by the sink or by a limit
+  size_t header_bytes = 0;
+  const Clock::time_point begun = Clock::now();
+  // The body's bytes since `since`.
+  Clock::time_point since = begun;
+  int64_t bytes = 0;
+  bool has_body = false;
 };
 
 std::string_view Trimmed(std::string_view text) {
@@ -36,6 +45,12 @@ std::string_view Trimmed(std::string_view text) {
 size_t TakeHeader(char* data, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   const std::string_view line(data, size * count);
+  transfer.header_bytes += line.size();
+  if (transfer.header_bytes > kMostHeaderBytes) {
+    transfer.refused = absl::DataLossError(
+        fmt::format("over {} bytes of headers", kMostHeaderBytes));
+    return 0;
+  }
   if (line.starts_with("HTTP/")) transfer.reply.headers.clear();
   const size_t colon = line.find(':');
   if (colon == line.npos) return line.size();
@@ -50,7 +65,9 @@ absl::Status TakeBody(Transfer& transfer, std::string_view bytes) {
   curl_easy_getinfo(transfer.curl, CURLINFO_RESPONSE_CODE, &reply.status);
   if (reply.status >= 400) {
     reply.body += bytes.substr(0, kMostErrorBytes - reply.body.size());
-    return absl::OkStatus();
+    return reply.body.size() < kMostErrorBytes
+               ? absl::OkStatus()
+               : absl::DataLossError("an error's body is long enough");
   }
   if (*transfer.sink) return (*transfer.sink)(reply, bytes);
   if (bytes.size() > kMostBodyBytes - reply.body.size()) {
@@ -64,14 +81,37 @@ absl::Status TakeBody(Transfer& transfer, std::string_view bytes) {
 size_t Write(char* data, size_t size, size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   transfer.refused = TakeBody(transfer, {data, size * count});
+  if (!std::exchange(transfer.has_body, true)) transfer.since = Clock::now();
+  transfer.bytes += int64_t(size * count);
   return transfer.refused.ok() ? size * count : 0;
+}
+
+// kUnavailable: the transfer makes no progress, or takes too long.
+absl::Status CheckPace(Transfer& transfer) {
+  const HttpRequest& request = *transfer.request;
+  if (!*transfer.sink && SecondsSince(transfer.begun) > request.kept_seconds) {
+    return absl::UnavailableError(fmt::format(
+        "no whole reply within {} s; try again", request.kept_seconds));
+  }
+  const int64_t wanted = int64_t{kLeastBytesPerSecond} * request.stall_seconds;
+  if (transfer.bytes >= wanted) {
+    transfer.since = Clock::now();
+    transfer.bytes = 0;
+  }
+  if (SecondsSince(transfer.since) <= request.stall_seconds)
+    return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("stalled: {} bytes within {} s, want at least {}; try again",
+                  transfer.bytes, request.stall_seconds, wanted));
 }
 
 // Anything but 0 ends the transfer.
 int Tick(void* user, curl_off_t total, curl_off_t, curl_off_t, curl_off_t) {
   auto& transfer = *static_cast<Transfer*>(user);
   if (*transfer.tick) (*transfer.tick)(total);
-  return transfer.stop.stop_requested() ? 1 : 0;
+  if (transfer.stop.stop_requested()) return 1;
+  if (transfer.refused.ok()) transfer.refused = CheckPace(transfer);
+  return transfer.refused.ok() ? 0 : 1;
 }
 
 using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
@@ -96,8 +136,6 @@ void SetRequest(CURL* curl, const HttpRequest& request, Headers& headers) {
   curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMostRedirects);
   curl_easy_setopt(curl, CURLOPT_NOBODY, request.head ? 1L : 0L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, long(request.connect_seconds));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, long(request.stall_seconds));
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "gistd");
   if (!request.token.empty()) {
@@ -121,11 +159,16 @@ void SetCallbacks(CURL* curl, Transfer* transfer, char* message) {
 
 absl::Status TransferError(CURLcode code, const char* message,
                            const Transfer& transfer) {
+  if (transfer.stop.stop_requested())
+    return absl::CancelledError("interrupted");
   if (!transfer.refused.ok()) return transfer.refused;
   const std::string what = *message != 0 ? message : curl_easy_strerror(code);
   switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-      return absl::CancelledError("interrupted");
+    case CURLE_TOO_MANY_REDIRECTS:
+      return absl::FailedPreconditionError(
+          fmt::format("over {} redirects, want the file itself behind them; "
+                      "check the address",
+                      kMostRedirects));
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
       return absl::InvalidArgumentError(
@@ -151,20 +194,21 @@ absl::StatusOr<HttpReply> PerformHttp(const HttpRequest& request,
       started == CURLE_OK ? curl_easy_init() : nullptr, &curl_easy_cleanup);
   if (curl == nullptr) return absl::InternalError("libcurl does not start");
   Transfer transfer{.curl = curl.get(),
+                    .request = &request,
                     .sink = &sink,
                     .tick = &tick,
-                    .stop = std::move(stop),
-                    .reply = {},
-                    .refused = {}};
+                    .stop = std::move(stop)};
   Headers headers(nullptr, &curl_slist_free_all);
   char message[CURL_ERROR_SIZE] = "";
   SetRequest(curl.get(), request, headers);
   SetCallbacks(curl.get(), &transfer, message);
   const CURLcode code = curl_easy_perform(curl.get());
-  if (code != CURLE_OK)
-    return Within(request.url, TransferError(code, message, transfer));
   HttpReply& reply = transfer.reply;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &reply.status);
+  // An error's status says enough, however its body ends.
+  const bool is_told = reply.status >= 400 && !transfer.stop.stop_requested();
+  if (code != CURLE_OK && !is_told)
+    return Within(request.url, TransferError(code, message, transfer));
   const char* redirect = nullptr;
   curl_easy_getinfo(curl.get(), CURLINFO_REDIRECT_URL, &redirect);
   if (redirect != nullptr) reply.redirect = redirect;

@@ -22,9 +22,15 @@ struct HttpRequest {
   int64_t begin = 0;     // asks for the bytes from here on, if above 0
   std::string if_range;  // an ETag: the range holds for this content alone
   int connect_seconds = 20;
-  // A transfer that stays below a byte a second for this long has stalled.
+  // A transfer has stalled that brings no body for this long, or less than
+  // kLeastBytesPerSecond on average over this long.
   int stall_seconds = 60;
+  // For the whole request, if its body is kept: there is no sink.
+  int kept_seconds = 300;
 };
+
+// A slower body is no progress: a server must not hold a caller by a drip.
+inline constexpr int kLeastBytesPerSecond = 100;
 
 struct HttpReply {
   long status = 0;
@@ -46,9 +52,12 @@ using HttpSink =
 using HttpTick = std::function<void(int64_t total)>;
 
 // Returns a reply of any status: the caller judges it. Without a sink the body
-// is kept, up to 64 MiB. Errors: kInvalidArgument (no http or https URL),
-// kUnavailable (not reachable, stalled, ended early), kCancelled, kDataLoss (a
-// body that is too large), those of `sink`. They begin with the URL.
+// is kept, up to 64 MiB. A status of 400 or more is a reply as soon as its body
+// has 64 KiB, stalls or breaks off. Errors: kInvalidArgument (no http or https
+// URL), kUnavailable (not reachable, stalled, ended early, over kept_seconds),
+// kCancelled, kDataLoss (over 64 MiB of a kept body or 256 KiB of headers),
+// kFailedPrecondition (over 10 redirects), those of `sink`. They begin with the
+// URL.
 absl::StatusOr<HttpReply> PerformHttp(const HttpRequest& request,
                                       const HttpSink& sink = {},
                                       const HttpTick& tick = {},

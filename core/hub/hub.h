@@ -63,8 +63,8 @@ absl::Status CheckHubName(std::string_view model);
 // files. Errors begin with `model` and say the next step: kInvalidArgument
 // (the name), kNotFound (repository or file), kPermissionDenied (401, 403),
 // kUnavailable (network, 429, 5xx), kDataLoss (sizes or digests differ),
-// kFailedPrecondition (offline, and not in the cache), kResourceExhausted
-// (disk), kCancelled.
+// kFailedPrecondition (offline, and not in the cache; redirects without end),
+// kResourceExhausted (disk), kCancelled.
 absl::StatusOr<std::string> LocalModel(const std::string& model,
                                        const HubOptions& options);
 

@@ -175,8 +175,10 @@ absl::StatusOr<HubFile> HubApi::Describe(const std::string& commit,
     request.url = reply->redirect;
     if (!stays) request.token.clear();
   }
-  return absl::UnavailableError(fmt::format("{}: over {} redirects; try again",
-                                            Url(commit, file), kMostHops));
+  return absl::FailedPreconditionError(fmt::format(
+      "{}: over {} redirects, want the file itself behind them; is HF_ENDPOINT "
+      "a hub?",
+      Url(commit, file), kMostHops));
 }
 
 absl::Status ExplainHubError(const absl::Status& status, std::string_view what,

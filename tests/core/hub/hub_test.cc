@@ -352,6 +352,32 @@ TEST_F(HubTest, GivesUpWhereNothingIsGained) {
   EXPECT_EQ(Requests(true).size(), 3u + 1u);
 }
 
+// One byte a connection is no progress, however often there is one more.
+TEST_F(HubTest, GivesUpWhereTooLittleIsGained) {
+  options_.backoff_seconds = 0.05;
+  SetFaults(R"({"GET cdn/model.gguf": [{"cut": 1, "stays": 1}]})");
+  ExpectError(StatusCode::kUnavailable,
+              HasSubstr("after 3 attempts without progress"));
+  EXPECT_EQ(Requests(true).size(), 1u + 3u);
+}
+
+// A redirect that leads to itself is asked for once, not `attempts` times.
+TEST_F(HubTest, RefusesRedirectsWithoutEnd) {
+  const std::string file = "/RefusesRedirectsWithoutEnd/owner/name/model.gguf";
+  const std::string loop = R"([{"status": 302, "headers": {"Location": ")";
+  const std::string stays = R"("}, "stays": 1}])";
+  SetFaults("{\"GET cdn/model.gguf\": " + loop + file + stays + "}");
+  ExpectError(StatusCode::kFailedPrecondition, HasSubstr("over 10 redirects"));
+  EXPECT_EQ(Requests(true).size(), 10u);
+  SetFaults(R"({"HEAD model.gguf": [{"renamed": "owner/name", "stays": 1}]})");
+  ExpectError(StatusCode::kFailedPrecondition, HasSubstr("over 5 redirects"));
+  SetFaults("{\"GET api\": " + loop +
+            "/RefusesRedirectsWithoutEnd/api/models/owner/name" + stays + "}");
+  const size_t asked = Requests(false).size();
+  ExpectError(StatusCode::kFailedPrecondition, HasSubstr("over 10 redirects"));
+  EXPECT_EQ(Requests(false).size(), asked + 11);
+}
+
 TEST_F(HubTest, LeavesASilentServer) {
   options_.stall_seconds = 1;
   SetFaults(R"({"GET cdn/model.gguf": [{"stall": 5000}]})");
