@@ -37,6 +37,12 @@ absl::Status ResolveName(TokenizerSpec* spec) {
   return absl::OkStatus();
 }
 
+std::string SourceOf(const TokenizerSpec& spec) {
+  if (!spec.pre_tokenizer.empty())
+    return fmt::format("GGUF pre-tokenizer {}", Quoted(spec.pre_tokenizer));
+  return spec.scores.empty() ? "tokenizer.json" : "GGUF tokenizer";
+}
+
 absl::Status CheckIds(const TokenizerSpec& spec) {
   std::vector<int32_t> ids = spec.end_ids;
   if (spec.bos_id) ids.push_back(*spec.bos_id);
@@ -62,13 +68,14 @@ struct Tokenizer::Impl {
 
   void AddSpecial(const TokenizerSpec& spec);
   absl::Status Append(std::string_view text, const EncodeOptions& options,
-                      std::vector<int32_t>* ids) const;
-  absl::Status AppendNormalized(std::string_view text,
+                      RegexBudget* budget, std::vector<int32_t>* ids) const;
+  absl::Status AppendNormalized(std::string_view text, RegexBudget* budget,
                                 std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary;
   Normalizer normalizer;
   PreTokenizer words;
+  std::string source;  // of the patterns, for errors
   TokenFinder in_texts, in_normalized, in_templates;
   std::optional<int32_t> bos_id;
   bool add_bos = false;
@@ -95,6 +102,7 @@ void Tokenizer::Impl::AddSpecial(const TokenizerSpec& spec) {
 
 absl::Status Tokenizer::Impl::Append(std::string_view text,
                                      const EncodeOptions& options,
+                                     RegexBudget* budget,
                                      std::vector<int32_t>* ids) const {
   const TokenFinder& finder = options.special ? in_templates : in_texts;
   for (const TokenOrText& part : finder.Split(text)) {
@@ -105,7 +113,7 @@ absl::Status Tokenizer::Impl::Append(std::string_view text,
     const std::string_view between =
         text.substr(part.begin, part.end - part.begin);
     if (normalizer.empty()) {
-      GIST_RETURN_IF_ERROR(AppendNormalized(between, ids));
+      GIST_RETURN_IF_ERROR(AppendNormalized(between, budget, ids));
       continue;
     }
     const TextBegin begin =
@@ -113,14 +121,15 @@ absl::Status Tokenizer::Impl::Append(std::string_view text,
     GIST_ASSIGN_OR_RETURN(
         const std::string normalized,
         normalizer.Apply(between, begin == TextBegin::kNothing,
-                         begin == TextBegin::kBehindText));
-    GIST_RETURN_IF_ERROR(AppendNormalized(normalized, ids));
+                         begin == TextBegin::kBehindText, budget));
+    GIST_RETURN_IF_ERROR(AppendNormalized(normalized, budget, ids));
   }
   return absl::OkStatus();
 }
 
 absl::Status Tokenizer::Impl::AppendNormalized(
-    std::string_view text, std::vector<int32_t>* ids) const {
+    std::string_view text, RegexBudget* budget,
+    std::vector<int32_t>* ids) const {
   for (const TokenOrText& part : in_normalized.Split(text)) {
     if (part.id >= 0) {
       ids->push_back(part.id);
@@ -128,7 +137,7 @@ absl::Status Tokenizer::Impl::AppendNormalized(
     }
     const std::string_view between =
         text.substr(part.begin, part.end - part.begin);
-    GIST_ASSIGN_OR_RETURN(const auto ranges, words.Words(between));
+    GIST_ASSIGN_OR_RETURN(const auto ranges, words.Words(between, budget));
     for (const TextRange& word : ranges) {
       vocabulary.AppendWord(between.substr(word.begin, word.end - word.begin),
                             ids);
@@ -152,6 +161,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Create(
   GIST_RETURN_IF_ERROR(CheckIds(spec));
   auto impl = std::make_unique<Impl>(std::move(vocabulary),
                                      std::move(normalizer), std::move(words));
+  impl->source = SourceOf(spec);
   impl->AddSpecial(spec);
   impl->bos_id = spec.bos_id;
   impl->add_bos = spec.bos_id.has_value() && spec.add_bos.value_or(false);
@@ -171,7 +181,9 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::Encode(
                     static_cast<unsigned char>(text[bad])));
   }
   std::vector<int32_t> ids;
-  GIST_RETURN_IF_ERROR(impl_->Append(text, options, &ids));
+  RegexBudget budget(text.size());
+  const absl::Status status = impl_->Append(text, options, &budget, &ids);
+  if (!status.ok()) return Within(impl_->source, status);
   return ids;
 }
 

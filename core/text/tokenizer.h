@@ -85,8 +85,8 @@ class Tokenizer {
   // whether its type is control or user-defined. Other user-defined tokens are
   // found in a text. Like the reference it drops a byte that the vocabulary
   // lacks (SmolLM2: some control characters, and what begins with F1 to F3:
-  // tags, rare planes). kResourceExhausted: a pattern of the file took more
-  // steps than are allowed.
+  // tags, rare planes). kResourceExhausted: the patterns of the file took
+  // more steps than a text of this size is allowed (RegexBudget).
   absl::StatusOr<std::vector<int32_t>> Encode(
       std::string_view text, const EncodeOptions& options = {}) const;
   // The raw bytes of one token; empty for control tokens and ids out of range.

@@ -5,7 +5,7 @@ foreach(name IN ITEMS pre_tokenizer regex normalizer token_finder)
 endforeach()
 gist_test(core/text/tokenizer_test.cc LABELS unit
   LINK gist::text nlohmann_json::nlohmann_json)
-foreach(name IN ITEMS chat_golden pre_tokenizers_golden tokenizer_files)
+foreach(name IN ITEMS chat_golden pre_tokenizers_golden regex_budget tokenizer_files)
   gist_test(core/text/${name}_test.cc LABELS unit LINK gist::text nlohmann_json::nlohmann_json)
 endforeach()
 gist_test(core/text/tokenizer_golden_test.cc LABELS integration

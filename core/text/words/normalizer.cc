@@ -52,8 +52,12 @@ absl::StatusOr<std::string> ToForm(std::string_view text, Kind form) {
 }
 
 absl::StatusOr<std::string> Replaced(std::string_view text, const Regex& regex,
-                                     std::string_view content) {
-  GIST_ASSIGN_OR_RETURN(const auto matches, regex.FindAll(text));
+                                     std::string_view content,
+                                     RegexBudget* budget) {
+  GIST_ASSIGN_OR_RETURN(const auto matches,
+                        Regex::Search(regex, budget).FindAll(text));
+  if (!budget->Charge(matches.size() * content.size()))
+    return budget->Spent(regex.pattern());
   std::string made;
   size_t end = 0;
   for (const TextRange& match : matches) {
@@ -97,12 +101,19 @@ absl::StatusOr<Normalizer> Normalizer::Create(
 absl::StatusOr<std::string> Normalizer::Apply(std::string_view text,
                                               bool is_first,
                                               bool continues) const {
+  RegexBudget budget(text.size());
+  return Apply(text, is_first, continues, &budget);
+}
+
+absl::StatusOr<std::string> Normalizer::Apply(std::string_view text,
+                                              bool is_first, bool continues,
+                                              RegexBudget* budget) const {
   std::string made(text);
   size_t patterns = 0;
   for (const NormalizerStep& step : steps_) {
     if (step.kind == Kind::kReplace) {
       GIST_ASSIGN_OR_RETURN(
-          made, Replaced(made, patterns_[patterns++], step.content));
+          made, Replaced(made, patterns_[patterns++], step.content, budget));
     } else if (IsPrepend(step)) {
       if (continues || made.empty() || (step.at_start_alone && !is_first) ||
           (step.kind == Kind::kPrependUnlessThere &&

@@ -46,7 +46,11 @@ class Normalizer {
 
   // `text`: valid UTF-8, a part of a text between special tokens. `is_first`:
   // the text begins with it. `continues`: it goes on from other text, so that
-  // nothing is prepended. Errors: Regex::FindAll's; kInternal (utf8proc).
+  // nothing is prepended. A byte that is put in counts as a step of the budget;
+  // without one the text has its own. Errors: Regex::FindAll's; kInternal
+  // (utf8proc).
+  absl::StatusOr<std::string> Apply(std::string_view text, bool is_first,
+                                    bool continues, RegexBudget* budget) const;
   absl::StatusOr<std::string> Apply(std::string_view text, bool is_first,
                                     bool continues) const;
   bool empty() const { return steps_.empty(); }

@@ -107,10 +107,16 @@ absl::StatusOr<std::vector<TextRange>> PreTokenizer::Step::Matches(
 
 absl::StatusOr<std::vector<TextRange>> PreTokenizer::Words(
     std::string_view text) const {
+  RegexBudget budget(text.size());
+  return Words(text, &budget);
+}
+
+absl::StatusOr<std::vector<TextRange>> PreTokenizer::Words(
+    std::string_view text, RegexBudget* budget) const {
   std::vector<TextRange> words;
   if (!text.empty()) words.push_back({0, text.size()});
   for (const Step& step : steps_) {
-    Regex::Search search(step.regex);
+    Regex::Search search(step.regex, budget);
     std::vector<TextRange> finer;
     for (const TextRange& word : words) {
       const size_t size = word.end - word.begin;

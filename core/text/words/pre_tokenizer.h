@@ -40,8 +40,10 @@ class PreTokenizer {
   static absl::StatusOr<PreTokenizer> Create(std::span<const SplitStep> steps);
 
   // The words of `text`, in order, none of them empty; they may end within a
-  // character. `text`: valid UTF-8 (the caller has checked). Errors:
-  // Regex::FindAll's.
+  // character. `text`: valid UTF-8 (the caller has checked). Without a budget
+  // the text has one of its own. Errors: Regex::FindAll's.
+  absl::StatusOr<std::vector<TextRange>> Words(std::string_view text,
+                                               RegexBudget* budget) const;
   absl::StatusOr<std::vector<TextRange>> Words(std::string_view text) const;
 
  private:

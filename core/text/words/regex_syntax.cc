@@ -1,5 +1,6 @@
 #include "core/text/words/regex_syntax.h"
 
+#include <charconv>
 #include <cstdint>
 #include <optional>
 
@@ -40,9 +41,10 @@ class RegexTranslator {
  public:
   explicit RegexTranslator(std::string_view in) : in_(in) {}
 
-  absl::StatusOr<std::string> Run() {
+  absl::StatusOr<Pcre2Pattern> Run() {
+    Stop();
     while (at_ < in_.size()) GIST_RETURN_IF_ERROR(Next());
-    return std::move(out_);
+    return Pcre2Pattern{std::move(out_), repeats_};
   }
 
  private:
@@ -76,7 +78,11 @@ class RegexTranslator {
         fmt::format("pattern {}: {} does not end", Quoted(in_), what));
   }
 
+  void Stop() { out_ += "(?C)"; }
+
   absl::Status Next();
+  void GroupEnd();
+  void Quantifier();
   absl::Status Group();
   absl::Status Interval();
   absl::Status EscapeOutside();
@@ -90,6 +96,7 @@ class RegexTranslator {
   size_t at_ = 0;
   int depth_ = 0;
   std::string out_;
+  size_t repeats_ = 0;
 };
 
 absl::Status RegexTranslator::Next() {
@@ -105,6 +112,14 @@ absl::Status RegexTranslator::Next() {
     }
     case '(':
       return Group();
+    case ')':
+      GroupEnd();
+      return absl::OkStatus();
+    case '*':
+    case '+':
+    case '?':
+      Quantifier();
+      return absl::OkStatus();
     case '{':
       return Interval();
     default:
@@ -113,11 +128,25 @@ absl::Status RegexTranslator::Next() {
   }
 }
 
+void RegexTranslator::GroupEnd() {
+  out_.push_back(in_[at_++]);
+  const bool is_repeated = Sees("*") || Sees("+") || Sees("?") || Sees("{");
+  if (!is_repeated) Stop();
+}
+
+// With what makes it lazy or possessive.
+void RegexTranslator::Quantifier() {
+  out_.push_back(in_[at_++]);
+  if (Sees("?") || Sees("+")) out_.push_back(in_[at_++]);
+  Stop();
+}
+
 absl::Status RegexTranslator::Group() {
   const size_t begin = at_++;
   if (Sees("*")) return Unsupported("(*", begin);
   if (!Take("?")) {
     out_ += "(";
+    Stop();
     return absl::OkStatus();
   }
   // Elsewhere (?i) also splits the alternatives around it.
@@ -129,6 +158,7 @@ absl::Status RegexTranslator::Group() {
        {":", "=", "!", ">", "<=", "<!", "i:", "-i:"}) {
     if (!Take(kind)) continue;
     out_.append("(?").append(kind);
+    Stop();
     return absl::OkStatus();
   }
   return Unsupported(in_.substr(begin, 4), begin);
@@ -157,6 +187,11 @@ absl::Status RegexTranslator::Interval() {
   }
   out_ += fmt::format("{{{}{}{}}}", least.empty() ? "0" : least,
                       comma ? "," : "", most);
+  if (Take("?")) out_ += '?';
+  size_t repeats = 0;
+  std::from_chars(least.data(), least.data() + least.size(), repeats);
+  repeats_ += repeats;
+  Stop();
   return absl::OkStatus();
 }
 
@@ -171,8 +206,7 @@ absl::Status RegexTranslator::EscapeOutside() {
                 : fmt::format("(?:(?<={0})(?={0})|(?<!{0})(?!{0}))", word);
     return absl::OkStatus();
   }
-  if (letter == 'A' || letter == 'z' || letter == 'Z' ||
-      (letter >= '1' && letter <= '9')) {
+  if (letter == 'A' || letter == 'z' || letter == 'Z') {
     out_ += in_.substr(at_, 2);
     at_ += 2;
     return absl::OkStatus();
@@ -296,7 +330,7 @@ absl::StatusOr<std::string> RegexTranslator::Class(bool* negated) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ToPcre2(std::string_view pattern) {
+absl::StatusOr<Pcre2Pattern> ToPcre2(std::string_view pattern) {
   return RegexTranslator(pattern).Run();
 }
 

@@ -1,5 +1,6 @@
 #include "core/text/words/regex.h"
 
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -59,9 +60,10 @@ TEST(RegexTest, KnowsLettersThatPcre2Lacks) {
 
 TEST(RegexTest, NamesWhatItDoesNotSupport) {
   for (const char* pattern :
-       {R"(\h)", R"([a&&b])", R"([[:alpha:]])", R"([a[^b]])", R"([\P{L}x])",
-        R"((?<name>a))", R"((*ACCEPT))", R"(a{1,2}+)", R"(a{2}?)",
-        R"(a(?i)b|c)", R"(\p{Klingon})", R"(\K)", R"(\x{110000})"}) {
+       {R"(\h)", R"((a)\1)", R"([a&&b])", R"([[:alpha:]])", R"([a[^b]])",
+        R"([\P{L}x])", R"((?<name>a))", R"((*ACCEPT))", R"(a{1,2}+)",
+        R"(a{2}?)", R"(a(?i)b|c)", R"(\p{Klingon})", R"(\K)",
+        R"(\x{110000})"}) {
     const auto status = Regex::Create(pattern).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << pattern;
     EXPECT_THAT(status.ToString(), HasSubstr("is not supported")) << pattern;
@@ -77,15 +79,64 @@ TEST(RegexTest, NamesWhatItDoesNotSupport) {
   EXPECT_FALSE(Regex::Create(std::string(5000, '(')).ok());
 }
 
-// A file's pattern may take exponential time: it is stopped.
+// The processor's seconds of this thread.
+double ProcessorSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
+std::string Repeated(std::string_view text, int count) {
+  std::string made;
+  for (int i = 0; i < count; ++i) made += text;
+  return made;
+}
+
+// A file's pattern may take quadratic or exponential time: it is stopped, in
+// one search as in many short ones. The text holds the pattern's last letter,
+// else PCRE2 would see at once that nothing matches.
 TEST(RegexTest, StopsAPatternThatTakesTooManySteps) {
-  const auto regex = Regex::Create("(a+)+b");
-  ASSERT_TRUE(regex.ok()) << regex.status();
-  std::string text(1000, 'a');
-  text.append("cb");  // else PCRE2 sees at once that there is no b
-  const auto found = regex->FindAll(text);
-  EXPECT_EQ(found.status().code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(found.status().ToString(), HasSubstr("(a+)+b"));
+  const std::string text = Repeated("a", 10'000) + "cb";
+  const std::string pairs = Repeated("aa ", 3'333) + "b";
+  const std::string many = "(?:" + Repeated("a*+b|", 1000) + "a*+b)";
+  for (const std::string& pattern :
+       {std::string("(a+)+b"), std::string("a*+b"), std::string("a*?b"),
+        std::string("(?:a|a)*b"), std::string("(?>a+)b"), many,
+        Repeated("a?", 30) + Repeated("a", 30) + "b",
+        Repeated("(a|a)", 40) + "b", std::string("a{6000}b"),
+        std::string("a(?=.*b)"), std::string("(?<=a)a*b"),
+        std::string("(?i:(A+)+B)")}) {
+    const auto regex = Regex::Create(pattern);
+    ASSERT_TRUE(regex.ok()) << regex.status();
+    const double begun = ProcessorSeconds();
+    const auto found = regex->FindAll(text);
+    EXPECT_EQ(found.status().code(), absl::StatusCode::kResourceExhausted)
+        << pattern.substr(0, 40);
+    EXPECT_THAT(found.status().ToString(), HasSubstr(pattern.substr(0, 10)));
+    EXPECT_LT(ProcessorSeconds() - begun, 2) << pattern.substr(0, 40);
+  }
+  // Many searches, each of them short.
+  EXPECT_FALSE(Regex::Create("aa(?= [a ]*b)")->FindAll(pairs).ok());
+}
+
+TEST(RegexTest, SaysWhatABudgetWas) {
+  const auto status = Regex::Create("(a+)+b")
+                          ->FindAll("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaacb")
+                          .status();
+  EXPECT_THAT(status.ToString(),
+              testing::AllOf(HasSubstr("steps for a text of 34 bytes"),
+                             HasSubstr("take the model's own tokenizer")));
+}
+
+TEST(RegexTest, OneBudgetServesManySearches) {
+  const auto regex = Regex::Create("a");
+  RegexBudget budget(0);
+  Regex::Search search(*regex, &budget);
+  const std::string text(1000, 'a');
+  int searches = 0;
+  while (search.FindAll(text).ok()) ++searches;
+  EXPECT_LT(searches, int(RegexBudget::kBaseSteps / 1000));
+  EXPECT_GT(searches, 100);
 }
 
 TEST(RegexTest, EmptyMatchesDoNotRepeat) {
