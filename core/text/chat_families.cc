@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/quoted.h"
 #include "core/base/status.h"
+#include "core/text/template_texts.h"
 #include "fmt/format.h"
 
 namespace gist {
@@ -16,8 +17,9 @@ using System = std::optional<std::string_view>;
 
 constexpr std::string_view kNoThought = "<think>\n\n</think>\n";
 // A prompt is read once and kept, so its date stands still: the day that
-// SmolLM3 was released.
+// SmolLM3 was released, for other templates too.
 constexpr std::string_view kSmolLm3Date = "08 July 2025";
+constexpr std::string_view kIsoDate = "2025-07-08";
 
 constexpr std::pair<std::string_view, std::string_view> kNamed[] = {
     {"chatml",
@@ -36,6 +38,9 @@ constexpr std::pair<std::string_view, std::string_view> kNamed[] = {
      R"({{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }})"},
     {"mistral",
      R"({{ bos_token + '[INST] ' + system_message + '\n\n' + content + '[/INST]' }})"},
+    {"mistral-v7-tekken",
+     R"({{ bos_token }}{% if system %}{{ '[SYSTEM_PROMPT]' + system + '[/SYSTEM_PROMPT]' }}{% endif %})"
+     R"({{ '[INST]' + content + '[/INST]' }})"},
     {"phi3",
      R"({% for m in messages %}{{ '<|' + m.role + '|>\n' + m.content + '<|end|>\n' }}{% endfor %})"
      R"({{ '<|assistant|>\n' }}{# <|user|> <|system|> #})"},
@@ -47,90 +52,10 @@ constexpr std::pair<std::string_view, std::string_view> kNamed[] = {
      R"({{ '<|im_start|>system\n' }}{{ '## Metadata\n\n' }}{{ 'Knowledge Cutoff Date: June 2025\n' }})"
      R"({{ 'Today Date: ' ~ today ~ '\n' }}{{ 'Reasoning Mode: ' + reasoning_mode + '\n\n' }})"
      R"({{ '## Custom Instructions\n\n' }}{{ 'You are a helpful AI assistant named SmolLM, )"
-     R"(trained by Hugging Face.\n\n' }}{{ '<|im_end|>' }}{{ '<|im_start|>assistant\n' }})"}};
-
-// Jinja's string literals may spell a newline or a quote as an escape.
-std::string Unescaped(std::string_view jinja) {
-  return absl::StrReplaceAll({jinja.data(), jinja.size()},
-                             {{"\\n", "\n"}, {"\\'", "'"}, {"\\\"", "\""}});
-}
-
-bool Has(std::string_view text, std::string_view part) {
-  return text.find(part) != text.npos;
-}
-
-// What a template may write: its string literals, and its text outside of {}.
-class TemplateTexts {
- public:
-  explicit TemplateTexts(std::string_view jinja) : jinja_(jinja) {
-    while (at_ < jinja_.size()) {
-      const size_t open = FindBrace();
-      Add(jinja_.substr(at_, open - at_));
-      at_ = open;
-      if (at_ < jinja_.size()) ReadBlock();
-    }
-  }
-
-  // The first text with `part`; empty: there is none.
-  std::string_view With(std::string_view part) const {
-    for (const std::string& text : texts_) {
-      if (Has(text, part)) return text;
-    }
-    return {};
-  }
-  // Between `begin` and `end`, of the first text with both.
-  std::optional<std::string> Between(std::string_view begin,
-                                     std::string_view end) const {
-    for (const std::string_view text : texts_) {
-      const size_t at = text.find(begin);
-      if (at == text.npos) continue;
-      const std::string_view rest = text.substr(at + begin.size());
-      if (Has(rest, end)) return std::string(rest.substr(0, rest.find(end)));
-    }
-    return std::nullopt;
-  }
-
- private:
-  void Add(std::string_view text) {
-    if (!text.empty()) texts_.push_back(Unescaped(text));
-  }
-
-  size_t FindBrace() const {
-    size_t at = at_;
-    while ((at = jinja_.find('{', at)) != jinja_.npos) {
-      const char next = at + 1 < jinja_.size() ? jinja_[at + 1] : '\0';
-      if (next == '{' || next == '%' || next == '#') return at;
-      ++at;
-    }
-    return jinja_.size();
-  }
-
-  // {{ }}, {% %} or {# #} at at_.
-  void ReadBlock() {
-    const char kind = jinja_[at_ + 1];
-    const char close[] = {kind == '{' ? '}' : kind, '}', '\0'};
-    at_ += 2;
-    while (at_ < jinja_.size() && !jinja_.substr(at_).starts_with(close)) {
-      const char c = jinja_[at_++];
-      if (kind != '#' && (c == '\'' || c == '"')) ReadLiteral(c);
-    }
-    at_ = std::min(at_ + 2, jinja_.size());
-  }
-
-  void ReadLiteral(char quote) {
-    const size_t begin = at_;
-    while (at_ < jinja_.size() && jinja_[at_] != quote) {
-      at_ += jinja_[at_] == '\\' ? 2 : 1;
-    }
-    at_ = std::min(at_, jinja_.size());
-    Add(jinja_.substr(begin, at_ - begin));
-    ++at_;
-  }
-
-  const std::string_view jinja_;
-  size_t at_ = 0;
-  std::vector<std::string> texts_;
-};
+     R"(trained by Hugging Face.\n\n' }}{{ '<|im_end|>' }}{{ '<|im_start|>assistant\n' }})"},
+    {"zephyr",
+     R"({{ '<|system|>\n' + m.content + eos_token + '\n' }}{{ '<|user|>\n' + m.content + eos_token + '\n' }})"
+     R"({{ '<|assistant|>\n' }})"}};
 
 std::string SmolLm3Header(const TemplateTexts& texts, System system) {
   const std::string_view cutoff = texts.With("Knowledge Cutoff Date: ");
@@ -156,7 +81,7 @@ std::string SmolLm3Header(const TemplateTexts& texts, System system) {
       cutoff, kSmolLm3Date, instructions);
 }
 
-ChatFrame ChatMl(std::string_view jinja, System system) {
+std::optional<ChatFrame> ChatMl(std::string_view jinja, System system) {
   const TemplateTexts texts(jinja);
   ChatFrame frame;
   frame.markers = {"<|im_start|>", "<|im_end|>"};
@@ -181,7 +106,7 @@ ChatFrame ChatMl(std::string_view jinja, System system) {
   return frame;
 }
 
-ChatFrame Llama3(std::string_view jinja, System system) {
+std::optional<ChatFrame> Llama3(std::string_view jinja, System system) {
   const TemplateTexts texts(jinja);
   ChatFrame frame;
   frame.markers = {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"};
@@ -206,7 +131,7 @@ ChatFrame Llama3(std::string_view jinja, System system) {
   return frame;
 }
 
-ChatFrame Gemma(std::string_view, System system) {
+std::optional<ChatFrame> Gemma(std::string_view, System system) {
   ChatFrame frame;
   frame.markers = {"<start_of_turn>", "<end_of_turn>"};
   frame.ends = {"<end_of_turn>", "<eos>"};
@@ -217,7 +142,7 @@ ChatFrame Gemma(std::string_view, System system) {
   return frame;
 }
 
-ChatFrame Phi3(std::string_view jinja, System system) {
+std::optional<ChatFrame> Phi3(std::string_view jinja, System system) {
   const std::string text = Unescaped(jinja);
   // Phi-4-mini writes no newlines.
   const bool lines = Has(text, "<|assistant|>\n") || Has(text, "|>' + '\n'");
@@ -235,7 +160,8 @@ ChatFrame Phi3(std::string_view jinja, System system) {
 }
 
 // Llama 2, Mistral: the spaces around [INST] differ from file to file.
-ChatFrame Instruct(std::string_view jinja, System system) {
+std::optional<ChatFrame> Instruct(std::string_view jinja, System system) {
+  if (Has(jinja, "[SYSTEM_PROMPT]")) return std::nullopt;
   const TemplateTexts texts(jinja);
   ChatFrame frame;
   frame.before = texts.With("[INST]");
@@ -249,9 +175,85 @@ ChatFrame Instruct(std::string_view jinja, System system) {
   return frame;
 }
 
+// Mistral since its version 7: a system message has markers of its own.
+std::optional<ChatFrame> Mistral7(std::string_view jinja, System system) {
+  const TemplateTexts texts(jinja);
+  // Each marker stands alone in its text, perhaps with a space.
+  const auto marker = [&](std::string_view name) -> std::string_view {
+    const std::string_view text = texts.With(name);
+    return absl::StripAsciiWhitespace({text.data(), text.size()}) ==
+                   absl::string_view(name.data(), name.size())
+               ? text
+               : "";
+  };
+  std::optional<std::string> message;
+  if (system) {
+    message = *system;
+  } else if (Has(jinja, "default_system_message")) {
+    message = AssignedText(jinja, "default_system_message", kIsoDate);
+    if (!message) return std::nullopt;
+  }
+  ChatFrame frame;
+  frame.markers = {"[INST]", "[/INST]"};
+  if (message) {
+    frame.markers.insert(frame.markers.end(),
+                         {"[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"});
+    frame.before = fmt::format("{}{}{}", marker("[SYSTEM_PROMPT]"), *message,
+                               marker("[/SYSTEM_PROMPT]"));
+  }
+  frame.before += marker("[INST]");
+  frame.after = marker("[/INST]");
+  frame.ends = {"</s>"};
+  for (const char* name :
+       {"[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[INST]", "[/INST]"}) {
+    if (marker(name).empty()) return std::nullopt;
+  }
+  return frame;
+}
+
+bool IsContent(const std::string& term) {
+  return term.ends_with("['content']") || term.ends_with("[\"content\"]") ||
+         term.ends_with(".content");
+}
+
+// Zephyr, TinyLlama: roles in plain text, each message ends with eos.
+std::optional<ChatFrame> Zephyr(std::string_view jinja, System system) {
+  const std::vector<JinjaPrint> prints = JinjaPrints(jinja);
+  // Behind {{ '<|role|>\n' + content + eos_token }}.
+  const auto behind = [&](std::string_view role) -> std::optional<std::string> {
+    for (const auto& [terms, line] : prints) {
+      if (terms.size() < 3 || terms.size() > 4 || terms[0] != role ||
+          !IsContent(terms[1]) || terms[2] != "eos_token") {
+        continue;
+      }
+      if (terms.size() == 3) return line;
+      if (terms[3].starts_with('\'')) return terms[3].substr(1) + line;
+    }
+    return std::nullopt;
+  };
+  const auto is_header = [](const JinjaPrint& print) {
+    return print.terms.size() == 1 &&
+           print.terms[0].starts_with("'<|assistant|>");
+  };
+  const auto header = std::ranges::find_if(prints, is_header);
+  const auto user = behind("'<|user|>\n"), own = behind("'<|system|>\n");
+  if (!user || header == prints.end() || (system && !own)) return std::nullopt;
+  ChatFrame frame;
+  frame.eos_mark = "</s>";
+  frame.ends = {"</s>", "<|endoftext|>"};
+  if (system) {
+    frame.before = fmt::format("<|system|>\n{}</s>{}", *system, *own);
+  }
+  frame.before += "<|user|>\n";
+  frame.after = fmt::format("</s>{}{}{}", *user, header->terms[0].substr(1),
+                            header->behind);
+  return frame;
+}
+
 struct ChatFamily {
   std::string_view all_of[2];  // what a template of the family has
-  ChatFrame (*frame)(std::string_view jinja, System system);
+  // nullopt: it is none of them after all.
+  std::optional<ChatFrame> (*frame)(std::string_view jinja, System system);
 };
 
 constexpr ChatFamily kFamilies[] = {
@@ -259,11 +261,17 @@ constexpr ChatFamily kFamilies[] = {
     {{"<|start_header_id|>", "<|eot_id|>"}, Llama3},
     {{"<start_of_turn>model\n", "<end_of_turn>"}, Gemma},
     {{"<|end|>", "<|assistant|>"}, Phi3},
-    {{"[INST]", "[/INST]"}, Instruct}};
+    {{"[/SYSTEM_PROMPT]", "[/INST]"}, Mistral7},
+    {{"[INST]", "[/INST]"}, Instruct},
+    {{"<|user|>\n", "<|assistant|>"}, Zephyr}};
 
-// Its system message is the template's own program.
-bool IsOutside(std::string_view text) {
-  return Has(text, "[SYSTEM_PROMPT]") || Has(text, "<|channel|>");
+// Harmony: its answers come in channels.
+bool IsOutside(std::string_view text) { return Has(text, "<|channel|>"); }
+
+bool HasNoSystem(std::string_view text) {
+  return !Has(text, "[SYSTEM_PROMPT]") &&
+         (Has(text, "System role not supported") ||
+          Has(text, "Only user and assistant roles are supported!"));
 }
 
 }  // namespace
@@ -275,14 +283,14 @@ absl::StatusOr<ChatFrame> FrameOf(std::string_view jinja, System system) {
         !Has(text, family.all_of[1])) {
       continue;
     }
-    if (system && (Has(text, "System role not supported") ||
-                   Has(text, "Only user and assistant roles are supported!"))) {
+    std::optional<ChatFrame> frame = family.frame(jinja, system);
+    if (!frame) continue;
+    if (system && HasNoSystem(text)) {
       return absl::InvalidArgumentError(
           "chat template: it has no place for a system message");
     }
-    ChatFrame frame = family.frame(jinja, system);
-    frame.writes_bos = Has(text, "bos_token");
-    return frame;
+    frame->writes_bos = Has(text, "bos_token");
+    return *std::move(frame);
   }
   return absl::UnimplementedError(fmt::format(
       "chat template: found {}, supported are the families {}; give another "

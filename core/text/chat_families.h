@@ -20,14 +20,17 @@ struct ChatFrame {
   bool markers_take_space = false;
   std::vector<std::string_view> markers;  // special tokens that it needs
   std::vector<std::string_view> ends;     // tokens that end an answer, if known
+  // Not empty: in `before` and `after` it stands for the first of `ends` that
+  // the vocabulary has.
+  std::string_view eos_mark;
 };
 
 // The frame of a Jinja template, by what transformers' apply_chat_template
 // makes of it with add_generation_prompt, enable_thinking=False and the date
-// that the template has for its default. `system`: the system message; none:
-// the template's own. kUnimplemented: of none of the families; the message
-// names them and shows the start of what was found. kInvalidArgument: a system
-// message for a template that refuses one.
+// that the template has for its default, else 8 July 2025. `system`: the system
+// message; none: the template's own. kUnimplemented: of none of the families;
+// the message names them and shows the start of what was found.
+// kInvalidArgument: a system message for a template that refuses one.
 absl::StatusOr<ChatFrame> FrameOf(std::string_view jinja,
                                   std::optional<std::string_view> system);
 

@@ -25,6 +25,20 @@ void FitSpaces(const ChatFrame& frame, const Tokenizer& tokenizer,
   }
 }
 
+// `text` with the vocabulary's own eos token.
+void SetEos(const ChatFrame& frame, const Tokenizer& tokenizer,
+            std::string* text) {
+  if (frame.eos_mark.empty()) return;
+  for (const std::string_view name : frame.ends) {
+    if (!tokenizer.SpecialId(name).ok()) continue;
+    absl::StrReplaceAll(
+        {{absl::string_view(frame.eos_mark.data(), frame.eos_mark.size()),
+          absl::string_view(name.data(), name.size())}},
+        text);
+    return;
+  }
+}
+
 // All tokens that end an answer, the template's own first.
 absl::StatusOr<std::vector<int32_t>> EndsOf(const ChatFrame& frame,
                                             const Tokenizer& tokenizer) {
@@ -48,7 +62,9 @@ absl::StatusOr<std::vector<int32_t>> EndsOf(const ChatFrame& frame,
 absl::StatusOr<ChatTemplate> ChatTemplate::Recognise(
     std::string_view jinja, const Tokenizer& tokenizer,
     std::optional<std::string_view> system) {
-  GIST_ASSIGN_OR_RETURN(const ChatFrame frame, FrameOf(jinja, system));
+  GIST_ASSIGN_OR_RETURN(ChatFrame frame, FrameOf(jinja, system));
+  SetEos(frame, tokenizer, &frame.before);
+  SetEos(frame, tokenizer, &frame.after);
   for (const std::string_view marker : frame.markers) {
     GIST_RETURN_IF_ERROR(tokenizer.SpecialId(marker).status());
   }

@@ -22,7 +22,8 @@ constexpr size_t kMaxTextBytes = std::numeric_limits<int32_t>::max();
 bool MarksATurn(std::string_view token) {
   return (token.starts_with("<|") && token.ends_with("|>")) ||
          token == "<start_of_turn>" || token == "<end_of_turn>" ||
-         token == "[INST]" || token == "[/INST]";
+         token == "[INST]" || token == "[/INST]" ||
+         token == "[SYSTEM_PROMPT]" || token == "[/SYSTEM_PROMPT]";
 }
 
 absl::Status ResolveName(TokenizerSpec* spec) {

@@ -134,6 +134,42 @@ def mistral(before, after):
             f"{{%- else %}}{{{{- '{before}' + m['content'] + '{after}' }}}}{{%- endif %}}{{%- endif %}}{{%- endfor %}}")
 
 
+# Since version 7 of Mistral's format: a turn of its own for the system message.
+MISTRAL7 = ("{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST]SPACE' + m['content'] + '[/INST]' }}"
+            "{% elif m['role'] == 'system' %}{{ '[SYSTEM_PROMPT]SPACE' + m['content'] + '[/SYSTEM_PROMPT]' }}"
+            "{% else %}{{ raise_exception('Only user, system and assistant roles are supported!') }}{% endif %}{% endfor %}")
+MISTRAL_SMALL3 = """{%- set today = strftime_now("%Y-%m-%d") %}
+{%- set default_system_message = "You are Mistral Small 3.\\nThe current date is " + today + ".\\n\\nAsk back (e.g. \\"Where?\\") if it isn't clear." %}
+{{- bos_token }}
+{%- if messages[0]['role'] == 'system' %}
+    {%- set system_message = messages[0]['content'] %}
+{%- else %}
+    {%- set system_message = default_system_message %}
+{%- endif %}
+{{- '[SYSTEM_PROMPT]' + system_message + '[/SYSTEM_PROMPT]' }}
+{%- for message in messages %}
+    {%- if message['role'] == 'user' %}
+        {{- '[INST]' + message['content'] + '[/INST]' }}
+    {%- endif %}
+{%- endfor %}
+"""
+# Zephyr, TinyLlama, StableLM Zephyr: line ends count.
+ZEPHYR = """{% for message in messages %}
+{% if message['role'] == 'user' %}
+{{ '<|user|>
+' + message['content'] + eos_token }}
+{% elif message['role'] == 'system' %}
+{{ '<|system|>
+' + message['content'] + eos_token }}
+{% elif message['role'] == 'assistant' %}
+{{ '<|assistant|>
+' + message['content'] + eos_token }}
+{% endif %}
+{% if loop.last and add_generation_prompt %}
+{{ '<|assistant|>' }}
+{% endif %}
+{% endfor %}"""
+ZEPHYR_TIGHT = ZEPHYR.replace("\n{", "{").replace("'<|assistant|>' }}", "'<|assistant|>\\n' }}")
 GEMMA2 = ("{{ bos_token }}" + REFUSES + "{% for m in messages %}{{ '<start_of_turn>' + m['role'] + '\n' + m['content'] | trim + '<end_of_turn>\n' }}"
           "{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}")
 GEMMA3 = """{{ bos_token }}
@@ -157,6 +193,9 @@ IM = ["<|im_start|>", "<|im_end|>"]
 HEADERS = ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|end_of_text|>"]
 TURNS = ["<start_of_turn>", "<end_of_turn>"]
 PHI = ["<|system|>", "<|user|>", "<|end|>", "<|assistant|>"]
+SYSTEM_MARKS = ["[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"]
+TEKKEN = ["<s>", "</s>", "[INST]", "[/INST]", *SYSTEM_MARKS]
+EOS = {"zephyr": "</s>", "zephyr-tight": "<|endoftext|>"}
 # Name: template, vocabulary, special tokens, bos, whether they take space behind them.
 CASES = {
     "chatml": (CHATML, "gpt-4o", IM, None, False),
@@ -170,6 +209,11 @@ CASES = {
     "mistral-0.2": (mistral(" [INST] ", " [/INST]"), "llama2", [], "<s>", False),
     "mistral-0.3": (mistral("[INST] ", "[/INST]"), "mistral", ["[INST]", "[/INST]"], "<s>", False),
     "mistral-nemo": (mistral("[INST]", "[/INST]"), "tekken", ["<s>", "</s>", "[INST]", "[/INST]"], "<s>", False),
+    "mistral-large-2411": (MISTRAL7.replace("SPACE", " "), "mistral", ["[INST]", "[/INST]", *SYSTEM_MARKS], "<s>", False),
+    "mistral-v7-tekken": (MISTRAL7.replace("SPACE", ""), "tekken", TEKKEN, "<s>", False),
+    "mistral-small-3": (MISTRAL_SMALL3, "tekken", TEKKEN, "<s>", False),
+    "zephyr": (ZEPHYR, "llama2", ["</s>"], "<s>", False),
+    "zephyr-tight": (ZEPHYR_TIGHT, "gpt-4o", ["<|endoftext|>"], None, False),
     "gemma2": (GEMMA2, "gemma", TURNS, "<bos>", False),
     "gemma3": (GEMMA3, "gemma", TURNS, "<bos>", False),
     "phi3": (PHI3, "llama2", PHI, "<s>", True),
@@ -196,7 +240,7 @@ def main():
     for name, (template, words, special, bos, strips) in CASES.items():
         made = Tokenizer.from_str(json.dumps(vocabulary(words)))
         made.add_special_tokens([AddedToken(t, special=True, normalized=False, rstrip=strips) for t in special])
-        tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, bos_token=bos)
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, bos_token=bos, eos_token=EOS.get(name))
         user = [{"role": "user", "content": USER}]
         cases[name] = {"template": template, "tokenizer": words, "special": special, "bos": bos, "rstrip": strips,
                        "plain": rendered(tokenizer, user, template),

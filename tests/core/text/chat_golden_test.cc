@@ -104,26 +104,28 @@ TEST_P(ChatGoldenTest, EqualsTransformersWithAndWithoutASystemMessage) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ChatGoldenTest,
-                         testing::Values("chatml", "qwen2.5", "qwen3",
-                                         "smollm3", "llama3", "llama3.1",
-                                         "llama2", "mistral-0.1", "mistral-0.2",
-                                         "mistral-0.3", "mistral-nemo",
-                                         "gemma2", "gemma3", "phi3",
-                                         "phi4-mini"),
-                         [](const auto& test) {
-                           std::string name = test.param;
-                           for (char& c : name) c = std::isalnum(c) ? c : '_';
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, ChatGoldenTest,
+    testing::Values("chatml", "qwen2.5", "qwen3", "smollm3", "llama3",
+                    "llama3.1", "llama2", "mistral-0.1", "mistral-0.2",
+                    "mistral-0.3", "mistral-nemo", "mistral-large-2411",
+                    "mistral-v7-tekken", "mistral-small-3", "zephyr",
+                    "zephyr-tight", "gemma2", "gemma3", "phi3", "phi4-mini"),
+    [](const auto& test) {
+      std::string name = test.param;
+      for (char& c : name) c = std::isalnum(c) ? c : '_';
+      return name;
+    });
 
 // A name gives what the template of its family gives.
 TEST(ChatNamesTest, NamesGiveTheFamiliesFrames) {
   const Json all = ReadJson("tests/data/chat.json");
   const std::pair<const char*, const char*> names[] = {
-      {"chatml", "chatml"}, {"gemma", "gemma3"},        {"llama2", "llama2"},
-      {"llama3", "llama3"}, {"mistral", "mistral-0.3"}, {"phi3", "phi3"},
-      {"qwen3", "qwen3"},   {"smollm3", "smollm3"}};
+      {"chatml", "chatml"},       {"gemma", "gemma3"},
+      {"llama2", "llama2"},       {"llama3", "llama3"},
+      {"mistral", "mistral-0.3"}, {"mistral-v7-tekken", "mistral-v7-tekken"},
+      {"zephyr", "zephyr"},       {"phi3", "phi3"},
+      {"qwen3", "qwen3"},         {"smollm3", "smollm3"}};
   EXPECT_EQ(std::ranges::count(TemplateNames(), ',') + 1, std::size(names));
   for (const auto& [name, known] : names) {
     ASSERT_TRUE(TemplateNamed(name).has_value()) << name;

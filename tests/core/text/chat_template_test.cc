@@ -103,6 +103,12 @@ TEST_F(ChatTemplateTest, ShowsTheStartOfATemplateItDoesNotKnow) {
       "", "{{ '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' }}",
       "{{ '<|user|>' + m['content'] + eos_token + '<|assistant|>' }}",
       "{{ '[SYSTEM_PROMPT]' + s + '[INST]' + m['content'] + '[/INST]' }}",
+      // A message of its own that is more than text and a date.
+      "{%- set default_system_message = f(x) %}"
+      "{{ '[SYSTEM_PROMPT]' + s + '[/SYSTEM_PROMPT]' }}"
+      "{{ '[INST]' + m['content'] + '[/INST]' }}",
+      // A user's message that does not end with the eos token (Falcon 3).
+      "{{ '<|user|>\n' + m['content'] + '\n' }}{{ '<|assistant|>\n' }}",
       "{{ '<|im_start|>assistant<|im_sep|>' + m + '<|im_end|>' }}"};
   for (const std::string_view jinja : cases) {
     const auto status = Recognise(jinja).status();
