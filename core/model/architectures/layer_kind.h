@@ -42,7 +42,9 @@ struct LayerKindSizes {
 // rope.scaling.attn_factor multiplies any of them. rope_freqs.weight divides
 // frequencies one by one ("llama3"), as do the factors of LongRoPE
 // (arXiv:2402.13753): the long ones if context_length exceeds
-// rope.scaling.original_context_length, else the short ones.
+// rope.scaling.original_context_length, else the short ones. The choice holds
+// for every text, however short: keys that are kept must fit each other.
+// transformers chooses for each sequence, llama.cpp by the context it serves.
 //
 // kUnimplemented: another type, named; kDataLoss: a value out of range.
 absl::StatusOr<LayerKinds> ReadLayerKinds(const Gguf& file,
