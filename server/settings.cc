@@ -32,7 +32,7 @@ constexpr SettingKind kFile = {"FILE", "a file's path"};
 constexpr SettingKind kModelKind = {
     "MODEL",
     "a GGUF file, of shards the first, a Hugging Face folder or "
-    "hf:OWNER/NAME[:FILE]",
+    "hf:OWNER/NAME[@REVISION][:FILE]",
     0, 0, IsModel};
 constexpr SettingKind kFolder = {"DIR", "a folder's path"};
 constexpr SettingKind kEncoder = {"DIR", "a folder's path, e5 or off"};

@@ -10,7 +10,7 @@ namespace gist::client {
 
 inline constexpr std::string_view kModelHelp =
     "GGUF file (of shards the first), Hugging Face folder, or a model of a hub "
-    "by hf:OWNER/NAME[:FILE]";
+    "by hf:OWNER/NAME[@REVISION][:FILE]";
 
 // LocalModel of core/hub/hub.h by the environment's variables, with a progress
 // bar and a line for each file on standard error.

@@ -69,7 +69,7 @@ class Bringer {
       : options_(options),
         name_(name),
         api_(options, name),
-        cache_(options.cache, name.owner, name.name) {}
+        cache_(options.cache, name.owner, name.name, name.revision) {}
 
   absl::StatusOr<std::string> Run() {
     const std::string cached = cache_.Commit();
@@ -117,7 +117,7 @@ class Bringer {
   }
 
   std::string Missing(const std::string& commit) const {
-    if (commit.empty()) return "the repository " + name_.Repository();
+    if (commit.empty()) return "the repository " + name_.Named();
     if (name_.file.empty()) {
       return fmt::format(
           "a file ({})",
@@ -174,12 +174,12 @@ class Bringer {
         ggufs += fmt::format("{}{}", ggufs.empty() ? "" : ", ", other);
     }
     return absl::NotFoundError(fmt::format(
-        "{} has no file {}; {}", name_.Repository(), file,
+        "{} has no file {}; {}", name_.Named(), file,
         ggufs.empty() ? "want a repository with GGUF files, or with "
                         "config.json, tokenizer.json and safetensors"
                       : fmt::format("name one of its GGUF files as "
                                     "hf:{}:FILE: {}",
-                                    name_.Repository(), ggufs)));
+                                    name_.Named(), ggufs)));
   }
 
   // One file into the snapshot.

@@ -1,4 +1,4 @@
-// Models by their name on a hub: hf:OWNER/NAME and hf:OWNER/NAME:FILE.
+// Models by their name on a hub: hf:OWNER/NAME[@REVISION][:FILE].
 #pragma once
 
 #include <cstdint>
@@ -56,15 +56,16 @@ absl::Status CheckHubName(std::string_view model);
 // hf:OWNER/NAME:FILE is a GGUF file of the repository, with all its shards if
 // FILE is the first of several. hf:OWNER/NAME is a folder of config.json,
 // tokenizer.json, safetensors and what else core/hf/folder_files.h lists.
+// REVISION is a branch, a tag or a commit; without it "main".
 //
-// A model that the cache holds whole is used without asking the hub. Else the
-// revision "main" is fetched. Files in the cache stay. An interrupted file is
-// continued. Size and digest are checked: SHA-256, or Git's SHA-1 of small
-// files. Errors begin with `model` and say the next step: kInvalidArgument
-// (the name), kNotFound (repository or file), kPermissionDenied (401, 403),
-// kUnavailable (network, 429, 5xx), kDataLoss (sizes or digests differ),
-// kFailedPrecondition (offline, and not in the cache; redirects without end),
-// kResourceExhausted (disk), kCancelled.
+// A model that the cache holds whole is used without asking the hub, even if
+// its branch has moved since. Else the revision is fetched. Files in the cache
+// stay. An interrupted file is continued. Size and digest are checked: SHA-256,
+// or Git's SHA-1 of small files. Errors begin with `model` and say the next
+// step: kInvalidArgument (the name), kNotFound (repository or file),
+// kPermissionDenied (401, 403), kUnavailable (network, 429, 5xx), kDataLoss
+// (sizes or digests differ), kFailedPrecondition (offline, and not in the
+// cache; redirects without end), kResourceExhausted (disk), kCancelled.
 absl::StatusOr<std::string> LocalModel(const std::string& model,
                                        const HubOptions& options);
 

@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_replace.h"
+#include "core/base/identity.h"
 #include "core/base/quoted.h"
 #include "core/base/status.h"
 #include "core/format/json_file.h"
@@ -93,21 +95,37 @@ bool IsFileToken(std::string_view text) {
          });
 }
 
+bool IsCommit(std::string_view revision) {
+  return revision.size() == 40 && IsLowerHex(revision);
+}
+
+std::string HubName::Named() const {
+  return revision == "main" ? Repository()
+                            : fmt::format("{}@{}", Repository(), revision);
+}
+
 absl::StatusOr<HubName> ParseHubName(std::string_view model) {
   const absl::Status wrong = absl::InvalidArgumentError(fmt::format(
-      "{}: want hf:OWNER/NAME, or hf:OWNER/NAME:FILE with a GGUF file of the "
-      "repository",
+      "{}: want hf:OWNER/NAME[@REVISION], or hf:OWNER/NAME[@REVISION]:FILE "
+      "with a GGUF file of the repository",
       Quoted(model)));
   if (!model.starts_with(kHubPrefix)) return wrong;
   model.remove_prefix(kHubPrefix.size());
   const size_t colon = model.find(':');
-  const std::string_view repository = model.substr(0, colon);
+  std::string_view repository = model.substr(0, colon);
+  const size_t at = repository.find('@');
+  const std::string_view revision =
+      at == repository.npos ? "main" : repository.substr(at + 1);
+  repository = repository.substr(0, at);
   const size_t slash = repository.find('/');
   if (slash == repository.npos) return wrong;
   HubName name{.owner = std::string(repository.substr(0, slash)),
                .name = std::string(repository.substr(slash + 1)),
-               .file = {}};
-  if (!IsFileToken(name.owner) || !IsFileToken(name.name)) return wrong;
+               .revision = std::string(revision)};
+  if (!IsFileToken(name.owner) || !IsFileToken(name.name) ||
+      !IsFilePath(name.revision)) {
+    return wrong;
+  }
   if (colon == model.npos) return name;
   name.file = model.substr(colon + 1);
   if (!IsFilePath(name.file) || !name.file.ends_with(".gguf")) return wrong;
@@ -121,8 +139,9 @@ std::string HubApi::Url(const std::string& commit,
 }
 
 absl::StatusOr<HubListing> HubApi::List() const {
-  const std::string url = fmt::format("{}/api/models/{}/revision/main",
-                                      options_.endpoint, name_.Repository());
+  const std::string url = fmt::format(
+      "{}/api/models/{}/revision/{}", options_.endpoint, name_.Repository(),
+      absl::StrReplaceAll(name_.revision, {{"/", "%2F"}}));
   const auto reply = Ask({.url = url,
                           .token = options_.token,
                           .if_range = {},
@@ -130,7 +149,10 @@ absl::StatusOr<HubListing> HubApi::List() const {
                           .stall_seconds = options_.stall_seconds},
                          options_);
   if (!reply.ok()) {
-    return ExplainHubError(reply.status(), "the repository", options_, name_);
+    const std::string what = name_.revision == "main"
+                                 ? "the repository"
+                                 : "revision " + name_.revision;
+    return ExplainHubError(reply.status(), what, options_, name_);
   }
   GIST_ASSIGN_OR_RETURN(const auto json, ParseJson(reply->body, url));
   HubListing listing;
@@ -139,6 +161,12 @@ absl::StatusOr<HubListing> HubApi::List() const {
   if (!IsFileToken(listing.commit)) {
     return absl::DataLossError(fmt::format(
         "{}: no commit in the field sha; is HF_ENDPOINT a hub?", url));
+  }
+  if (IsCommit(name_.revision) && listing.commit != name_.revision) {
+    return absl::DataLossError(fmt::format(
+        "{}: found commit {}, want the one that was asked for; is HF_ENDPOINT "
+        "a hub?",
+        url, listing.commit));
   }
   for (const auto& sibling : FieldOf(json, "siblings")) {
     if (!sibling.is_object()) continue;

@@ -15,10 +15,16 @@ namespace gist {
 // '-', not starting with '.'?
 bool IsFileToken(std::string_view text);
 
+// Is `revision` a whole commit, 40 digits of lower hex? Others may move.
+bool IsCommit(std::string_view revision);
+
 struct HubName {
   std::string owner, name;
-  std::string file;  // empty: the folder
+  std::string revision = "main";  // a branch, a tag or a commit
+  std::string file = {};          // empty: the folder
   std::string Repository() const { return owner + "/" + name; }
+  // "OWNER/NAME", and "@REVISION" behind it unless that is "main".
+  std::string Named() const;
 };
 // kInvalidArgument: not of the forms of hub.h.
 absl::StatusOr<HubName> ParseHubName(std::string_view model);

@@ -33,18 +33,21 @@ absl::Status MakeParents(const std::string& path) {
 }  // namespace
 
 HubCache::HubCache(const std::string& cache, const std::string& owner,
-                   const std::string& name)
+                   const std::string& name, const std::string& revision)
     : folder_(fmt::format("{}/{}", cache, FolderName(owner, name))),
-      locks_(fmt::format("{}/.locks/{}", cache, FolderName(owner, name))) {}
+      locks_(fmt::format("{}/.locks/{}", cache, FolderName(owner, name))),
+      revision_(revision) {}
 
 std::string HubCache::Commit() const {
+  if (IsCommit(revision_)) return revision_;
   std::string commit;
-  std::ifstream(folder_ + "/refs/main") >> commit;
+  std::ifstream(fmt::format("{}/refs/{}", folder_, revision_)) >> commit;
   return IsFileToken(commit) ? commit : "";
 }
 
 absl::Status HubCache::SetCommit(const std::string& commit) const {
-  const std::string path = folder_ + "/refs/main";
+  if (IsCommit(revision_)) return absl::OkStatus();
+  const std::string path = fmt::format("{}/refs/{}", folder_, revision_);
   GIST_RETURN_IF_ERROR(MakeParents(path));
   const std::string draft = fmt::format("{}.{}", path, getpid());
   std::ofstream file(draft);

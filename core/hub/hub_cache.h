@@ -15,16 +15,17 @@ namespace gist {
 //   models--OWNER--NAME/blobs/ETAG                   contents
 //   models--OWNER--NAME/blobs/ETAG.incomplete        begun
 //   models--OWNER--NAME/snapshots/COMMIT/FILE        links to blobs
-//   models--OWNER--NAME/refs/main                    COMMIT
+//   models--OWNER--NAME/refs/REVISION                COMMIT, of a branch or tag
 //   models--OWNER--NAME/.no_exist/COMMIT/FILE        asked for, not there
 //   .locks/models--OWNER--NAME/ETAG.lock
 // Source: huggingface.co/docs/huggingface_hub/guides/manage-cache.
 class HubCache {
  public:
   HubCache(const std::string& cache, const std::string& owner,
-           const std::string& name);
+           const std::string& name, const std::string& revision);
 
-  // The commit of "main" when it was last asked for; empty: never.
+  // The revision's commit when it was last asked for; empty: never. A revision
+  // that is a commit is its own.
   std::string Commit() const;
   absl::Status SetCommit(const std::string& commit) const;
 
@@ -45,7 +46,7 @@ class HubCache {
                     const std::string& etag) const;
 
  private:
-  const std::string folder_, locks_;
+  const std::string folder_, locks_, revision_;
 };
 
 }  // namespace gist

@@ -3,7 +3,9 @@
 usage: hub_server.py FOLDER      prints the port of the hub
 
 Below http://127.0.0.1:PORT/CASE there is the hub of ROOT, which is FOLDER/CASE.
-ROOT/models/OWNER/NAME/... are the files; the commit is 40 times "c". Files of
+ROOT/models/OWNER/NAME/... are the files; the commit is 40 times "c".
+ROOT/commits/COMMIT/OWNER/NAME/... are those of other commits, and
+ROOT/revisions.json says which branch or tag is which of them. Files of
 1,000 bytes and more lie on another port, as on a CDN: the hub redirects there
 and tells size and SHA-256 (x-linked-size, x-linked-etag). Smaller ones come
 from the hub itself, with Git's SHA-1 as ETag.
@@ -18,6 +20,7 @@ fault; the last one stays if it has "stays". A fault is an object of
   corrupt    a byte of the body is changed
   size, etag what the hub tells in place of the truth
   renamed    a redirect to OWNER/NAME given here
+  commit     the one that "api" tells
 ROOT/log.jsonl gets a line for each request.
 """
 
@@ -28,6 +31,7 @@ import pathlib
 import sys
 import threading
 import time
+import urllib.parse
 
 COMMIT = "c" * 40
 LARGE = 1000
@@ -97,10 +101,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.serve_cdn(path)
         parts = path.split("/")
         if parts[:2] == ["api", "models"]:
-            return self.serve_listing(parts[2:4])
+            return self.serve_listing(parts[2:4], urllib.parse.unquote(parts[-1]))
         owner, name, _, commit, *file = parts
         file = "/".join(file)
-        path = self.state.root / "models" / owner / name / file
+        path = self.folder(commit) / owner / name / file
         fault = self.state.fault(f"{self.command} {file}")
         if "renamed" in fault:
             return self.reply(307, b"", {"Location":
@@ -108,27 +112,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "status" in fault or not path.is_file():
             return self.reply(fault.get("status", 404), b"no", fault.get("headers", {}))
         data = path.read_bytes()
-        headers = {"X-Repo-Commit": COMMIT}
+        headers = {"X-Repo-Commit": commit}
         if len(data) < LARGE:
             headers["ETag"] = '"%s"' % fault.get("etag", digest(data))
             return self.body(data, headers, fault)
         headers |= {"X-Linked-Etag": '"%s"' % fault.get("etag", digest(data)),
                     "X-Linked-Size": str(fault.get("size", len(data))),
                     "Location": f"http://127.0.0.1:{self.hub.cdn_port}/"
-                                f"{case}/{owner}/{name}/{file}"}
+                                f"{case}/{commit}/{owner}/{name}/{file}"}
         self.reply(302, b"", headers)
 
-    def serve_listing(self, repository):
+    def folder(self, commit):
+        """Of all repositories at a commit."""
+        root = self.state.root
+        return root / "models" if commit == COMMIT else root / "commits" / commit
+
+    def serve_listing(self, repository, revision):
         fault = self.state.fault("GET api")
-        folder = self.state.root / "models" / "/".join(repository)
+        known = self.state.root / "revisions.json"
+        revisions = {"main": COMMIT} | (json.loads(known.read_text()) if known.exists() else {})
+        commit = fault.get("commit", revisions.get(revision, revision))
+        folder = self.folder(commit) / "/".join(repository)
         if "status" in fault or not folder.is_dir():
             return self.reply(fault.get("status", 404), b"{}", fault.get("headers", {}))
         files = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
         self.reply(200, json.dumps(
-            {"sha": COMMIT, "siblings": [{"rfilename": f} for f in files]}).encode(), {})
+            {"sha": commit, "siblings": [{"rfilename": f} for f in files]}).encode(), {})
 
     def serve_cdn(self, path):
-        path = self.state.root / "models" / path
+        commit, _, path = path.partition("/")
+        path = self.folder(commit) / path
         data = path.read_bytes()
         fault = self.state.fault(f"{self.command} cdn/{path.name}")
         if "status" in fault:
