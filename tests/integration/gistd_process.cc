@@ -8,9 +8,10 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <thread>
+
+#include "tests/support/read_file.h"
 
 extern char** environ;
 
@@ -87,10 +88,7 @@ int GistdProcess::Wait() {
   return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
 }
 
-std::string GistdProcess::Log() const {
-  std::ifstream in(log_path_);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
+std::string GistdProcess::Log() const { return ReadFile(log_path_); }
 
 int64_t GistdProcess::PeakBytes() const {
   std::ifstream in("/proc/" + std::to_string(pid_) + "/status");

@@ -17,6 +17,7 @@
 #include "core/base/random.h"
 #include "core/format/mapped_file.h"
 #include "core/model/device.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -24,11 +25,6 @@ namespace gist {
 namespace {
 
 constexpr char kModel[] = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-
-std::string FileBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 class TrainProcess {
  public:
@@ -108,7 +104,7 @@ TEST_F(TrainProcessTest, KilledAtAnyMomentItGoesOnToTheSameAdapter) {
   };
   const auto start = std::chrono::steady_clock::now();
   ASSERT_EQ(TrainProcess(arguments("whole"), folder_ / "whole.log").Wait(), 0)
-      << FileBytes(folder_ / "whole.log");
+      << ReadFile(folder_ / "whole.log");
   const auto whole = std::chrono::steady_clock::now() - start;
 
   const uint64_t seed = uint64_t(start.time_since_epoch().count());
@@ -121,15 +117,15 @@ TEST_F(TrainProcessTest, KilledAtAnyMomentItGoesOnToTheSameAdapter) {
     if (killed < 5) process.Kill();
     code = process.Wait();
     if (code == 0) break;
-    ASSERT_EQ(code, 128 + SIGKILL) << FileBytes(folder_ / "killed.log");
+    ASSERT_EQ(code, 128 + SIGKILL) << ReadFile(folder_ / "killed.log");
     ++killed;
   }
   EXPECT_GE(killed, 1);
-  const auto want = Losses(FileBytes(folder_ / "whole.log"));
+  const auto want = Losses(ReadFile(folder_ / "whole.log"));
   EXPECT_EQ(want.size(), 60u);
-  EXPECT_EQ(Losses(FileBytes(folder_ / "killed.log")), want);
-  EXPECT_EQ(FileBytes(folder_ / "killed/adapter/adapter_model.safetensors"),
-            FileBytes(folder_ / "whole/adapter/adapter_model.safetensors"));
+  EXPECT_EQ(Losses(ReadFile(folder_ / "killed.log")), want);
+  EXPECT_EQ(ReadFile(folder_ / "killed/adapter/adapter_model.safetensors"),
+            ReadFile(folder_ / "whole/adapter/adapter_model.safetensors"));
 }
 
 TEST_F(TrainProcessTest, PeaksAsPlanned) {
@@ -148,7 +144,7 @@ checkpoint_every_steps: 1
   TrainProcess process({"--preset", recipe, "--out", folder_ / "out",
                         "--threads", "2", "--log-every", "1"},
                        folder_ / "log");
-  ASSERT_EQ(process.Wait(), 0) << FileBytes(folder_ / "log");
+  ASSERT_EQ(process.Wait(), 0) << ReadFile(folder_ / "log");
   const auto file = MappedFile::Open(kModel);
   ASSERT_THAT(file, IsOk());
   const auto gguf = Gguf::Parse(file->bytes());

@@ -2,13 +2,13 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/base/installation.h"
 #include "gtest/gtest.h"
 #include "server/settings.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -426,13 +426,11 @@ TEST(SettingsTest, TheAnswerAdapterHasAnOldName) {
 }
 
 TEST(SettingsTest, ThePageHasTheTables) {
-  std::ifstream page("docs/settings.md");
-  ASSERT_TRUE(page) << "run in the repository's root";
-  std::stringstream text;
-  text << page.rdbuf();
+  const std::string page = ReadFile("docs/settings.md");
+  ASSERT_FALSE(page.empty()) << "run in the repository's root";
   const std::string tables =
       std::get<std::string>(*Parse({"--settings-markdown"}));
-  EXPECT_TRUE(text.str().ends_with(tables))
+  EXPECT_TRUE(page.ends_with(tables))
       << "gistd --settings-markdown prints the end of the page:\n"
       << tables;
 }

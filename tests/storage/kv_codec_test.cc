@@ -4,9 +4,7 @@
 
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -16,6 +14,7 @@
 #include "tests/core/compress/samples.h"
 #include "tests/storage/blob_bytes.h"
 #include "tests/storage/samples.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace gist {
@@ -34,12 +33,6 @@ KvBlob WithText() {
   KvBlob blob = SampleBlob();
   blob.text = kSampleText;
   return blob;
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  EXPECT_TRUE(stream.is_open()) << path;
-  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 void ExpectSame(const KvBlob& got, const KvBlob& want) {

@@ -12,6 +12,7 @@
 #include "storage/gist_store.h"
 #include "tests/storage/raw_database.h"
 #include "tests/storage/samples.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -198,8 +199,7 @@ class LogTailTest : public testing::Test {
     }
     for (const auto& entry : fs::directory_iterator(dir_ / "data"))
       if (entry.path().extension() == ".log") log_ = entry.path();
-    std::ifstream in(log_, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(in), {});
+    bytes_ = ReadFile(log_);
     for (size_t at = 0; at + 7 <= bytes_.size();) {
       starts_.push_back(at);
       at += 7 + size_t(uint8_t(bytes_[at + 4])) +

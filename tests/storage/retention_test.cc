@@ -2,14 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
 #include "core/retrieval/chunk_index.h"
 #include "tests/storage/raw_database.h"
 #include "tests/storage/samples.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -119,11 +118,6 @@ TEST_F(RetentionTest, TheInventoryKnowsSizesAndUses) {
     EXPECT_EQ(context.used_unix_ms, 1'750'000'000'000);
     EXPECT_EQ(context.retention, kShort);
   }
-}
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // Names of the files in `folder` whose bytes hold `bytes`.

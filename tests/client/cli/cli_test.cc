@@ -17,6 +17,7 @@
 #include "tests/client/cli/json_fields.h"
 #include "tests/client/gist_process.h"
 #include "tests/client/scripted_server.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_dir.h"
 
 namespace gist::client {
@@ -52,12 +53,6 @@ class CliTest : public testing::Test {
     std::ofstream(folder_ / name, std::ios::binary) << text;
     return folder_ / name;
   }
-  static std::string Contents(const std::string& path) {
-    std::ostringstream text;
-    text << std::ifstream(path, std::ios::binary).rdbuf();
-    return text.str();
-  }
-
   ScriptedServer server_;
   TempDir folder_;
 };
@@ -372,7 +367,7 @@ TEST_F(CliTest, ExportsToAFile) {
   const auto result = Gist({"contexts", "export", kId, "--out",
                             folder_ / "a.gist", "--without-text"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(Contents(folder_ / "a.gist"), bytes + bytes);
+  EXPECT_EQ(ReadFile(folder_ / "a.gist"), bytes + bytes);
   ASSERT_THAT(server_.received->exports, SizeIs(1));
   EXPECT_TRUE(server_.received->exports[0].without_text());
 }
@@ -393,11 +388,11 @@ TEST_F(CliTest, ReplacesAFileOnlyWhenForced) {
   const std::string file = Fill("a.gist", "old");
   const auto refused = Gist({"contexts", "export", kId, "--out", file});
   EXPECT_EQ(refused.exit_code, 4);
-  EXPECT_EQ(Contents(file), "old");
+  EXPECT_EQ(ReadFile(file), "old");
   EXPECT_THAT(server_.received->exports, IsEmpty());
   EXPECT_EQ(
       Gist({"contexts", "export", kId, "--out", file, "--force"}).exit_code, 0);
-  EXPECT_EQ(Contents(file), "new");
+  EXPECT_EQ(ReadFile(file), "new");
 }
 
 TEST_F(CliTest, ImportsAFileOrStandardInput) {
@@ -502,7 +497,7 @@ TEST_F(CliTest, DrawsAMaskWithoutAServer) {
       RunGist({"mask", "--context", "24", "--gists", "4", "--question", "6",
                "--answer", "3", "--out", folder_ / "mask.svg"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_THAT(Contents(folder_ / "mask.svg"), StartsWith("<svg"));
+  EXPECT_THAT(ReadFile(folder_ / "mask.svg"), StartsWith("<svg"));
 }
 
 TEST_F(CliTest, ShowsAnExampleInEveryHelp) {
@@ -559,8 +554,9 @@ TEST_F(CliTest, HandsPlanToItsToolWithAllThatFollows) {
   EXPECT_EQ(plan.exit_code, 0) << plan.err;
   EXPECT_THAT(plan.out, HasSubstr("can run: yes"));
   EXPECT_THAT(plan.out, HasSubstr("each fits in 1.00 GiB"));
-  const auto small = RunGist({"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf",
-                              "--device-memory", "1MiB"});
+  const auto small =
+      RunGist({"plan", "--model", "tests/data/tiny/tiny.q4_0.gguf",
+               "--device-memory", "1MiB"});
   EXPECT_THAT(small.out, HasSubstr("* does not fit in"));
   std::filesystem::create_symlink("loop.gguf", folder_ / "loop.gguf");
   EXPECT_EQ(RunGist({"plan", "--model", folder_ / "loop.gguf"}).exit_code, 4);

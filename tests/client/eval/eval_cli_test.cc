@@ -6,7 +6,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <thread>
 
@@ -16,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "tests/client/gist_process.h"
 #include "tests/client/scripted_server.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -103,13 +103,9 @@ class EvalCliTest : public testing::Test {
     return RunGist(Command(more), AtServer());
   }
   size_t Asked() { return server_.received->compare.size(); }
-  static std::string Text(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
   // Lines of the journal after its first.
   size_t Journaled() const {
-    const std::string text = Text(out_ + ".journal");
+    const std::string text = ReadFile(out_ + ".journal");
     return size_t(std::max<std::ptrdiff_t>(
         std::count(text.begin(), text.end(), '\n') - 1, 0));
   }
@@ -154,7 +150,7 @@ TEST_F(EvalCliTest, AsksEverySampleInEveryModeAndWritesBothFiles) {
   EXPECT_FALSE(full.costs);
   EXPECT_FALSE(full.peak_memory_bytes);
   EXPECT_EQ(results->server.at("model"), "Tiny");
-  EXPECT_THAT(Text(html_), HasSubstr("8,193 tokens"));
+  EXPECT_THAT(ReadFile(html_), HasSubstr("8,193 tokens"));
   // Once for each document; greedily, with a bound.
   EXPECT_THAT(server_.received->compress, SizeIs(4));
   EXPECT_EQ(server_.received->compare[0].max_tokens(), 64);
@@ -179,7 +175,7 @@ TEST_F(EvalCliTest, AsksWithAndWithoutTheAnswerAdapter) {
               ElementsAre(v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_ON,
                           v1::ANSWER_ADAPTER_OFF, v1::ANSWER_ADAPTER_ON));
   EXPECT_THAT(server_.received->compress, SizeIs(1));
-  EXPECT_THAT(Text(html_), HasSubstr("gist 10, answer adapter"));
+  EXPECT_THAT(ReadFile(html_), HasSubstr("gist 10, answer adapter"));
   // What is there is not asked again, by the old name of the option.
   EXPECT_EQ(
       Eval({"--modes", "gist", "--readers", "trained,frozen", "--limit", "1"})
@@ -249,7 +245,7 @@ TEST_F(EvalCliTest, WritesWhatItHasOnCtrlC) {
   ASSERT_THAT(results, IsOk());
   EXPECT_FALSE(results->complete());
   EXPECT_THAT(results->trials, SizeIs(Ge(2u)));
-  EXPECT_THAT(Text(html_), HasSubstr("Not complete"));
+  EXPECT_THAT(ReadFile(html_), HasSubstr("Not complete"));
 }
 
 TEST_F(EvalCliTest, RefusesAJournalOfOtherSettings) {
@@ -272,7 +268,7 @@ TEST_F(EvalCliTest, GoesOnFromCompressedResultsWithoutAJournal) {
                    AtServer());
   };
   ASSERT_EQ(eval("gist").exit_code, 0);
-  EXPECT_TRUE(IsZstd(Text(out)));
+  EXPECT_TRUE(IsZstd(ReadFile(out)));
   std::filesystem::remove(out + ".journal");
   server_.received->compare.clear();
   const GistResult again = eval("gist");
@@ -284,7 +280,7 @@ TEST_F(EvalCliTest, GoesOnFromCompressedResultsWithoutAJournal) {
   const GistResult report =
       RunGist({"eval", "--from", out, "--html", html_}, AtServer());
   EXPECT_EQ(report.exit_code, 0) << report.err;
-  EXPECT_THAT(Text(html_), HasSubstr("gist 10"));
+  EXPECT_THAT(ReadFile(html_), HasSubstr("gist 10"));
 }
 
 TEST_F(EvalCliTest, ReplacesNoResultsOfAnotherRun) {
@@ -292,7 +288,7 @@ TEST_F(EvalCliTest, ReplacesNoResultsOfAnotherRun) {
   const GistResult result = Eval();
   EXPECT_EQ(result.exit_code, 4);
   EXPECT_THAT(result.err, HasSubstr("without"));
-  EXPECT_EQ(Text(out_), "mine");
+  EXPECT_EQ(ReadFile(out_), "mine");
 }
 
 TEST_F(EvalCliTest, AsksSeveralAtOnceThroughAskWithoutMeasuringMemory) {
@@ -311,7 +307,7 @@ TEST_F(EvalCliTest, AsksSeveralAtOnceThroughAskWithoutMeasuringMemory) {
   }
   EXPECT_EQ(results->trials[0].answer_kind, "other_document");
   EXPECT_EQ(results->settings.at("concurrency"), 3);
-  EXPECT_THAT(Text(html_), HasSubstr("3 documents were in flight"));
+  EXPECT_THAT(ReadFile(html_), HasSubstr("3 documents were in flight"));
 }
 
 TEST_F(EvalCliTest, DealsDocumentsOutToReplicas) {
@@ -328,7 +324,7 @@ TEST_F(EvalCliTest, DealsDocumentsOutToReplicas) {
   ASSERT_THAT(results, IsOk());
   EXPECT_TRUE(results->complete());
   EXPECT_EQ(results->settings.at("servers"), 2);
-  EXPECT_THAT(Text(html_), HasSubstr("2 servers shared the documents out"));
+  EXPECT_THAT(ReadFile(html_), HasSubstr("2 servers shared the documents out"));
 }
 
 TEST_F(EvalCliTest, RefusesAReplicaWithAnotherAdapter) {
@@ -428,14 +424,14 @@ TEST_F(EvalCliTest, WaitsForABusyServer) {
 
 TEST_F(EvalCliTest, DrawsAReportOfResultsThatAreThere) {
   ASSERT_EQ(Eval().exit_code, 0);
-  const std::string before = Text(html_);
+  const std::string before = ReadFile(html_);
   const std::string copy = folder_ / "copy.html";
   const GistResult result = RunGist({"eval", "--from", out_, "--html", copy});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(Text(copy), before);
+  EXPECT_EQ(ReadFile(copy), before);
   const std::string picture = folder_ / "picture.svg";
   EXPECT_EQ(RunGist({"eval", "--from", out_, "--svg", picture}).exit_code, 0);
-  EXPECT_TRUE(Text(picture).starts_with("<svg "));
+  EXPECT_TRUE(ReadFile(picture).starts_with("<svg "));
   EXPECT_EQ(RunGist({"eval", "--from", out_}).exit_code, 2);
   const GistResult wrong = RunGist({"eval", "--from", data_, "--html", copy});
   EXPECT_EQ(wrong.exit_code, 4);

@@ -2,12 +2,12 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "client/terminal/files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/eval/trials.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -23,10 +23,7 @@ class JournalTest : public testing::Test {
   absl::StatusOr<Journal> Open(bool restart = false) {
     return Journal::Open(path_, settings_, 1'000, restart);
   }
-  std::string Text() const {
-    std::ifstream in(path_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
+  std::string Text() const { return ReadFile(path_); }
   void Put(const std::string& text) const {
     std::ofstream(path_, std::ios::binary) << text;
   }

@@ -5,11 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -17,12 +17,6 @@ namespace gist::client {
 namespace {
 
 using testing::HasSubstr;
-
-std::string Contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 void Fill(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
@@ -88,7 +82,7 @@ TEST_F(FilesTest, ShowsAFileOnlyOnceItIsWhole) {
   EXPECT_FALSE(std::filesystem::exists(path_));
   ASSERT_THAT(file->Write(" and half"), IsOk());
   ASSERT_THAT(file->Commit(), IsOk());
-  EXPECT_EQ(Contents(path_), "half and half");
+  EXPECT_EQ(ReadFile(path_), "half and half");
   EXPECT_EQ(FilesIn(folder_), 1u);
 }
 
@@ -110,9 +104,9 @@ TEST_F(FilesTest, KeepsAnExistingFileUnlessForced) {
   auto file = OutputFile::Create(path_, true);
   ASSERT_THAT(file, IsOk());
   ASSERT_THAT(file->Write("new"), IsOk());
-  EXPECT_EQ(Contents(path_), "old");
+  EXPECT_EQ(ReadFile(path_), "old");
   ASSERT_THAT(file->Commit(), IsOk());
-  EXPECT_EQ(Contents(path_), "new");
+  EXPECT_EQ(ReadFile(path_), "new");
 }
 
 TEST_F(FilesTest, KeepsAFileThatAppearedInTheMeantime) {
@@ -123,7 +117,7 @@ TEST_F(FilesTest, KeepsAFileThatAppearedInTheMeantime) {
   EXPECT_THAT(committed,
               StatusIs(absl::StatusCode::kAlreadyExists, testing::_));
   EXPECT_TRUE(IsLocal(committed));
-  EXPECT_EQ(Contents(path_), "somebody else's");
+  EXPECT_EQ(ReadFile(path_), "somebody else's");
 }
 
 TEST_F(FilesTest, GivesAFileTheUsersMode) {

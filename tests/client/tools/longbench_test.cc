@@ -1,14 +1,13 @@
 #include "client/tools/longbench.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "core/base/identity.h"
 #include "core/scoring/longbench.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/data/make_zip.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -19,12 +18,6 @@ namespace fs = std::filesystem;
 
 using ::testing::HasSubstr;
 
-std::string Contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
 class FetchLongBenchTest : public testing::Test {
  protected:
   FetchLongBenchTest()
@@ -32,9 +25,9 @@ class FetchLongBenchTest : public testing::Test {
         port_(server_.ReadLine()) {
     MakeZip(
         folder_ / "data.zip",
-        {"data/mixed.jsonl", Contents("tests/data/longbench/sample.jsonl")});
+        {"data/mixed.jsonl", ReadFile("tests/data/longbench/sample.jsonl")});
     arguments_.url = Url("data.zip");
-    arguments_.sha256 = Sha256Hex(Contents(folder_ / "data.zip"));
+    arguments_.sha256 = Sha256Hex(ReadFile(folder_ / "data.zip"));
     arguments_.out = folder_ / "longbench";
   }
   std::string Url(const std::string& name) const {

@@ -4,11 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/client/data/make_zip.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -48,9 +48,7 @@ TEST_F(UnzipTest, UnpacksFilesInFolders) {
   const auto files = Unzip(zip_, out_, {});
   ASSERT_THAT(files, IsOk());
   EXPECT_THAT(*files, ElementsAre(out_ + "/data/a.jsonl", out_ + "/b.txt"));
-  std::ostringstream text;
-  text << std::ifstream(out_ + "/data/a.jsonl").rdbuf();
-  EXPECT_EQ(text.str(), "one");
+  EXPECT_EQ(ReadFile(out_ + "/data/a.jsonl"), "one");
 }
 
 TEST_F(UnzipTest, RefusesPathsThatLeaveTheFolder) {
@@ -92,17 +90,14 @@ TEST_F(UnzipTest, KeepsAFileThatIsThere) {
   std::ofstream(out_ + "/a") << "mine";
   EXPECT_THAT(UnzipOf({"a", "x"}),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("/a")));
-  std::ostringstream text;
-  text << std::ifstream(out_ + "/a").rdbuf();
-  EXPECT_EQ(text.str(), "mine");
+  EXPECT_EQ(ReadFile(out_ + "/a"), "mine");
 }
 
 TEST_F(UnzipTest, FindsEveryTruncation) {
   MakeZip(zip_, {"a.txt", "some text", "b.txt", "more of it"});
-  std::ostringstream whole;
-  whole << std::ifstream(zip_, std::ios::binary).rdbuf();
-  for (size_t size = 0; size < whole.str().size(); ++size) {
-    std::ofstream(zip_, std::ios::binary) << whole.str().substr(0, size);
+  const std::string whole = ReadFile(zip_);
+  for (size_t size = 0; size < whole.size(); ++size) {
+    std::ofstream(zip_, std::ios::binary) << whole.substr(0, size);
     EXPECT_FALSE(Unzip(zip_, out_, {}).ok()) << size;
     EXPECT_EQ(FilesLeft(), 0) << size;
   }

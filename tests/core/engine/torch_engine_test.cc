@@ -12,6 +12,7 @@
 #include "core/format/gguf_files.h"
 #include "tests/core/format/gguf_writer.h"
 #include "tests/core/golden.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_dir.h"
 
 namespace gist {
@@ -85,10 +86,9 @@ TEST_F(TorchEngineTest, ChunksThatCrossSegmentsGiveTheSameGists) {
 }
 
 TEST_F(TorchEngineTest, WorksWithoutAnAdapterUntilItGetsOne) {
-  auto engine =
-      MakeTorchEngine({.model_path = "tests/data/tiny/tiny.f32.gguf",
-                       .answer_adapter_path = "tests/data/tiny/none",
-                       .answer_adapter_required = false});
+  auto engine = MakeTorchEngine({.model_path = "tests/data/tiny/tiny.f32.gguf",
+                                 .answer_adapter_path = "tests/data/tiny/none",
+                                 .answer_adapter_required = false});
   ASSERT_TRUE(engine.ok()) << engine.status();
   engine_ = *std::move(engine);
   EXPECT_FALSE(engine_->adapter().is_loaded());
@@ -266,11 +266,6 @@ TEST_F(TorchEngineTest, RefusesMisuse) {
   EXPECT_TRUE(gists(5).ok()) << "and of gists";
 }
 
-std::string ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 // Finite weights whose logits overflow: an error, never an answer.
 TEST_F(TorchEngineTest, RefusesToDecodeFromLogitsThatOverflow) {
   const TempDir folder;
@@ -284,7 +279,7 @@ TEST_F(TorchEngineTest, RefusesToDecodeFromLogitsThatOverflow) {
   std::ofstream(folder / "model.gguf", std::ios::binary) << model;
   const std::string from = "tests/data/tiny/adapter_whole/";
   std::filesystem::copy(from + "adapter_model.safetensors", folder.path());
-  auto config = nlohmann::json::parse(ReadAll(from + "adapter_config.json"));
+  auto config = nlohmann::json::parse(ReadFile(from + "adapter_config.json"));
   config["gist"]["base_model_sha256"] = Sha256Hex(model);
   std::ofstream(folder / "adapter_config.json") << config.dump();
   auto engine = MakeTorchEngine(

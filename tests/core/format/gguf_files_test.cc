@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/core/format/gguf_writer.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_dir.h"
 
 namespace gist {
@@ -54,11 +55,6 @@ class GgufFilesTest : public testing::Test {
   const fs::path folder_ = temp_.path();
 };
 
-std::string ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 TEST_F(GgufFilesTest, OpensAllShardsFromTheFirst) {
   auto opened = OpenGguf(PathOf(0));
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -70,7 +66,7 @@ TEST_F(GgufFilesTest, OpensAllShardsFromTheFirst) {
   std::string sums;
   int64_t bytes = 0;
   for (int number = 0; number < 3; ++number) {
-    sums += Sha256Hex(ReadAll(PathOf(number)));
+    sums += Sha256Hex(ReadFile(PathOf(number)));
     bytes += int64_t(fs::file_size(PathOf(number)));
   }
   EXPECT_EQ(model.Fingerprint(), Sha256Hex(sums));
@@ -81,7 +77,7 @@ TEST_F(GgufFilesTest, OneFileHasItsOwnFingerprint) {
   const std::string path = "tests/data/tiny/tiny.q4_0.gguf";
   const auto model = OpenGguf(path);
   ASSERT_TRUE(model.ok()) << model.status();
-  EXPECT_EQ(model->Fingerprint(), Sha256Hex(ReadAll(path)));
+  EXPECT_EQ(model->Fingerprint(), Sha256Hex(ReadFile(path)));
   EXPECT_EQ(model->Bytes(), int64_t(fs::file_size(path)));
   // A split into one is no split, whatever the file is called.
   Write(0, {{"split.no", int64_t{0}}, {"split.count", int64_t{1}}});

@@ -2,13 +2,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "core/base/identity.h"
 #include "core/format/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -25,15 +25,9 @@ using Json = nlohmann::json;
 
 const std::string kFolders = "tests/data/hf/";
 
-std::string Contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
 // Floats under a name of Hugging Face, from any shard.
 std::vector<float> FloatsOf(const std::string& file, const std::string& name) {
-  const std::string bytes = Contents(file);
+  const std::string bytes = ReadFile(file);
   const auto tensors = ParseSafeTensors(bytes);
   EXPECT_THAT(tensors, IsOk());
   const SafeTensor& tensor = tensors->tensors.at(name);
@@ -67,7 +61,7 @@ TEST(HfFolderTest, IsAGguf) {
 TEST(HfFolderTest, SaysWhatTheGgufFileSays) {
   const auto folder = OpenHfFolder(kFolders + "llama_f32");
   ASSERT_THAT(folder, IsOk());
-  const std::string bytes = Contents(kFolders + "llama.f32.gguf");
+  const std::string bytes = ReadFile(kFolders + "llama.f32.gguf");
   const auto file = Gguf::Parse(bytes);
   ASSERT_THAT(file, IsOk());
   int compared = 0;
@@ -133,7 +127,7 @@ TEST(HfFolderTest, HasTheFingerprintThatTheShellGives) {
        {"config.json", "generation_config.json", "model.safetensors",
         "tokenizer.json", "tokenizer_config.json"}) {
     lines += fmt::format(
-        "{}  {}\n", Sha256Hex(Contents(kFolders + "llama_f32/" + name)), name);
+        "{}  {}\n", Sha256Hex(ReadFile(kFolders + "llama_f32/" + name)), name);
   }
   EXPECT_EQ(folder->Fingerprint(), Sha256Hex(lines));
 }
@@ -145,7 +139,7 @@ class ChangedFolderTest : public testing::Test {
     fs::copy(kFolders + "llama_f32", path_, fs::copy_options::recursive);
   }
   Json ReadJson(const std::string& name) {
-    return Json::parse(Contents(path_ + "/" + name));
+    return Json::parse(ReadFile(path_ + "/" + name));
   }
   void Write(const std::string& name, std::string_view text) {
     std::ofstream(path_ + "/" + name, std::ios::binary) << text;
@@ -159,7 +153,7 @@ class ChangedFolderTest : public testing::Test {
   // Applies `change` to the weights.
   template <typename F>
   void ChangeTensors(const F& change) {
-    const std::string bytes = Contents(path_ + "/model.safetensors");
+    const std::string bytes = ReadFile(path_ + "/model.safetensors");
     auto tensors = ParseSafeTensors(bytes);
     ASSERT_THAT(tensors, IsOk());
     change(*tensors);
@@ -179,7 +173,7 @@ TEST_F(ChangedFolderTest, FingerprintIsOfTheFilesThatMatter) {
   const std::string before = Fingerprint();
   Write("README.md", "changes nothing");
   EXPECT_EQ(Fingerprint(), before);
-  Write("chat_template.jinja", Contents("tests/data/hf/llama_f32/config.json"));
+  Write("chat_template.jinja", ReadFile("tests/data/hf/llama_f32/config.json"));
   const std::string with_template = Fingerprint();
   EXPECT_NE(with_template, before);
   Change("config.json", "rms_norm_eps", 1e-4);

@@ -2,11 +2,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/python.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -16,12 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using ::testing::HasSubstr;
-
-std::string Contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 class FetchTest : public testing::Test {
  protected:
@@ -56,13 +50,13 @@ class FetchTest : public testing::Test {
 
 TEST_F(FetchTest, BringsAFile) {
   EXPECT_THAT(FetchFrom(Url("a.txt")), IsOk());
-  EXPECT_EQ(Contents(out_), "the text");
+  EXPECT_EQ(ReadFile(out_), "the text");
   EXPECT_EQ(told_, 8);
 }
 
 TEST_F(FetchTest, FollowsRedirects) {
   EXPECT_THAT(FetchFrom(Url("redirect/a.txt")), IsOk());
-  EXPECT_EQ(Contents(out_), "the text");
+  EXPECT_EQ(ReadFile(out_), "the text");
 }
 
 TEST_F(FetchTest, SaysWhatWentWrong) {
@@ -93,7 +87,7 @@ TEST_F(FetchTest, StopsWhenAsked) {
 TEST_F(FetchTest, LeavesAFileThatIsThere) {
   std::ofstream(out_) << "mine";
   EXPECT_FALSE(FetchFrom(Url("a.txt")).ok());
-  EXPECT_EQ(Contents(out_), "mine");
+  EXPECT_EQ(ReadFile(out_), "mine");
 }
 
 }  // namespace

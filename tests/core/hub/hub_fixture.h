@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
-#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/python.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -35,12 +35,6 @@ using ::testing::IsEmpty;
 using Json = nlohmann::json;
 
 inline const std::string kCommit(40, 'c');
-
-inline std::string Contents(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 inline void WriteFile(const std::string& path, std::string_view text) {
   fs::create_directories(fs::path(path).parent_path());
@@ -130,7 +124,7 @@ class HubTest : public testing::Test {
   void ExpectModel() {
     const auto path = Get();
     ASSERT_THAT(path, IsOk());
-    EXPECT_EQ(Contents(*path), model_);
+    EXPECT_EQ(ReadFile(*path), model_);
     EXPECT_FALSE(fs::exists(Part()));
   }
   void ExpectError(StatusCode code, const testing::Matcher<std::string>& text,

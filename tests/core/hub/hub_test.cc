@@ -49,8 +49,8 @@ TEST_F(HubTest, BringsAFileInTheLayoutOfHuggingfaceHub) {
   ASSERT_THAT(path, IsOk());
   EXPECT_EQ(*path, InCache("snapshots/" + kCommit + "/model.gguf"));
   EXPECT_EQ(fs::read_symlink(*path), "../../blobs/" + Sha256Hex(model_));
-  EXPECT_EQ(Contents(*path), model_);
-  EXPECT_EQ(Contents(InCache("refs/main")), kCommit);
+  EXPECT_EQ(ReadFile(*path), model_);
+  EXPECT_EQ(ReadFile(InCache("refs/main")), kCommit);
   EXPECT_EQ(steps_.back(), HubStep::kFetched);
   EXPECT_EQ(told_, 20'000);
 }
@@ -66,12 +66,12 @@ TEST_F(HubTest, BringsARevision) {
     const auto path = Get(fmt::format("hf:owner/name@{}:model.gguf", revision));
     ASSERT_THAT(path, IsOk());
     EXPECT_EQ(*path, InCache("snapshots/" + other + "/model.gguf"));
-    EXPECT_EQ(Contents(*path), "older");
-    EXPECT_EQ(Contents(InCache(std::string("refs/") + revision)), other);
+    EXPECT_EQ(ReadFile(*path), "older");
+    EXPECT_EQ(ReadFile(InCache(std::string("refs/") + revision)), other);
   }
   EXPECT_FALSE(fs::exists(InCache("refs/main")));
   ExpectModel();  // main beside it
-  EXPECT_EQ(Contents(InCache("refs/main")), kCommit);
+  EXPECT_EQ(ReadFile(InCache("refs/main")), kCommit);
   const size_t asked = Requests(false).size();
   EXPECT_THAT(Get("hf:owner/name@v1.0:model.gguf"), IsOk());
   EXPECT_THAT(Get("hf:owner/name@" + other + ":model.gguf"), IsOk());
@@ -103,7 +103,7 @@ TEST_F(HubTest, BringsAFileOfASubfolder) {
   Put("q4/small.gguf", "tiny");
   const auto path = Get("hf:owner/name:q4/small.gguf");
   ASSERT_THAT(path, IsOk());
-  EXPECT_EQ(Contents(*path), "tiny");
+  EXPECT_EQ(ReadFile(*path), "tiny");
   EXPECT_EQ(fs::read_symlink(*path), "../../../blobs/" + GitBlobHex("tiny"));
 }
 
@@ -144,7 +144,7 @@ TEST_F(HubTest, BringsTheShardsThatTheIndexNames) {
   Put("x-3.safetensors", Large(3000, 3));
   const auto path = Get("hf:owner/name");
   ASSERT_THAT(path, IsOk());
-  EXPECT_EQ(Contents(*path + "/x-2.safetensors"), Large(3000, 2));
+  EXPECT_EQ(ReadFile(*path + "/x-2.safetensors"), Large(3000, 2));
   EXPECT_FALSE(fs::exists(*path + "/x-3.safetensors"));
 }
 
@@ -187,7 +187,7 @@ TEST_F(HubTest, UsesWhatAnotherProgramFetched) {
   options_.offline = true;
   const auto path = Get();
   ASSERT_THAT(path, IsOk());
-  EXPECT_EQ(Contents(*path), "theirs");
+  EXPECT_EQ(ReadFile(*path), "theirs");
   EXPECT_THAT(Requests(false), IsEmpty());
 }
 
@@ -201,8 +201,8 @@ TEST_F(HubTest, CompletesWhatAnotherProgramFetched) {
     WriteFile(InCache("snapshots/" + kCommit + "/" + file), "theirs");
   const auto path = Get("hf:owner/name");
   ASSERT_THAT(path, IsOk());
-  EXPECT_EQ(Contents(*path + "/model.safetensors"), "theirs");
-  EXPECT_EQ(Contents(*path + "/tokenizer_config.json"), "{\"a\": 1}");
+  EXPECT_EQ(ReadFile(*path + "/model.safetensors"), "theirs");
+  EXPECT_EQ(ReadFile(*path + "/tokenizer_config.json"), "{\"a\": 1}");
 }
 
 TEST_F(HubTest, UsesTheCacheWhereTheHubIsAway) {

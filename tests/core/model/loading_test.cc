@@ -17,6 +17,7 @@
 #include "core/text/chat_families.h"
 #include "tests/core/format/gguf_writer.h"
 #include "tests/core/model/tiny_model.h"
+#include "tests/support/read_file.h"
 #include "tests/support/temp_dir.h"
 
 namespace gist {
@@ -24,11 +25,6 @@ namespace {
 
 using testing::HasSubstr;
 namespace fs = std::filesystem;
-
-std::string ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 class LoadingTest : public testing::Test {
  protected:
@@ -44,7 +40,7 @@ class LoadingTest : public testing::Test {
 
   void EditConfig(const std::function<void(nlohmann::json&)>& edit) {
     const fs::path path = folder_ / "adapter_config.json";
-    nlohmann::json json = nlohmann::json::parse(ReadAll(path));
+    nlohmann::json json = nlohmann::json::parse(ReadFile(path));
     edit(json);
     std::ofstream(path) << json.dump();
   }
@@ -74,7 +70,7 @@ TEST_F(LoadingTest, LoadsTheUntouchedAdapter) {
 
 // The tiny model without its chat template.
 std::string WriteBaseModel(const fs::path& folder) {
-  const std::string bytes = ReadAll("tests/data/tiny/tiny.f32.gguf");
+  const std::string bytes = ReadFile("tests/data/tiny/tiny.f32.gguf");
   const auto file = Gguf::Parse(bytes);
   auto values = file->values();
   values.erase("tokenizer.chat_template");
@@ -226,14 +222,14 @@ TEST_F(LoadingTest, NotesDoNotChangeTheFingerprintButTheScaleDoes) {
 }
 
 TEST_F(LoadingTest, RefusesATruncatedModelAtAnyLength) {
-  const std::string whole = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  const std::string whole = ReadFile("tests/data/tiny/tiny.q4_0.gguf");
   for (size_t size = 0; size < whole.size(); size += 997) {
     EXPECT_FALSE(LoadModelBytes(whole.substr(0, size)).ok()) << size;
   }
 }
 
 TEST_F(LoadingTest, NamesAnArchitectureThatIsNotSupported) {
-  std::string bytes = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  std::string bytes = ReadFile("tests/data/tiny/tiny.q4_0.gguf");
   const size_t at = bytes.find("llama");
   ASSERT_NE(at, std::string::npos);
   bytes.replace(at, 5, "mamba");
@@ -243,7 +239,7 @@ TEST_F(LoadingTest, NamesAnArchitectureThatIsNotSupported) {
 }
 
 TEST_F(LoadingTest, NamesAMissingTensor) {
-  const std::string bytes = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  const std::string bytes = ReadFile("tests/data/tiny/tiny.q4_0.gguf");
   const auto file = Gguf::Parse(bytes);
   ASSERT_TRUE(file.ok()) << file.status();
   std::map<std::string, GgufTensor> tensors = file->tensors();
@@ -255,7 +251,7 @@ TEST_F(LoadingTest, NamesAMissingTensor) {
 }
 
 TEST_F(LoadingTest, NamesATensorThatIsNotKnown) {
-  std::string bytes = ReadAll("tests/data/tiny/tiny.q4_0.gguf");
+  std::string bytes = ReadFile("tests/data/tiny/tiny.q4_0.gguf");
   const size_t at = bytes.find("blk.1.ffn_up.weight");
   ASSERT_NE(at, std::string::npos);
   bytes[at] = 'x';
@@ -265,7 +261,7 @@ TEST_F(LoadingTest, NamesATensorThatIsNotKnown) {
 }
 
 TEST_F(LoadingTest, NamesATensorWithANan) {
-  const std::string whole = ReadAll("tests/data/tiny/tiny.q4_1.gguf");
+  const std::string whole = ReadFile("tests/data/tiny/tiny.q4_1.gguf");
   const auto file = Gguf::Parse(whole);
   ASSERT_TRUE(file.ok());
   for (const std::string name :
@@ -336,7 +332,7 @@ TEST_F(LoadingTest, ShardsComputeWhatTheOneFileComputes) {
 
 TEST_F(LoadingTest, NamesAnAdapterTensorWithANan) {
   const fs::path path = folder_ / "adapter_model.safetensors";
-  const std::string whole = ReadAll(path);
+  const std::string whole = ReadFile(path);
   const auto file = ParseSafeTensors(whole);
   ASSERT_TRUE(file.ok());
   for (const std::string name :

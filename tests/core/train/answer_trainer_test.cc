@@ -5,13 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/embed/fake_embedder.h"
 #include "core/engine/torch_engine.h"
 #include "tests/core/train/tiny_training.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -211,9 +211,7 @@ TEST_F(AnswerTrainerTest, LoadsAFolderOfTheOldName) {
   const auto present = EngineWith(adapter);
   ASSERT_THAT(present, IsOk());
   const std::string path = adapter + "/adapter_config.json";
-  std::stringstream text;
-  text << std::ifstream(path).rdbuf();
-  std::string config = text.str();
+  std::string config = ReadFile(path);
   const size_t at = config.find("\"answer\"");
   ASSERT_NE(at, config.npos);
   std::ofstream(path) << config.replace(at, 8, "\"reader\"");

@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 
 namespace gist {
@@ -86,8 +84,7 @@ TEST(RecipeTest, ValuesOutOfRangeAreRefused) {
 TEST(RecipeTest, EveryPresetCanBeTrained) {
   for (const char* name : {"gist_10", "gist_25", "gist_50"}) {
     const std::string path = fmt::format("adapters/presets/{}.yaml", name);
-    std::ifstream file(path);
-    const std::string yaml((std::istreambuf_iterator<char>(file)), {});
+    const std::string yaml = ReadFile(path);
     TrainRecipe recipe;
     ASSERT_THAT(ApplyRecipeYaml(yaml, path, recipe), IsOk());
     EXPECT_THAT(CheckRecipe(recipe), IsOk());

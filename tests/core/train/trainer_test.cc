@@ -7,11 +7,11 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "core/train/torch_trainer.h"
 #include "tests/core/train/tiny_tasks.h"
 #include "tests/core/train/tiny_training.h"
+#include "tests/support/read_file.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
 
@@ -52,11 +52,6 @@ TrainSpec Spec(const std::string& folder = "") {
   spec.dev_tasks = std::make_shared<TinyTasks>();
   spec.folder = folder;
   return spec;
-}
-
-std::string FileBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 class TrainerTest : public testing::Test {
@@ -316,7 +311,7 @@ TEST_F(TrainerTest, AMissedGateEndsTrainingWithFigures) {
 
 TEST_F(TrainerTest, ALossThatIsNoNumberKeepsTheLastCheckpoint) {
   Losses(*Make(Spec(folder_.path())), 5);
-  const std::string before = FileBytes(Checkpoint());
+  const std::string before = ReadFile(Checkpoint());
   TrainSpec spec = Spec(folder_.path());
   const auto trainer = Make(spec);
   ASSERT_FALSE(before.empty());
@@ -329,7 +324,7 @@ TEST_F(TrainerTest, ALossThatIsNoNumberKeepsTheLastCheckpoint) {
   EXPECT_TRUE(absl::IsInternal(status)) << status;
   EXPECT_NE(Message(status).find("learning_rate"), std::string::npos) << status;
   EXPECT_EQ(diverging->Step().status(), status);  // and it stays so
-  EXPECT_EQ(FileBytes(Checkpoint()), before);
+  EXPECT_EQ(ReadFile(Checkpoint()), before);
 }
 
 // A file size limit stands in for a full disk.
@@ -354,21 +349,21 @@ class FileSizeLimit {
 TEST_F(TrainerTest, AFullDiskKeepsTheLastCheckpoint) {
   const auto trainer = Make(Spec(folder_.path()));
   Losses(*trainer, 5);
-  const std::string before = FileBytes(Checkpoint());
+  const std::string before = ReadFile(Checkpoint());
   absl::Status status;
   {
     const FileSizeLimit limit(1000);
     status = trainer->Checkpoint();
   }
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  EXPECT_EQ(FileBytes(Checkpoint()), before);
+  EXPECT_EQ(ReadFile(Checkpoint()), before);
   EXPECT_FALSE(std::filesystem::exists(Checkpoint() + ".new"));
   EXPECT_TRUE(trainer->Checkpoint().ok());  // there is room again
 }
 
 TEST_F(TrainerTest, EveryFlippedByteOfACheckpointIsFound) {
   Losses(*Make(Spec(folder_.path())), 4);
-  const std::string whole = FileBytes(Checkpoint());
+  const std::string whole = ReadFile(Checkpoint());
   for (size_t at = 0; at < whole.size(); at += whole.size() / 61) {
     std::string damaged = whole;
     damaged[at] = char(damaged[at] ^ 0x10);
@@ -440,8 +435,8 @@ TEST_F(TrainerTest, AnExportedAdapterIsWhereTheNextTrainingStarts) {
   const auto further = Make(next);
   const std::string again = folder_.path() + "/again";
   ASSERT_TRUE(further->ExportFloat32(again).ok());
-  EXPECT_EQ(FileBytes(again + "/adapter_model.safetensors"),
-            FileBytes(exact + "/adapter_model.safetensors"));
+  EXPECT_EQ(ReadFile(again + "/adapter_model.safetensors"),
+            ReadFile(exact + "/adapter_model.safetensors"));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "server/training/adapter_store.h"
 #include "tests/server/harness.h"
+#include "tests/support/read_file.h"
 
 namespace gist {
 namespace {
@@ -150,8 +151,7 @@ TEST_F(BackupTest, EveryDamagedFileIsNamedAndNothingIsLeftBehind) {
   const std::string from = PathOf(*backup), to = out_ / "to";
   for (const auto& entry : fs::directory_iterator(from)) {
     const std::string path = entry.path().string();
-    std::ifstream in(path, std::ios::binary);
-    std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    std::string bytes = ReadFile(path);
     if (bytes.empty()) continue;
     const std::string whole = bytes;
     bytes[bytes.size() / 2] ^= 4;

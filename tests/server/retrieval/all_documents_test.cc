@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <thread>
 
@@ -16,6 +14,7 @@
 #include "tests/faults/rounds.h"
 #include "tests/server/harness.h"
 #include "tests/storage/raw_database.h"
+#include "tests/support/read_file.h"
 
 namespace gist {
 namespace {
@@ -98,9 +97,7 @@ class AllDocumentsTest : public PipelineTest {
   bool IsInFiles(const std::string& bytes) {
     for (const auto& entry : fs::directory_iterator(folder())) {
       if (!entry.is_regular_file()) continue;
-      std::ifstream in(entry.path(), std::ios::binary);
-      const std::string all{std::istreambuf_iterator<char>(in), {}};
-      if (all.find(bytes) != all.npos) return true;
+      if (ReadFile(entry.path()).find(bytes) != std::string::npos) return true;
     }
     return false;
   }

@@ -1,5 +1,3 @@
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -7,6 +5,7 @@
 #include "core/base/identity.h"
 #include "storage/kv_codec.h"
 #include "tests/server/harness.h"
+#include "tests/support/read_file.h"
 
 namespace gist {
 namespace {
@@ -296,12 +295,6 @@ TEST_F(ImportTest, AFileCarriesAllRepresentations) {
     EXPECT_EQ(took.usage.loaded_slots, form.gist_tokens);
   }
   EXPECT_EQ(counts().gist_passes, 0);
-}
-
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.is_open()) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // Exports of version 1 that lie with users, with and without their text.

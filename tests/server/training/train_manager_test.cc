@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/server/training/train_harness.h"
+#include "tests/support/read_file.h"
 
 namespace gist {
 namespace {
@@ -322,13 +323,7 @@ TEST_F(TrainManagerTest, AStopLeavesACheckpointAndTheNextStartGoesOn) {
 
 // Makes the stored record say that the server ended in the middle.
 void LeaveRunning(const std::string& path) {
-  Training training;
-  {
-    std::ifstream file(path);
-    training =
-        TrainingFromJson(std::string(std::istreambuf_iterator<char>(file), {}))
-            .value();
-  }
+  Training training = TrainingFromJson(ReadFile(path)).value();
   training.state = TrainState::kRunning;
   std::ofstream(path) << ToJson(training);
 }
