@@ -21,7 +21,8 @@ struct ModelText {
 // in place of the model's own template; empty: that one. Weights are not read.
 // Errors: ModelSource::MakeTokenizer's, ChatTemplate::Recognise's;
 // kFailedPrecondition: the model has no template; kInvalidArgument: neither a
-// family nor a file.
+// family nor a file; kDataLoss: a text or the template can hold a token that
+// has no row in the embedding, named.
 absl::StatusOr<ModelText> ReadModelText(const ModelSource& model,
                                         const std::string& chat_template);
 

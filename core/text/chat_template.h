@@ -28,6 +28,9 @@ class ChatTemplate {
   // The shared prefix: bos where the model wants it, the system turn, up to the
   // start of the user's text.
   const std::vector<int32_t>& prefix() const { return prefix_; }
+  // After the question: the end of the user's turn, the start of the
+  // assistant's.
+  const std::vector<int32_t>& suffix() const { return suffix_; }
   // A document behind the prefix.
   absl::StatusOr<std::vector<int32_t>> Document(
       std::string_view text, const Tokenizer& tokenizer) const;
@@ -43,8 +46,8 @@ class ChatTemplate {
 
  private:
   std::vector<int32_t> prefix_;
-  std::vector<int32_t> suffix_;  // after the question
-  std::vector<int32_t> ends_;    // the template's own first; at least one
+  std::vector<int32_t> suffix_;
+  std::vector<int32_t> ends_;  // the template's own first; at least one
   TextBegin document_begin_ = TextBegin::kNothing;
   bool trims_ = false;
 };

@@ -21,6 +21,10 @@ uint64_t Key(int32_t left, int32_t right) {
 const MergeTable::Merge MergeTable::kNone = {
     std::numeric_limits<int32_t>::max(), -1};
 
+void MergeTable::AppendMerged(std::vector<int32_t>* ids) const {
+  for (const auto& [pair, merge] : merges_) ids->push_back(merge.merged);
+}
+
 bool MergeTable::Add(int32_t left, int32_t right, int32_t merged) {
   const auto rank = static_cast<int32_t>(merges_.size());
   return merges_.try_emplace(Key(left, right), Merge{rank, merged}).second;

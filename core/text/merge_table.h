@@ -21,6 +21,8 @@ class MergeTable {
   // equals, until no neighbours have a merge. n log n in the number of ids, of
   // which there are at most 2^31.
   void Apply(size_t begin, std::vector<int32_t>* ids) const;
+  // Appends what each merge makes.
+  void AppendMerged(std::vector<int32_t>* ids) const;
 
  private:
   struct Merge {

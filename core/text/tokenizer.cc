@@ -78,6 +78,7 @@ struct Tokenizer::Impl {
   PreTokenizer words;
   std::string source;  // of the patterns, for errors
   TokenFinder in_texts, in_normalized, in_templates;
+  std::vector<int32_t> found_ids;  // of in_texts and in_normalized
   std::optional<int32_t> bos_id;
   bool add_bos = false;
   std::vector<int32_t> end_ids;
@@ -98,6 +99,7 @@ void Tokenizer::Impl::AddSpecial(const TokenizerSpec& spec) {
     const bool normalized =
         std::ranges::count(spec.normalized_ids, token.id) > 0;
     (normalized ? in_normalized : in_texts).Add(spec.tokens[i], token);
+    found_ids.push_back(token.id);
   }
 }
 
@@ -210,6 +212,12 @@ absl::StatusOr<int32_t> Tokenizer::SpecialId(std::string_view token) const {
 }
 
 int Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
+
+std::vector<int32_t> Tokenizer::TextIds() const {
+  std::vector<int32_t> ids = impl_->found_ids;
+  impl_->vocabulary.AppendMadeIds(&ids);
+  return ids;
+}
 
 std::optional<int32_t> Tokenizer::bos_id() const { return impl_->bos_id; }
 

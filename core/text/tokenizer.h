@@ -97,6 +97,9 @@ class Tokenizer {
   // Id of a special token such as "<|im_end|>"; kNotFound names it.
   absl::StatusOr<int32_t> SpecialId(std::string_view token) const;
   int vocab_size() const;
+  // Each id that Encode can give for a text that is no template's, in no order,
+  // some twice. Control tokens and unused ones are none of them.
+  std::vector<int32_t> TextIds() const;
 
   // TokenizerSpec's.
   std::optional<int32_t> bos_id() const;

@@ -257,6 +257,19 @@ void Vocabulary::AppendCharacters(std::string_view word,
   end_unknown();
 }
 
+void Vocabulary::AppendMadeIds(std::vector<int32_t>* ids) const {
+  bool lacks_a_byte = false;
+  for (const int32_t id : byte_ids_) {
+    if (id >= 0) ids->push_back(id);
+    lacks_a_byte |= id < 0;
+  }
+  if (lacks_a_byte && unknown_id_ >= 0) ids->push_back(unknown_id_);
+  for (const auto& [word, id] : words_) {
+    if (ignore_merges_ || CharEnd(word, 0) == word.size()) ids->push_back(id);
+  }
+  merges_.AppendMerged(ids);
+}
+
 void Vocabulary::AppendWord(std::string_view word,
                             std::vector<int32_t>* ids) const {
   if (ignore_merges_) {

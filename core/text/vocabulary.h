@@ -34,6 +34,9 @@ class Vocabulary {
   // Appends the ids of `word`, normalized bytes between two borders of words.
   void AppendWord(std::string_view word, std::vector<int32_t>* ids) const;
 
+  // Appends each id that AppendWord can give, in no order, some twice.
+  void AppendMadeIds(std::vector<int32_t>* ids) const;
+
   std::string_view Bytes(int32_t id) const { return bytes_[id]; }
   int size() const { return static_cast<int>(bytes_.size()); }
   // -1: no control or user-defined token.

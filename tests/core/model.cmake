@@ -2,6 +2,7 @@ gist_test(core/model/architectures/architecture_test.cc LABELS unit LINK gist::a
 gist_test(core/model/architectures/model_config_test.cc LABELS unit LINK gist::architectures)
 gist_test(core/model/model_file_test.cc LABELS unit
   LINK gist::model_file nlohmann_json::nlohmann_json)
+gist_test(core/model/model_text_test.cc LABELS unit LINK gist::model_file gist::test_support)
 if(GIST_TORCH)
   gist_test(core/model/decoder_test.cc LABELS model LINK gist::model LibTorch::cpu)
   gist_test(core/model/sampler_test.cc LABELS unit LINK gist::model)

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -66,6 +67,22 @@ TEST(TokenizerTest, SpecialTokensInTextStayText) {
   const auto ids = *tokenizer->Encode(text);
   EXPECT_THAT(ids, testing::Each(testing::Ge(3)));
   EXPECT_EQ(Decode(*tokenizer, ids), text);
+}
+
+TEST(TokenizerTest, NamesTheIdsThatATextGives) {
+  TokenizerSpec spec = TinySpec();
+  spec.tokens.insert(spec.tokens.end(), {"qq", "<tag>", "<|turn|>"});
+  spec.token_types.insert(spec.token_types.end(), {1, 4, 4});
+  const auto ids = MustCreate(spec)->TextIds();
+  const std::set<int32_t> given(ids.begin(), ids.end());
+  EXPECT_FALSE(given.contains(2)) << "control";
+  for (int32_t id = 3; id < 264; ++id) EXPECT_TRUE(given.contains(id)) << id;
+  EXPECT_FALSE(given.contains(264)) << "no merge makes it";
+  EXPECT_TRUE(given.contains(265));
+  EXPECT_FALSE(given.contains(266)) << "marks a turn";
+  spec.pre_tokenizer = "llama-bpe";  // a word that is a token is that token
+  const auto words = MustCreate(spec)->TextIds();
+  EXPECT_THAT(words, testing::Contains(264));
 }
 
 TEST(TokenizerTest, SpecialTokensHaveAnIdAndNoBytes) {
