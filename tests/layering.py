@@ -88,7 +88,7 @@ ARROWS = [
                                    "core/base/"]),
     ("client/tools/plan", ["core/base/", "core/format/", "core/hf/",
                            "core/model/architectures/",
-                           "core/model/model_source.h", "core/model/model_text.h",
+                           "core/model/model_source.h", "core/model/loadable.h",
                            "client/tools/bring_model.h"]),
     ("client/tools/train_main.cc", ["core/base/", "core/data/",
                                     "client/tools/bring_model.h",

@@ -6,6 +6,7 @@
 
 #include "core/base/status.h"
 #include "core/hf/hf_folder.h"
+#include "core/model/architectures/expected_tensors.h"
 
 namespace gist {
 namespace {
@@ -136,23 +137,14 @@ void AddTrainActivations(const ModelConfig& c, const PlanRequest& r,
 
 }  // namespace
 
-int64_t PlanModel::LayerParameters() const {
-  const int64_t hidden = config.hidden_size;
-  const Architecture& architecture = config.architecture;
-  const int64_t biases = architecture.attention_biases
-                             ? QueryRows(config) + 2 * KvRows(config)
-                             : 0;
-  const int64_t head_norms = architecture.qk_norms ? 2 * config.head_dim : 0;
-  const int64_t post_norms = architecture.post_norms ? 2 * hidden : 0;
-  return hidden * (2 * QueryRows(config) + 2 * KvRows(config) +
-                   3 * int64_t(config.mlp_size) + 2) +
-         biases + head_norms + post_norms;
-}
-
 int64_t PlanModel::Parameters() const {
-  const int64_t matrix = int64_t(config.vocab_size) * config.hidden_size;
-  return config.layers * LayerParameters() + (tied_output ? 1 : 2) * matrix +
-         config.hidden_size;
+  int64_t parameters = 0;
+  for (const ExpectedTensor& tensor : ExpectedTensors(config)) {
+    if (tensor.is_optional && (tied_output || tensor.dims.empty())) continue;
+    parameters += std::accumulate(tensor.dims.begin(), tensor.dims.end(),
+                                  int64_t{1}, std::multiplies<>());
+  }
+  return parameters;
 }
 
 absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file,

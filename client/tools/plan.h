@@ -33,7 +33,6 @@ struct PlanModel {
   // ModelConfig::FromGguf's.
   static absl::StatusOr<PlanModel> FromHuggingFace(std::string_view json);
 
-  int64_t LayerParameters() const;
   int64_t Parameters() const;
 };
 

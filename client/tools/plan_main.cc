@@ -9,8 +9,8 @@
 #include "core/base/status.h"
 #include "core/format/mapped_file.h"
 #include "core/hf/folder_files.h"
+#include "core/model/loadable.h"
 #include "core/model/model_source.h"
-#include "core/model/model_text.h"
 
 namespace gist {
 namespace {
@@ -72,7 +72,7 @@ absl::StatusOr<Subject> ReadModel(const Arguments& arguments) {
   auto model = PlanModel::FromGguf(source->gguf(), source->Bytes());
   if (!model.ok()) return Within(path, model.status());
   return Subject{*std::move(model),
-                 ReadModelText(*source, arguments.chat_template).status()};
+                 CheckLoadable(*source, arguments.chat_template)};
 }
 
 // The largest value of `size` that fits; `make` is the ledger's function.

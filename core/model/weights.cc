@@ -3,7 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "core/base/status.h"
-#include "core/format/finite.h"
+#include "core/model/architectures/expected_tensors.h"
 
 namespace gist {
 namespace {
@@ -15,17 +15,13 @@ class Loader {
       : file_(file), config_(config), device_(device), storage_(storage) {}
 
   absl::StatusOr<Weights> Load() {
+    GIST_RETURN_IF_ERROR(CheckTensorDims(file_, config_));
     Weights weights;
-    GIST_ASSIGN_OR_RETURN(
-        weights.embedding,
-        Matrix("token_embd.weight", config_.vocab_size, config_.hidden_size));
-    GIST_ASSIGN_OR_RETURN(weights.output_norm,
-                          Vector("output_norm.weight", config_.hidden_size));
+    GIST_ASSIGN_OR_RETURN(weights.embedding, Matrix("token_embd.weight"));
+    GIST_ASSIGN_OR_RETURN(weights.output_norm, Vector("output_norm.weight"));
     weights.output = weights.embedding;
     if (file_.tensors().contains("output.weight")) {
-      GIST_ASSIGN_OR_RETURN(
-          weights.output,
-          Matrix("output.weight", config_.vocab_size, config_.hidden_size));
+      GIST_ASSIGN_OR_RETURN(weights.output, Matrix("output.weight"));
     }
     for (int layer = 0; layer < config_.layers; ++layer) {
       GIST_ASSIGN_OR_RETURN(LayerWeights loaded, Layer(layer));
@@ -38,70 +34,54 @@ class Loader {
  private:
   absl::StatusOr<LayerWeights> Layer(int index) {
     const std::string blk = fmt::format("blk.{}.", index);
-    const int hidden = config_.hidden_size;
     LayerWeights layer;
     GIST_RETURN_IF_ERROR(LoadNorms(blk, &layer));
     GIST_RETURN_IF_ERROR(config_.architecture.fused_tensors
                              ? LoadFused(blk, &layer)
                              : LoadSeparate(blk, &layer));
-    GIST_ASSIGN_OR_RETURN(
-        layer.output, Matrix(blk + "attn_output.weight", hidden, QueryRows()));
-    GIST_ASSIGN_OR_RETURN(
-        layer.down, Matrix(blk + "ffn_down.weight", hidden, config_.mlp_size));
+    GIST_ASSIGN_OR_RETURN(layer.output, Matrix(blk + "attn_output.weight"));
+    GIST_ASSIGN_OR_RETURN(layer.down, Matrix(blk + "ffn_down.weight"));
     return layer;
   }
 
-  int QueryRows() const { return config_.heads * config_.head_dim; }
-  int KvRows() const { return config_.kv_heads * config_.head_dim; }
-
   absl::Status LoadNorms(const std::string& blk, LayerWeights* layer) {
-    const int hidden = config_.hidden_size;
     GIST_ASSIGN_OR_RETURN(layer->attention_norm,
-                          Vector(blk + "attn_norm.weight", hidden));
-    GIST_ASSIGN_OR_RETURN(layer->mlp_norm,
-                          Vector(blk + "ffn_norm.weight", hidden));
+                          Vector(blk + "attn_norm.weight"));
+    GIST_ASSIGN_OR_RETURN(layer->mlp_norm, Vector(blk + "ffn_norm.weight"));
     if (config_.architecture.qk_norms) {
-      GIST_ASSIGN_OR_RETURN(
-          layer->query_norm,
-          Vector(blk + "attn_q_norm.weight", config_.head_dim, RopeRows()));
-      GIST_ASSIGN_OR_RETURN(
-          layer->key_norm,
-          Vector(blk + "attn_k_norm.weight", config_.head_dim, RopeRows()));
+      GIST_ASSIGN_OR_RETURN(layer->query_norm,
+                            Vector(blk + "attn_q_norm.weight", RopeRows()));
+      GIST_ASSIGN_OR_RETURN(layer->key_norm,
+                            Vector(blk + "attn_k_norm.weight", RopeRows()));
     }
     if (!config_.architecture.post_norms) return absl::OkStatus();
     GIST_ASSIGN_OR_RETURN(layer->attention_post_norm,
-                          Vector(blk + "post_attention_norm.weight", hidden));
+                          Vector(blk + "post_attention_norm.weight"));
     GIST_ASSIGN_OR_RETURN(layer->mlp_post_norm,
-                          Vector(blk + "post_ffw_norm.weight", hidden));
+                          Vector(blk + "post_ffw_norm.weight"));
     return absl::OkStatus();
   }
 
   absl::Status LoadSeparate(const std::string& blk, LayerWeights* layer) {
-    const int hidden = config_.hidden_size, mlp = config_.mlp_size;
-    GIST_ASSIGN_OR_RETURN(layer->query,
-                          Attention(blk + "attn_q", QueryRows(), RopeRows()));
-    GIST_ASSIGN_OR_RETURN(layer->key,
-                          Attention(blk + "attn_k", KvRows(), RopeRows()));
-    GIST_ASSIGN_OR_RETURN(layer->value, Attention(blk + "attn_v", KvRows(), 0));
-    GIST_ASSIGN_OR_RETURN(layer->gate,
-                          Matrix(blk + "ffn_gate.weight", mlp, hidden));
-    GIST_ASSIGN_OR_RETURN(layer->up,
-                          Matrix(blk + "ffn_up.weight", mlp, hidden));
+    GIST_ASSIGN_OR_RETURN(layer->query, Attention(blk + "attn_q", RopeRows()));
+    GIST_ASSIGN_OR_RETURN(layer->key, Attention(blk + "attn_k", RopeRows()));
+    GIST_ASSIGN_OR_RETURN(layer->value, Attention(blk + "attn_v", 0));
+    GIST_ASSIGN_OR_RETURN(layer->gate, Matrix(blk + "ffn_gate.weight"));
+    GIST_ASSIGN_OR_RETURN(layer->up, Matrix(blk + "ffn_up.weight"));
     return absl::OkStatus();
   }
 
   // Parts of one tensor's rows, in the order in which they lie there.
   absl::Status LoadFused(const std::string& blk, LayerWeights* layer) {
-    const int64_t hidden = config_.hidden_size, mlp = config_.mlp_size;
-    const int64_t query = QueryRows(), kv = KvRows();
-    GIST_ASSIGN_OR_RETURN(
-        const GgufTensor* qkv,
-        Find(blk + "attn_qkv.weight", {hidden, query + 2 * kv}));
+    const int64_t mlp = config_.mlp_size;
+    const int64_t query = int64_t{config_.heads} * config_.head_dim;
+    const int64_t kv = int64_t{config_.kv_heads} * config_.head_dim;
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* qkv, Find(blk + "attn_qkv.weight"));
     layer->query = Stored(RowsOf(*qkv, 0, query), RopeRows());
     layer->key = Stored(RowsOf(*qkv, query, kv), RopeRows());
     layer->value = Stored(RowsOf(*qkv, query + kv, kv), 0);
     GIST_ASSIGN_OR_RETURN(const GgufTensor* gate_up,
-                          Find(blk + "ffn_up.weight", {hidden, 2 * mlp}));
+                          Find(blk + "ffn_up.weight"));
     layer->gate = Stored(RowsOf(*gate_up, 0, mlp), 0);
     layer->up = Stored(RowsOf(*gate_up, mlp, mlp), 0);
     return absl::OkStatus();
@@ -126,24 +106,21 @@ class Loader {
   }
 
   // A query, key or value projection, with its bias if the model has biases.
-  absl::StatusOr<Linear> Attention(const std::string& stem, int64_t rows,
+  // `interleaved_head_rows`: RopeRows() for query and key, else 0.
+  absl::StatusOr<Linear> Attention(const std::string& stem,
                                    int interleaved_head_rows) {
     GIST_ASSIGN_OR_RETURN(Linear matrix,
-                          Matrix(stem + ".weight", rows, config_.hidden_size,
-                                 interleaved_head_rows));
+                          Matrix(stem + ".weight", interleaved_head_rows));
     if (config_.architecture.attention_biases) {
-      GIST_ASSIGN_OR_RETURN(
-          matrix.bias, Vector(stem + ".bias", rows, interleaved_head_rows));
+      GIST_ASSIGN_OR_RETURN(matrix.bias,
+                            Vector(stem + ".bias", interleaved_head_rows));
     }
     return matrix;
   }
 
-  // `interleaved_head_rows`: RopeRows() for query and key, else 0.
-  absl::StatusOr<Linear> Matrix(const std::string& name, int64_t rows,
-                                int64_t columns,
+  absl::StatusOr<Linear> Matrix(const std::string& name,
                                 int interleaved_head_rows = 0) {
-    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor,
-                          Find(name, {columns, rows}));
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name));
     return Stored(*tensor, interleaved_head_rows);
   }
   // A matrix as `storage_` says.
@@ -161,10 +138,10 @@ class Loader {
     bytes_ += int64_t(values.nbytes());
     return Linear{.values = values.to(device_), .quantized = nullptr};
   }
-  absl::StatusOr<at::Tensor> Vector(const std::string& name, int64_t size,
+  absl::StatusOr<at::Tensor> Vector(const std::string& name,
                                     int interleaved_head_rows = 0) {
-    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name, {size}));
-    at::Tensor values = Read(*tensor, {size});
+    GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, Find(name));
+    at::Tensor values = Read(*tensor, {tensor->dims[0]});
     if (interleaved_head_rows > 0)
       values = ToHalves(values, interleaved_head_rows);
     bytes_ += int64_t(values.nbytes());
@@ -177,24 +154,11 @@ class Loader {
         .reshape_as(rows);
   }
 
-  absl::StatusOr<const GgufTensor*> Find(
-      const std::string& name, const std::vector<int64_t>& want_dims) {
+  // Of the dims that CheckTensorDims has seen.
+  absl::StatusOr<const GgufTensor*> Find(const std::string& name) {
     GIST_ASSIGN_OR_RETURN(const GgufTensor* tensor, file_.Tensor(name));
-    if (tensor->dims != want_dims) return WrongDims(*tensor, want_dims);
-    if (const auto at = FirstNonFinite(*tensor)) {
-      return absl::DataLossError(fmt::format(
-          "tensor {} holds an infinite number or a NaN, in row {} of {}: the "
-          "file is damaged, fetch or convert it again",
-          name, *at / tensor->dims[0], tensor->Elements() / tensor->dims[0]));
-    }
+    GIST_RETURN_IF_ERROR(CheckFinite(*tensor));
     return tensor;
-  }
-
-  static absl::Status WrongDims(const GgufTensor& tensor,
-                                const std::vector<int64_t>& want_dims) {
-    return absl::DataLossError(
-        fmt::format("tensor {} has dims [{}], want [{}]", tensor.name,
-                    fmt::join(tensor.dims, ", "), fmt::join(want_dims, ", ")));
   }
 
   static at::Tensor Read(const GgufTensor& tensor, at::IntArrayRef shape) {

@@ -10,7 +10,8 @@ namespace {
 
 // To add a Llama-like model:
 // 1. Add a row here. `gguf-dump FILE` shows its name, key prefix and tensors.
-//    Keys and tensors that no row knows are refused (known_names.cc).
+//    Keys and tensors that no row knows are refused (known_names.cc,
+//    expected_tensors.cc).
 // 2. If its norm or activation is new, add the enumerator in architecture.h and
 //    its case in decoder.cc.
 // 3. If its tokenizer is new, add the pre-tokenizer in

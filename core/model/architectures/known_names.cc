@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/base/status.h"
 
@@ -113,39 +111,6 @@ absl::Status CheckOwnKey(std::string_view key, const std::string& name,
                   name, Text(value), fixed->off, fixed->feature));
 }
 
-std::vector<std::string_view> LayerTensors(const Architecture& architecture) {
-  std::vector<std::string_view> names = {
-      "attn_norm.weight", "attn_output.weight", "ffn_norm.weight",
-      "ffn_up.weight", "ffn_down.weight"};
-  const auto add = [&](bool has, std::initializer_list<std::string_view> more) {
-    if (has) names.insert(names.end(), more);
-  };
-  add(architecture.fused_tensors, {"attn_qkv.weight"});
-  add(!architecture.fused_tensors,
-      {"attn_q.weight", "attn_k.weight", "attn_v.weight", "ffn_gate.weight"});
-  add(architecture.attention_biases,
-      {"attn_q.bias", "attn_k.bias", "attn_v.bias"});
-  add(architecture.qk_norms, {"attn_q_norm.weight", "attn_k_norm.weight"});
-  add(architecture.post_norms,
-      {"post_attention_norm.weight", "post_ffw_norm.weight"});
-  return names;
-}
-
-std::set<std::string> KnownTensors(const Architecture& architecture,
-                                   int layers) {
-  std::set<std::string> names = {"token_embd.weight", "output_norm.weight",
-                                 "output.weight"};
-  if (architecture.rope_factors == RopeFactors::kFreqs)
-    names.insert("rope_freqs.weight");
-  if (architecture.rope_factors == RopeFactors::kLongAndShort)
-    names.insert({"rope_factors_long.weight", "rope_factors_short.weight"});
-  for (int layer = 0; layer < layers; ++layer) {
-    for (const std::string_view part : LayerTensors(architecture))
-      names.insert(fmt::format("blk.{}.{}", layer, part));
-  }
-  return names;
-}
-
 }  // namespace
 
 absl::Status CheckKeys(const Gguf& file, const Architecture& architecture) {
@@ -166,19 +131,6 @@ absl::Status CheckKeys(const Gguf& file, const Architecture& architecture) {
   return absl::UnimplementedError(fmt::format(
       "general.type is {:?}, want \"model\": use the language model's file",
       type));
-}
-
-absl::Status CheckTensors(const Gguf& file, const Architecture& architecture,
-                          int layers) {
-  const std::set<std::string> known = KnownTensors(architecture, layers);
-  for (const auto& [name, tensor] : file.tensors()) {
-    if (known.contains(name)) continue;
-    return absl::UnimplementedError(fmt::format(
-        "tensor {} is not known for {} with {} layers and may change what the "
-        "model computes: use a model without it",
-        name, architecture.name, layers));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace gist

@@ -1,4 +1,4 @@
-// The metadata keys and tensors of a model file that are understood.
+// The metadata keys of a model file that are understood.
 #pragma once
 
 #include "absl/status/status.h"
@@ -16,10 +16,5 @@ inline constexpr char kRopeOrderKey[] = "gist.rope_order";
 // (general, tokenizer, quantize, split and those of tools). kUnimplemented
 // names the key and says what is wanted.
 absl::Status CheckKeys(const Gguf& file, const Architecture& architecture);
-
-// OK: each tensor is one that a model of this architecture and so many layers
-// has. kUnimplemented names one that is not.
-absl::Status CheckTensors(const Gguf& file, const Architecture& architecture,
-                          int layers);
 
 }  // namespace gist

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/base/status.h"
+#include "core/model/architectures/expected_tensors.h"
 #include "core/model/architectures/known_names.h"
 #include "core/model/architectures/prefixed_keys.h"
 
@@ -113,7 +114,7 @@ absl::StatusOr<ModelConfig> ModelConfig::FromGguf(const Gguf& file,
   }
   GIST_RETURN_IF_ERROR(ReadSizes(keys, &config));
   GIST_RETURN_IF_ERROR(ReadScales(keys, &config));
-  GIST_RETURN_IF_ERROR(CheckTensors(file, architecture, config.layers));
+  GIST_RETURN_IF_ERROR(CheckTensorNames(file, config));
   GIST_ASSIGN_OR_RETURN(
       LayerKinds kinds,
       ReadLayerKinds(file, architecture,
