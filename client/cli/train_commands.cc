@@ -1,5 +1,6 @@
 #include "client/cli/train_commands.h"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -211,8 +212,17 @@ absl::Status RunAdapterList(const AdapterListArguments& arguments,
       arguments.all ? 0 : std::erase_if(adapters, [](const Adapter& adapter) {
         return !adapter.fits_model();
       });
-  GIST_RETURN_IF_ERROR(PrintList("adapters", adapters, session));
-  if (others > 0 && !session.json) {
+  const bool none_in_use = std::ranges::none_of(
+      adapters, [](const Adapter& adapter) { return adapter.in_use(); });
+  if (!adapters.empty() || session.json)
+    GIST_RETURN_IF_ERROR(PrintList("adapters", adapters, session));
+  if (session.json) return absl::OkStatus();
+  if (none_in_use) {
+    PrintNote(
+        "no gist adapter is in use; train one with: gist train --preset "
+        "gist_10 --data FILE --name NAME --promote-if-better");
+  }
+  if (others > 0) {
     PrintNote(fmt::format("{} made for other models; --all lists them too",
                           FormatCount(int64_t(others))));
   }

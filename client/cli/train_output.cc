@@ -1,5 +1,7 @@
 #include "client/cli/train_output.h"
 
+#include <utility>
+
 #include "client/terminal/terminal.h"
 #include "client/terminal/units.h"
 #include "fmt/format.h"
@@ -9,7 +11,9 @@ namespace {
 
 constexpr char kTrainingRow[] = "{:24}  {:11}  {:20}  {:>13}  {:>7}  {}\n";
 constexpr char kDatasetRow[] = "{:35}  {:>9}  {:>8}  {}\n";
-constexpr char kAdapterRow[] = "{:24}  {:>7}  {:16}  {:24}  {}\n";
+constexpr char kAdapterRow[] = "{:24}  {:12}  {:>7}  {:16}  {:24}  {}\n";
+// Of a fingerprint: enough to tell adapters apart.
+constexpr size_t kShownDigits = 12;
 
 std::string Row(std::string_view name, std::string_view value) {
   return fmt::format("{:12} {}\n", name, value);
@@ -26,6 +30,10 @@ std::string AccuracyText(double share) {
 
 std::string DevAccuracy(const auto& made) {
   return made.has_dev_accuracy() ? AccuracyText(made.dev_accuracy()) : "-";
+}
+
+std::string OrDash(std::string text) {
+  return text.empty() ? "-" : std::move(text);
 }
 
 }  // namespace
@@ -100,13 +108,17 @@ std::string TableRow(const Dataset& dataset) {
 }
 
 std::string TableHeaderOf(const Adapter&) {
-  return fmt::format(kAdapterRow, "ADAPTER", "DEV", "CREATED", "TRAINING",
-                     "IN USE");
+  return fmt::format(kAdapterRow, "ADAPTER", "FINGERPRINT", "DEV", "CREATED",
+                     "TRAINING", "STATE");
 }
 std::string TableRow(const Adapter& adapter) {
-  return fmt::format(kAdapterRow, adapter.adapter(), DevAccuracy(adapter),
-                     FormatTime(adapter.created_unix_ms()), adapter.job_id(),
-                     adapter.in_use() ? "yes" : "-");
+  const bool is_made_here = adapter.version() > 0;
+  return fmt::format(
+      kAdapterRow, adapter.adapter(),
+      OrDash(adapter.adapter_fingerprint().substr(0, kShownDigits)),
+      DevAccuracy(adapter),
+      OrDash(is_made_here ? FormatTime(adapter.created_unix_ms()) : ""),
+      OrDash(adapter.job_id()), adapter.in_use() ? "in use" : "-");
 }
 
 }  // namespace gist::client

@@ -143,4 +143,12 @@ void ToProto(const AdapterVersion& version, std::string_view in_use,
   out->set_in_use(version.Title() == in_use);
 }
 
+void ToProto(const AdapterInfo& configured, v1::Adapter* out) {
+  out->set_adapter(configured.name);
+  out->set_name(configured.name);
+  out->set_in_use(true);
+  out->set_fits_model(true);
+  out->set_adapter_fingerprint(configured.fingerprint);
+}
+
 }  // namespace gist

@@ -18,5 +18,7 @@ void ToProto(const Dataset& dataset, v1::Dataset* out);
 // `in_use`: title of the version in use.
 void ToProto(const AdapterVersion& version, std::string_view in_use,
              v1::Adapter* out);
+// The adapter that gistd was started with, in use.
+void ToProto(const AdapterInfo& configured, v1::Adapter* out);
 
 }  // namespace gist

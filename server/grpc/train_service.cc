@@ -135,8 +135,8 @@ class TrainService final : public TrainingService,
     return Serve(
         "ListAdapters", *context, [&](const Caller& caller) -> absl::Status {
           GIST_ASSIGN_OR_RETURN(auto versions, parts().adapters.List());
-          GIST_ASSIGN_OR_RETURN(const std::string in_use,
-                                parts().promoter.InUse());
+          GIST_ASSIGN_OR_RETURN(const AdapterInUse in_use,
+                                parts().promoter.Loaded());
           for (AdapterVersion& version : versions) {
             // All tenants see an adapter, and only its own the training's id.
             if (!parts()
@@ -145,9 +145,13 @@ class TrainService final : public TrainingService,
               version.job_id.clear();
             }
             v1::Adapter& adapter = *response->add_adapters();
-            ToProto(version, in_use, &adapter);
+            ToProto(version, in_use.title, &adapter);
             adapter.set_fits_model(parts().promoter.Fits(version));
+            if (adapter.in_use())
+              adapter.set_adapter_fingerprint(in_use.loaded.fingerprint);
           }
+          if (in_use.title.empty() && in_use.loaded.is_loaded())
+            ToProto(in_use.loaded, response->add_adapters());
           return absl::OkStatus();
         });
   }

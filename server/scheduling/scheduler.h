@@ -121,6 +121,8 @@ class Scheduler {
   void Drain(std::chrono::milliseconds grace);
 
   const SchedulerOptions& options() const { return options_; }
+  // The engine's, as of now.
+  AdapterInfo adapter() const { return engine_.adapter(); }
 
  private:
   struct Entry {

@@ -190,6 +190,13 @@ absl::StatusOr<std::string> AdapterRegistry::InUse() const {
   return history.empty() ? std::string() : history.back();
 }
 
+absl::StatusOr<AdapterInUse> AdapterRegistry::Loaded() const {
+  const std::scoped_lock lock(mutex_);
+  GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());
+  return AdapterInUse{history.empty() ? std::string() : history.back(),
+                      scheduler_.adapter()};
+}
+
 absl::StatusOr<std::string> AdapterRegistry::FolderInUse() const {
   const std::scoped_lock lock(mutex_);
   GIST_ASSIGN_OR_RETURN(const auto history, HistoryInUse());

@@ -28,6 +28,12 @@ AdapterChoice ChoiceOf(std::string_view setting, std::string installed);
 absl::StatusOr<std::string> UseFirstAdapter(Engine& engine,
                                             const AdapterChoice& choice);
 
+// Both of one moment.
+struct AdapterInUse {
+  std::string title;  // of a version; empty: the configured adapter, or none
+  AdapterInfo loaded;
+};
+
 // Thread-safe; calls wait for the scheduler. Contexts of an adapter that goes
 // out of use keep answering: what made a context's gists is not needed again.
 // Adapters of other models than the one in use are passed over in the history.
@@ -56,6 +62,7 @@ class AdapterRegistry {
 
   // Title of the version in use; empty: the configured adapter, or none.
   absl::StatusOr<std::string> InUse() const;
+  absl::StatusOr<AdapterInUse> Loaded() const;
   // Its folder; empty: no adapter is in use.
   absl::StatusOr<std::string> FolderInUse() const;
   // `version` is made for the model in use, as far as its files say.

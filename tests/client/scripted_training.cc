@@ -154,6 +154,7 @@ v1::Adapter FullAdapter() {
   adapter.set_created_unix_ms(1'700'000'000'123);
   adapter.set_in_use(true);
   adapter.set_fits_model(true);
+  adapter.set_adapter_fingerprint(std::string(64, 'f'));
   return adapter;
 }
 

@@ -100,7 +100,7 @@ class PromotionTest : public GistdTest {
     EXPECT_THAT(adapters, IsOk());
     if (!adapters.ok()) return "";
     for (const client::Adapter& adapter : *adapters)
-      if (adapter.in_use()) return adapter.adapter();
+      if (adapter.in_use() && adapter.version() > 0) return adapter.adapter();
     return "";
   }
 };

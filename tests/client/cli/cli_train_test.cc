@@ -242,7 +242,7 @@ TEST_F(CliTrainTest, UploadsListsAndDeletesDatasets) {
 TEST_F(CliTrainTest, ListsPromotesAndRollsBackAdapters) {
   EXPECT_THAT(
       Gist({"adapters", "list"}).out,
-      AllOf(HasSubstr("mine@2"), HasSubstr("75.0 %"), HasSubstr("yes")));
+      AllOf(HasSubstr("mine@2"), HasSubstr("75.0 %"), HasSubstr("in use")));
   EXPECT_THAT(
       Json::parse(Gist({"adapters", "list", "--json"}).out).at("adapters")[0],
       HasAllFieldsOf(FullAdapter()));
@@ -257,6 +257,36 @@ TEST_F(CliTrainTest, ListsPromotesAndRollsBackAdapters) {
   EXPECT_EQ(Gist({"adapters", "promote", "mine"}).out, "mine@2 is in use\n");
   EXPECT_THAT(received()->promoted, ElementsAre("mine"));
   EXPECT_EQ(Gist({"adapters", "rollback"}).out, "mine@1 is in use\n");
+}
+
+TEST_F(CliTrainTest, ListsTheAdapterThatTheServerWasStartedWith) {
+  v1::Adapter configured;
+  configured.set_adapter("default");
+  configured.set_name("default");
+  configured.set_in_use(true);
+  configured.set_fits_model(true);
+  configured.set_adapter_fingerprint(std::string(12, 'a') +
+                                     std::string(52, 'b'));
+  script()->adapters = {configured};
+  const auto list = Gist({"adapters", "list"});
+  EXPECT_THAT(list.out, AllOf(HasSubstr("default "), HasSubstr("in use"),
+                              HasSubstr(" " + std::string(12, 'a') + " "),
+                              Not(HasSubstr("1970"))));
+  EXPECT_EQ(list.err, "");
+}
+
+TEST_F(CliTrainTest, SaysThatNoAdapterIsInUseAndHowToTrainOne) {
+  script()->adapters.clear();
+  const auto none = Gist({"adapters", "list"});
+  EXPECT_EQ(none.exit_code, 0);
+  EXPECT_THAT(none.err, AllOf(HasSubstr("no gist adapter is in use"),
+                              HasSubstr("gist train --preset gist_10")));
+  v1::Adapter trained = FullAdapter();
+  trained.set_in_use(false);
+  script()->adapters = {trained};
+  const auto one = Gist({"adapters", "list"});
+  EXPECT_THAT(one.out, AllOf(HasSubstr("mine@2"), Not(HasSubstr("in use"))));
+  EXPECT_THAT(one.err, HasSubstr("no gist adapter is in use"));
 }
 
 TEST_F(CliTrainTest, EndsWithTwoAfterWrongUsage) {

@@ -217,12 +217,31 @@ TEST_F(TrainServiceTest, AdaptersArePromotedByNameOrTrainingAndRolledBack) {
   EXPECT_FALSE(adapters->at(0).in_use());
   EXPECT_TRUE(adapters->at(1).in_use());
   EXPECT_TRUE(adapters->at(0).fits_model());
+  EXPECT_EQ(adapters->at(1).adapter_fingerprint(),
+            server().harness.engine.adapter().fingerprint);
   EXPECT_EQ(client_->RollbackAdapter().value(), "niah@1");
   EXPECT_EQ(client_->RollbackAdapter().value(), "");
   EXPECT_THAT(client_->RollbackAdapter(),
               StatusIs(StatusCode::kFailedPrecondition, _));
   EXPECT_THAT(client_->PromoteAdapter("../niah"),
               StatusIs(StatusCode::kNotFound, _));
+}
+
+TEST_F(TrainServiceTest, TheAdapterThatTheServerWasStartedWithIsListed) {
+  const auto adapters = client_->ListAdapters();
+  ASSERT_THAT(adapters, IsOk());
+  ASSERT_EQ(adapters->size(), 1u);
+  const AdapterInfo loaded = server().harness.engine.adapter();
+  EXPECT_EQ(adapters->at(0).adapter(), loaded.name);
+  EXPECT_EQ(adapters->at(0).adapter_fingerprint(), loaded.fingerprint);
+  EXPECT_EQ(adapters->at(0).version(), 0);
+  EXPECT_TRUE(adapters->at(0).in_use());
+  EXPECT_TRUE(adapters->at(0).fits_model());
+
+  TrainSetup without;
+  without.server.engine.has_adapter = false;
+  Serve(without);
+  EXPECT_THAT(*client_->ListAdapters(), IsEmpty());
 }
 
 TEST_F(TrainServiceTest, AdaptersSayWhetherTheyFitTheModel) {
