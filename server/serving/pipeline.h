@@ -20,6 +20,7 @@
 #include "server/scheduling/scheduler.h"
 #include "server/serving/ask_result.h"
 #include "server/serving/request_ids.h"
+#include "server/serving/token_limit.h"
 #include "server/support/wall_clock.h"
 #include "storage/gist_store.h"
 #include "storage/kv_codec.h"
@@ -207,6 +208,8 @@ class Pipeline {
   // Of a text that may be stored.
   absl::StatusOr<std::vector<int32_t>> DocumentTokens(
       std::string_view text) const;
+  absl::StatusOr<LimitedTokens> TokensUpTo(int64_t limit,
+                                           std::string_view text) const;
   // Names the document's context. Without representations and time.
   ContextRecord RecordOf(std::string_view tenant, std::string document_id,
                          std::string_view text, int64_t tokens) const;

@@ -217,18 +217,34 @@ absl::StatusOr<CompressWork> Pipeline::PlanCompress(
 absl::StatusOr<std::vector<int32_t>> Pipeline::DocumentTokens(
     std::string_view text) const {
   GIST_RETURN_IF_ERROR(CheckDocument(text));
-  GIST_ASSIGN_OR_RETURN(std::vector<int32_t> tokens, engine_.Tokenize(text));
-  if (tokens.empty()) {
+  const int64_t limit = limits_.max_document_tokens;
+  if (int64_t(text.size()) / kMostBytesPerToken >= limit) {
+    return Error(
+        Reason::kDocumentTooLarge,
+        fmt::format("the document has {} bytes, {} or more for each token of "
+                    "the limit, the limit is {}; split it and ask over several "
+                    "contexts",
+                    text.size(), kMostBytesPerToken, limit));
+  }
+  GIST_ASSIGN_OR_RETURN(LimitedTokens tokens, TokensUpTo(limit, text));
+  if (tokens.ids.empty()) {
     return absl::InternalError("the tokenizer made nothing of the document");
   }
-  if (int64_t(tokens.size()) > limits_.max_document_tokens) {
-    return Error(Reason::kDocumentTooLarge,
-                 fmt::format("the document has {} tokens, the limit is {}; "
-                             "split it and ask over "
-                             "several contexts",
-                             tokens.size(), limits_.max_document_tokens));
+  if (int64_t(tokens.ids.size()) > limit) {
+    return Error(
+        Reason::kDocumentTooLarge,
+        fmt::format("the document has {} tokens{}, the limit is {}; split it "
+                    "and ask over several contexts",
+                    tokens.ids.size(), InFirstBytes(tokens, text), limit));
   }
-  return tokens;
+  return std::move(tokens.ids);
+}
+
+absl::StatusOr<LimitedTokens> Pipeline::TokensUpTo(
+    int64_t limit, std::string_view text) const {
+  return TokenizeUpTo(limit, text, [this](std::string_view beginning) {
+    return engine_.Tokenize(beginning);
+  });
 }
 
 // One group: the document is read as MODE_FULL_CONTEXT reads it.

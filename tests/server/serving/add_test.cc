@@ -173,6 +173,39 @@ TEST_F(AddTest, WhatIsNoDocumentIsRefusedAsByCompress) {
   EXPECT_EQ(server().pipeline.usage().contexts, 0);
 }
 
+// The limit is known to be passed long before the last token.
+TEST_F(AddTest, ALongTextIsRefusedByItsBeginning) {
+  HarnessOptions options;
+  options.limits.max_document_tokens = 1000;
+  Start(std::move(options));
+  const std::string text = DocumentWith("ABC123", 8'000);
+  for (const absl::Status& refused :
+       {Add({.text = text}).status(), server().Compress(text).status()}) {
+    EXPECT_THAT(refused, StatusIs(StatusCode::kResourceExhausted,
+                                  AllOf(HasSubstr(" tokens in the first "),
+                                        HasSubstr(", the limit is 1000; "))));
+    EXPECT_EQ(DetailsOf(refused).reason, Reason::kDocumentTooLarge);
+  }
+}
+
+// White space of some megabytes is one word, which takes minutes.
+TEST_F(AddTest, ATextOfTooManyBytesForItsTokensIsRefusedUnread) {
+  HarnessOptions options;
+  options.limits.max_document_tokens = 1000;
+  Start(std::move(options));
+  const std::string most(64 * 1000 - 1, 'a');  // one word
+  EXPECT_THAT(Add({.text = most}), IsOk());
+  for (const absl::Status& refused : {Add({.text = most + "a"}).status(),
+                                      server().Compress(most + "a").status()}) {
+    EXPECT_THAT(refused,
+                StatusIs(StatusCode::kResourceExhausted,
+                         AllOf(HasSubstr("has 64000 bytes, 64 or more for "
+                                         "each token of the limit"),
+                               HasSubstr(", the limit is 1000; "))));
+    EXPECT_EQ(DetailsOf(refused).reason, Reason::kDocumentTooLarge);
+  }
+}
+
 TEST_F(AddTest, ExpiresIsPinnedAndEvicted) {
   HarnessOptions options;
   options.keeper.max_contexts = 2;
