@@ -46,6 +46,23 @@ absl::Status NoGists(const ContextRecord& record, int gist_tokens) {
       {{"rung", std::string(RungName(Rung::kGist))}});
 }
 
+absl::Status OfAnotherModel(const ContextRecord& record, const ModelInfo& model,
+                            bool has_text) {
+  const char* const next_step =
+      has_text ? "ask with MODE_FULL or MODE_RAG, which read its text, or "
+                 "compress the document again, which makes a context of this "
+                 "model"
+               : "its text is not kept here: start gistd with its model, or "
+                 "store the text with `gist add FILE`";
+  return Error(
+      Reason::kModelMismatch,
+      fmt::format("{} was stored under the model {}, this server runs {} ({}): "
+                  "it holds {}, and representations of another model cannot be "
+                  "loaded; {}",
+                  record.context_id, record.model_fingerprint,
+                  model.fingerprint, model.name, Held(record), next_step));
+}
+
 bool IsMiss(const absl::Status& status) {
   return absl::IsNotFound(status) || absl::IsDataLoss(status) ||
          absl::IsFailedPrecondition(status);

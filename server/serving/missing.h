@@ -13,6 +13,11 @@ absl::Status NoGistAdapter(const ModelInfo& model);
 // many; 0: any number.
 absl::Status NoGists(const ContextRecord& record, int gist_tokens);
 
+// MODEL_MISMATCH: a question wants representations of `record`, which another
+// model made, or its text, which is not kept.
+absl::Status OfAnotherModel(const ContextRecord& record, const ModelInfo& model,
+                            bool has_text);
+
 // A stored context that cannot be used, and can be made again from the text.
 bool IsMiss(const absl::Status& status);
 // kAborted: the context expired or was deleted while it was looked at.

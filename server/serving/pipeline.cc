@@ -305,11 +305,14 @@ void Pipeline::Reassign(const Principal& principal, KvBlob& blob) const {
   record.context_id = ContextId(record.document_id, record.model_fingerprint);
 }
 
-// The file is whole (DecodeKvBlob). It must also be true, and of this model.
+// The file is whole (DecodeKvBlob). It must also be true, and its
+// representations of this model.
 absl::Status Pipeline::CheckImport(const KvBlob& blob) const {
   const ModelInfo& model = engine_.model();
   const ContextRecord& record = blob.record;
-  GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
+  const bool is_text_alone = record.representations.empty();
+  if (!is_text_alone)
+    GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
   for (const Representation& form : record.representations) {
     GIST_RETURN_IF_ERROR(Within("the file", CheckMethodVersion(form)));
   }
@@ -335,11 +338,14 @@ absl::Status Pipeline::CheckImport(const KvBlob& blob) const {
                     "{}: one of them was changed",
                     document_id, record.document_id));
   }
-  GIST_ASSIGN_OR_RETURN(const auto tokens, engine_.Tokenize(blob.text));
-  if (int64_t(tokens.size()) == record.document_tokens) return absl::OkStatus();
-  return absl::DataLossError(
-      fmt::format("the file's text has {} tokens, its record says {}",
-                  tokens.size(), record.document_tokens));
+  if (!IsOfThisModel(record)) return absl::OkStatus();  // counted by its own
+  GIST_ASSIGN_OR_RETURN(const LimitedTokens tokens,
+                        TokensUpTo(record.document_tokens, blob.text));
+  if (int64_t(tokens.ids.size()) == record.document_tokens)
+    return absl::OkStatus();
+  return absl::DataLossError(fmt::format(
+      "the file's text has {} tokens{}, its record says {}", tokens.ids.size(),
+      InFirstBytes(tokens, blob.text), record.document_tokens));
 }
 
 }  // namespace gist

@@ -145,6 +145,8 @@ class Pipeline {
   // Stores the text and computes nothing from it but its number of tokens. A
   // context of the same text keeps what it has.
   absl::StatusOr<AddResult> Add(const AddInput& input, const Caller& caller);
+  // Contexts of another model answer in kFull and kRag, from their text; what
+  // they have beside it is not loaded.
   // `on_text` gets pieces of whole UTF-8 characters, on the caller's thread.
   absl::StatusOr<AskResult> Ask(const AskInput& input, const Caller& caller,
                                 const TextSink& on_text);
@@ -169,7 +171,8 @@ class Pipeline {
                                      bool without_text,
                                      std::string_view tenant = {}) const;
   // The context becomes one of the caller's tenant. A representation that was
-  // computed here is left as it is, never replaced.
+  // computed here is left as it is, never replaced. Of another model a text
+  // alone is taken, and stays that model's.
   absl::StatusOr<ImportResult> Import(std::string_view file,
                                       const Caller& caller);
 
@@ -243,6 +246,11 @@ class Pipeline {
                                ContextRecord record, CompressResult& result);
 
   absl::Status CheckAsk(const AskInput& input) const;
+  bool IsOfThisModel(const ContextRecord& record) const {
+    return record.model_fingerprint == engine_.model().fingerprint;
+  }
+  // Another model's context answers from its text alone.
+  absl::Status CheckModelOf(const ContextRecord& record, AskMode mode) const;
   absl::StatusOr<AskPlan> Load(const AskInput& input, const Caller& caller);
   // Null: there are none of the wanted number.
   const Representation* GistsToLoad(const ContextRecord& record,
@@ -252,6 +260,10 @@ class Pipeline {
   absl::StatusOr<bool> LoadFull(AskPlan& material) const;
   absl::Status LoadText(const AskInput& input, AskPlan& material) const;
   absl::StatusOr<std::string> JoinedText(AskPlan& material) const;
+  // Is there room for an answer behind the texts of usage.document_tokens?
+  bool FitsText(const AskResult& result) const;
+  absl::Status CheckTextRoom(const AskInput& input,
+                             const AskResult& result) const;
   // Tokens of a text that has to be cut.
   int64_t TextRoom(const AskInput& input, const AskResult& result) const;
   absl::Status CheckContextIds(const AskInput& input) const;

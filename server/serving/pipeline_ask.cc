@@ -8,6 +8,7 @@
 #include "core/base/utf8.h"
 #include "core/retrieval/passages.h"
 #include "server/scheduling/ask_job.h"
+#include "server/serving/ask_plan.h"
 #include "server/serving/missing.h"
 #include "server/serving/pipeline.h"
 #include "server/serving/verdict.h"
@@ -16,8 +17,6 @@
 
 namespace gist {
 namespace {
-
-constexpr int kDefaultAnswerTokens = 256;
 
 absl::Status CheckSampling(const AskInput& input) {
   const Sampling& sampling = input.sampling;
@@ -56,22 +55,7 @@ bool UsesGists(AskMode mode) {
   return mode == AskMode::kGist || mode == AskMode::kHybrid;
 }
 
-// What was stored for `record` cannot be used: which, and what to do.
-absl::Status Explained(const ContextRecord& record,
-                       const absl::Status& status) {
-  const char* const next_step =
-      absl::IsDataLoss(status) ? "; compress the document again" : "";
-  return WithMessage(status, fmt::format("{}: {}{}", record.context_id,
-                                         Message(status), next_step));
-}
-
 }  // namespace
-
-struct Pipeline::AskPlan {
-  std::vector<ContextRecord> records;
-  AskWork work;
-  AskResult result;  // what is known before the engine runs
-};
 
 absl::StatusOr<AskResult> Pipeline::Ask(const AskInput& input,
                                         const Caller& caller,
@@ -173,9 +157,10 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
   for (const std::string& id : input.context_ids) {
     GIST_ASSIGN_OR_RETURN(ContextRecord record,
                           FindRecord(id, caller.principal.tenant));
-    GIST_RETURN_IF_ERROR(CheckModel(record, model.fingerprint));
+    GIST_RETURN_IF_ERROR(CheckModelOf(record, input.mode));
     result.usage.document_tokens += record.document_tokens;
-    const Representation* const gists = GistsToLoad(record, input);
+    const Representation* const gists =
+        IsOfThisModel(record) ? GistsToLoad(record, input) : nullptr;
     result.adapter_fingerprints.push_back(
         gists == nullptr ? "" : gists->adapter_fingerprint);
     store_.NoteUse(id);
@@ -202,6 +187,15 @@ absl::StatusOr<Pipeline::AskPlan> Pipeline::Load(const AskInput& input,
   result.usage.compression_ratio = double(result.usage.document_tokens) /
                                    double(std::max<int64_t>(1, stands_for));
   return material;
+}
+
+absl::Status Pipeline::CheckModelOf(const ContextRecord& record,
+                                    AskMode mode) const {
+  if (IsOfThisModel(record)) return absl::OkStatus();
+  GIST_ASSIGN_OR_RETURN(const bool has_text,
+                        store_.HasText(record.document_id));
+  if (has_text && !UsesGists(mode)) return absl::OkStatus();
+  return OfAnotherModel(record, engine_.model(), has_text);
 }
 
 const Representation* Pipeline::GistsToLoad(const ContextRecord& record,
@@ -235,7 +229,7 @@ absl::StatusOr<bool> Pipeline::LoadFull(AskPlan& material) const {
   if (material.records.size() != 1) return false;
   const ContextRecord& record = material.records.front();
   const Representation* const form = record.Newest(Rung::kFull);
-  if (form == nullptr) return false;
+  if (form == nullptr || !IsOfThisModel(record)) return false;
   GIST_RETURN_IF_ERROR(Within(record.context_id, CheckMethodVersion(*form)));
   const Clock::time_point start = Clock::now();
   auto kv = store_.GetKv(record, *form);
@@ -247,80 +241,6 @@ absl::StatusOr<bool> Pipeline::LoadFull(AskPlan& material) const {
   material.work.kv.push_back(*std::move(kv));
   result.timings.load_seconds = SecondsSince(start);
   return true;
-}
-
-// Without max_tokens the answer gets what it gets by default, or a quarter.
-int64_t Pipeline::TextRoom(const AskInput& input,
-                           const AskResult& result) const {
-  const int context = engine_.model().max_context_tokens;
-  const int answer = input.max_tokens > 0
-                         ? input.max_tokens
-                         : std::min(kDefaultAnswerTokens, context / 4);
-  return std::max(0, context - result.usage.prefix_tokens -
-                         result.usage.question_tokens - answer);
-}
-
-absl::Status Pipeline::LoadText(const AskInput& input,
-                                AskPlan& material) const {
-  AskResult& result = material.result;
-  // What cannot fit is not even read: it may be large.
-  const int64_t tokens = result.usage.document_tokens +
-                         result.usage.prefix_tokens +
-                         result.usage.question_tokens;
-  const int max_tokens = engine_.model().max_context_tokens;
-  if (tokens >= max_tokens && !input.truncate) {
-    return Error(
-        Reason::kContextWindowExceeded,
-        fmt::format(
-            "documents of {} tokens, the question of {} and the prefix of {} "
-            "leave no room for an answer in the model's context of {}; ask "
-            "with MODE_GIST, or with truncate from their beginning and end",
-            result.usage.document_tokens, result.usage.question_tokens,
-            result.usage.prefix_tokens, max_tokens));
-  }
-  const Clock::time_point start = Clock::now();
-  GIST_ASSIGN_OR_RETURN(const std::string joined, JoinedText(material));
-  result.timings.load_seconds = SecondsSince(start);
-  auto& ids = material.work.tokens;
-  GIST_ASSIGN_OR_RETURN(ids, engine_.Tokenize(joined));
-  const int64_t room = TextRoom(input, result);
-  if (tokens >= max_tokens && int64_t(ids.size()) > room) {
-    result.usage.truncated_tokens = int64_t(ids.size()) - room;
-    const auto middle = ids.begin() + (room + 1) / 2;
-    ids.erase(middle, middle + result.usage.truncated_tokens);
-  }
-  result.usage.prefilled_tokens = int(ids.size());
-  material.work.context_tokens = result.usage.prefilled_tokens;
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> Pipeline::JoinedText(AskPlan& material) const {
-  int64_t bytes = 0;
-  for (const ContextRecord& record : material.records) {
-    bytes += record.document_bytes;
-  }
-  if (bytes > limits_.max_document_bytes) {
-    return Error(Reason::kDocumentTooLarge,
-                 fmt::format("the documents have {} bytes, the limit is {}; "
-                             "ask about fewer at once",
-                             bytes, limits_.max_document_bytes));
-  }
-  std::string joined;
-  for (const ContextRecord& record : material.records) {
-    const auto text = store_.GetText(record.document_id);
-    if (absl::IsNotFound(text.status())) {
-      return Error(Reason::kTextNotKept,
-                   fmt::format("{}: the document's text is not kept here; "
-                               "store it with `gist add FILE`, or ask with "
-                               "MODE_GIST",
-                               record.context_id));
-    }
-    if (!text.ok()) return Explained(record, text.status());
-    material.work.document_ids.push_back(record.document_id);
-    if (!joined.empty()) joined += kBetweenTexts;
-    joined += *text;
-  }
-  return joined;
 }
 
 absl::Status Pipeline::LoadPassages(const AskInput& input, const Caller& caller,

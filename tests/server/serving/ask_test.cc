@@ -327,21 +327,6 @@ TEST_F(RoomTest, TruncationLeavesWhatFitsAsItIs) {
   EXPECT_EQ(took.usage.truncated_tokens, 0);
 }
 
-TEST_F(AskTest, AnotherModelsContextsAreRefused) {
-  Start();
-  const std::string id = server().IdOf("text");
-  HarnessOptions other;
-  other.engine.model_seed = "other";
-  Start(other);
-  for (const AskMode mode : {AskMode::kGist, AskMode::kFull}) {
-    EXPECT_THAT(
-        server().Ask({.context_ids = {id}, .question = "Q", .mode = mode}),
-        StatusIs(StatusCode::kFailedPrecondition,
-                 HasSubstr(server().engine.model().fingerprint)));
-  }
-  EXPECT_EQ(server().pipeline.Get(id)->full_context_kv_bytes, 0);
-}
-
 TEST_F(AskTest, WhoStopsReadingStopsTheAnswer) {
   HarnessOptions options;
   options.engine.step_delay = std::chrono::milliseconds(1);
