@@ -1,8 +1,10 @@
 #include "client/tools/plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "core/base/status.h"
 #include "core/hf/hf_folder.h"
@@ -12,12 +14,17 @@ namespace gist {
 namespace {
 
 constexpr int64_t kFloat = 4, kHalf = 2;
-// gistd with the default model, less its weights: libraries, tokenizer,
-// RocksDB, thread stacks. Measured: 190 MB (VmRSS when ready, 2 threads).
-constexpr int64_t kProgramBytes = 190'000'000;
-// What LibTorch's matrix products and attention hold beside their arguments.
-// Measured: 29 to 73 MB beyond the other lines.
-constexpr int64_t kWorkspaceBytes = 50'000'000;
+// gistd ready with the tiny model of the tests: libraries, RocksDB, stacks.
+// Measured: 167 MB (VmHWM, 2 threads).
+constexpr int64_t kProgramBytes = 167'000'000;
+// Of a vocabulary: its token, merges and maps. Measured: 6.9 MB for 49,152.
+constexpr int64_t kTokenBytes = 140;
+// What matrix products and attention hold beside their arguments. Measured: 2
+// to 8 MB beyond the other lines. Of a training an eighth of its passes more:
+// 29 to 73 MB with the default model.
+constexpr int64_t kWorkspaceBytes = 5'000'000;
+constexpr int64_t kTrainWorkspaceShare = 8;
+constexpr int64_t kFirstCapacity = 64;  // of core/model/kv_cache.cc
 // Of the dev set (core/train/dev_set.cc), which reads three lessons for each
 // further segment of filler.
 constexpr int64_t kDevFillers = 32;
@@ -42,21 +49,80 @@ int64_t LayerValues(const ModelConfig& c, int64_t rows) {
                  4 * int64_t(c.mlp_size));
 }
 
+// Of the last cache that was outgrown by one that reads `tokens`, behind the
+// prefix, so many at a time: capacities double.
+int64_t OutgrownTokens(int64_t tokens, int64_t prefix, int64_t chunk) {
+  int64_t outgrown = 0, capacity = kFirstCapacity;
+  for (int64_t read = 0; read < tokens;) {
+    read = std::min(tokens, read + chunk);
+    if (prefix + read <= capacity) continue;
+    outgrown = capacity;
+    capacity = std::max(prefix + read, 2 * capacity);
+  }
+  return outgrown;
+}
+
+int64_t Sum(const std::vector<LedgerLine>& lines) {
+  return std::accumulate(
+      lines.begin(), lines.end(), int64_t{0},
+      [](int64_t sum, const LedgerLine& line) { return sum + line.bytes; });
+}
+
 class LedgerMaker {
  public:
   LedgerMaker(const PlanModel& model, const PlanRequest& request)
       : model_(model), request_(request), config_(model.config) {
     Add("program and libraries", "measured", kProgramBytes);
+    Add("tokenizer", "tokens x 140", config_.vocab_size * kTokenBytes);
     AddWeights();
     const int64_t held = ledger_.PeakBytes();
     ledger_.load_bytes = request.weights == WeightStorage::kQuantized
                              ? held
                              : held + model.mapped_bytes;
-    Add("workspace of matrix products", "measured", kWorkspaceBytes);
   }
 
   void Add(std::string what, std::string formula, int64_t bytes) {
     ledger_.lines.push_back({std::move(what), std::move(formula), bytes});
+  }
+  // `layer_matrices`: more rows at a time than a decode step has pass through
+  // the layers; `logits`: they are computed.
+  void AddConverted(bool layer_matrices, bool logits) {
+    const int64_t hidden = config_.hidden_size;
+    const int64_t layer = hidden * config_.mlp_size;
+    if (request_.weights == WeightStorage::kQuantized) {
+      const int64_t vocabulary = logits ? hidden * config_.vocab_size : 0;
+      Add("one matrix dequantized", "values of the largest, up to 64 Mi, x 4",
+          std::min(std::max(layer, vocabulary), kSliceValues) * kFloat);
+    } else if (request_.weights == WeightStorage::kBfloat16 && layer_matrices) {
+      Add("one matrix of a layer in float32", "hidden x MLP x 4",
+          layer * kFloat);
+    }
+  }
+  void AddAdaptersInUse() {
+    if (request_.adapter_bytes > 0)
+      Add("adapter in use", "its parameters x 4", request_.adapter_bytes);
+    if (request_.answer_adapter_bytes > 0) {
+      Add("answer adapter in use", "its parameters x 4",
+          request_.answer_adapter_bytes);
+    }
+  }
+  // Of phases that follow one another, the one that takes most. Its bytes.
+  int64_t AddLargest(std::vector<std::vector<LedgerLine>> phases) {
+    auto& most = *std::ranges::max_element(phases, {}, Sum);
+    const int64_t bytes = Sum(most);
+    std::ranges::move(most, std::back_inserter(ledger_.lines));
+    return bytes;
+  }
+  // The cache's blocks before it grew: some are taken again.
+  void AddOutgrown(int64_t tokens, int64_t prefix) {
+    Add("smaller caches before, freed",
+        "half of the last: tokens x layers x KV heads x head size x 4",
+        KvValues(config_,
+                 OutgrownTokens(tokens, prefix, request_.chunk_tokens)) *
+            kFloat / 2);
+  }
+  void AddWorkspace(int64_t bytes) {
+    Add("workspace of matrix products", "measured", bytes);
   }
   Ledger Take() { return std::move(ledger_); }
 
@@ -70,13 +136,8 @@ class LedgerMaker {
       return Add("weights as float32", "parameters x 4",
                  model_.Parameters() * kFloat);
     }
-    Add("weights as stored, " + model_.stored_type, "bytes of the tensors",
-        model_.stored_bytes);
-    const int64_t hidden = config_.hidden_size;
-    const int64_t largest = std::max(hidden * config_.mlp_size,
-                                     hidden * int64_t(config_.vocab_size));
-    Add("one matrix dequantized", "values of the largest, up to 64 Mi, x 4",
-        std::min(largest, kSliceValues) * kFloat);
+    Add("weights as stored, " + model_.stored_type, "bytes of the file",
+        model_.mapped_bytes);
   }
 
   const PlanModel& model_;
@@ -94,10 +155,14 @@ int64_t AdapterParameters(const PlanModel& model, const PlanRequest& request) {
          int64_t(request.gists_per_block) * c.hidden_size;
 }
 
-void AddAdapter(const PlanModel& model, const PlanRequest& request,
-                LedgerMaker* maker) {
-  maker->Add("adapter", "LoRA and gist embeddings x 4",
-             AdapterParameters(model, request) * kFloat);
+// Those in use; else one that is to be trained.
+void AddAdapters(const PlanModel& model, const PlanRequest& request,
+                 LedgerMaker* maker) {
+  if (request.adapter_bytes == 0) {
+    maker->Add("adapter", "LoRA and gist embeddings x 4",
+               AdapterParameters(model, request) * kFloat);
+  }
+  maker->AddAdaptersInUse();
 }
 
 // Tokens that a gist attends to: the shared prefix, its block of the document
@@ -108,31 +173,44 @@ int64_t VisibleTokens(const PlanRequest& r) {
   return r.prefix_tokens + block + r.block_overlap_tokens + r.gists_per_block;
 }
 
-void AddTrainActivations(const ModelConfig& c, const PlanRequest& r,
-                         LedgerMaker* maker) {
+std::vector<LedgerLine> CheckpointLines(const PlanModel& model,
+                                        const PlanRequest& request) {
+  return {{"a checkpoint on its way to disk",
+           "(adapter and two moments) x 2 x 4",
+           AdapterParameters(model, request) * 3 * 2 * kFloat}};
+}
+
+std::vector<LedgerLine> FreshLines(const ModelConfig& c, const PlanRequest& r) {
+  const int64_t fresh =
+      int64_t(r.fresh_segments_per_step) * std::max(r.segment_tokens, 1);
+  return {{"segments prefilled anew",
+           "(layers x 2 x KV heads x head size + layer activations) x tokens "
+           "x 4",
+           (KvValues(c, fresh) + LayerValues(c, fresh)) * kFloat}};
+}
+
+std::vector<LedgerLine> PassLines(const ModelConfig& c, const PlanRequest& r) {
   const int64_t write_rows = int64_t(r.documents_per_step) * r.gist_tokens;
   const int64_t read_rows = int64_t(r.documents_per_step) * r.question_tokens;
   const int64_t read_tokens =
       r.prefix_tokens + r.gist_tokens + r.question_tokens;
-  maker->Add(
-      "write pass, kept for backward",
-      "layers x documents x gists x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-      c.layers * LayerValues(c, write_rows) * kFloat);
-  maker->Add("write pass, attention",
-             "layers x heads x documents x gists x visible x 4",
-             c.layers * write_rows * c.heads * VisibleTokens(r) * kFloat);
-  maker->Add(
-      "read pass, kept for backward",
-      "layers x questions x tokens x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-      c.layers * LayerValues(c, read_rows) * kFloat);
-  maker->Add(
-      "read pass, attention",
-      "layers x heads x questions x tokens x (prefix + gists + tokens) x 4",
-      c.layers * read_rows * c.heads * read_tokens * kFloat);
-  maker->Add("logits, their softmax and gradient",
-             "answer tokens x vocabulary x 3 x 4",
-             int64_t(r.documents_per_step) * r.answer_tokens * c.vocab_size *
-                 3 * kFloat);
+  return {
+      {"write pass, kept for backward",
+       "layers x documents x gists x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+       c.layers * LayerValues(c, write_rows) * kFloat},
+      {"write pass, attention",
+       "layers x heads x documents x gists x visible x 4",
+       c.layers * write_rows * c.heads * VisibleTokens(r) * kFloat},
+      {"read pass, kept for backward",
+       "layers x questions x tokens x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
+       c.layers * LayerValues(c, read_rows) * kFloat},
+      {"read pass, attention",
+       "layers x heads x questions x tokens x (prefix + gists + tokens) x 4",
+       c.layers * read_rows * c.heads * read_tokens * kFloat},
+      {"logits, their softmax and gradient",
+       "answer tokens x vocabulary x 3 x 4",
+       int64_t(r.documents_per_step) * r.answer_tokens * c.vocab_size * 3 *
+           kFloat}};
 }
 
 }  // namespace
@@ -176,19 +254,14 @@ absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view json) {
   return model;
 }
 
-int64_t Ledger::PeakBytes() const {
-  const int64_t held = std::accumulate(
-      lines.begin(), lines.end(), int64_t{0},
-      [](int64_t sum, const LedgerLine& line) { return sum + line.bytes; });
-  return std::max(held, load_bytes);
-}
+int64_t Ledger::PeakBytes() const { return std::max(Sum(lines), load_bytes); }
 
 Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   const int64_t tokens =
       std::min(request.document_tokens, request.max_group_tokens);
   LedgerMaker maker(model, request);
-  AddAdapter(model, request, &maker);
+  AddAdapters(model, request, &maker);
   maker.Add(
       "context keys and values, float32",
       "(tokens + segment + prefix) x layers x 2 x KV heads x head size x 4",
@@ -205,13 +278,16 @@ Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
   maker.Add("one layer's keys and values, joined",
             "tokens x KV heads x head size x 5 x 4",
             tokens * KvRows(c) * 5 * kFloat);
+  maker.AddOutgrown(tokens, 0);
+  maker.AddConverted(/*layer_matrices=*/true, /*logits=*/false);
+  maker.AddWorkspace(kWorkspaceBytes);
   return maker.Take();
 }
 
 Ledger PlanAskGists(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   LedgerMaker maker(model, request);
-  AddAdapter(model, request, &maker);
+  AddAdapters(model, request, &maker);
   const int64_t tokens =
       request.prefix_tokens + request.gist_tokens + request.question_tokens;
   maker.Add(
@@ -222,13 +298,15 @@ Ledger PlanAskGists(const PlanModel& model, const PlanRequest& request) {
             "question x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
             LayerValues(c, request.question_tokens) * kFloat);
   maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
+  maker.AddConverted(/*layer_matrices=*/false, /*logits=*/true);
+  maker.AddWorkspace(kWorkspaceBytes);
   return maker.Take();
 }
 
 Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   LedgerMaker maker(model, request);
-  AddAdapter(model, request, &maker);
+  AddAdapters(model, request, &maker);
   const int64_t tokens = int64_t(request.prefix_tokens) +
                          request.document_tokens + request.question_tokens;
   const int64_t rows = std::min<int64_t>(tokens, request.chunk_tokens);
@@ -242,6 +320,9 @@ Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
   maker.Add("a chunk's mask", "chunk x tokens x (1 + heads / KV heads) x 4",
             rows * tokens * (1 + c.heads / c.kv_heads) * kFloat);
   maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
+  maker.AddOutgrown(tokens - request.prefix_tokens, request.prefix_tokens);
+  maker.AddConverted(/*layer_matrices=*/true, /*logits=*/true);
+  maker.AddWorkspace(kWorkspaceBytes);
   return maker.Take();
 }
 
@@ -255,9 +336,6 @@ Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
   maker.Add("adapter, gradient, two moments",
             "LoRA and gist embeddings x 4 x 4",
             AdapterParameters(model, request) * 4 * kFloat);
-  maker.Add("a checkpoint on its way to disk",
-            "(adapter and two moments) x 2 x 4",
-            AdapterParameters(model, request) * 3 * 2 * kFloat);
   const int64_t segment = std::max(request.segment_tokens, 1);
   const int64_t used = (request.document_tokens + segment - 1) / segment *
                        request.documents_per_step;
@@ -271,12 +349,12 @@ Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
   maker.Add(fmt::format("dev text, {} segments, float16", dev_segments),
             "segments x segment tokens x layers x 2 x KV heads x head size x 2",
             KvValues(c, dev_segments * segment) * kHalf);
-  const int64_t fresh = request.fresh_segments_per_step * segment;
-  maker.Add(
-      "segments prefilled anew",
-      "(layers x 2 x KV heads x head size + layer activations) x tokens x 4",
-      (KvValues(c, fresh) + LayerValues(c, fresh)) * kFloat);
-  AddTrainActivations(c, request, &maker);
+  const int64_t phase =
+      maker.AddLargest({CheckpointLines(model, request), FreshLines(c, request),
+                        PassLines(c, request)});
+  maker.AddAdaptersInUse();
+  maker.AddConverted(/*layer_matrices=*/true, /*logits=*/true);
+  maker.AddWorkspace(kWorkspaceBytes + phase / kTrainWorkspaceShare);
   return maker.Take();
 }
 

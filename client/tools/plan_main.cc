@@ -6,6 +6,8 @@
 #include "CLI/CLI.hpp"
 #include "client/tools/bring_model.h"
 #include "client/tools/plan.h"
+#include "client/tools/plan_adapters.h"
+#include "core/base/installation.h"
 #include "core/base/status.h"
 #include "core/format/mapped_file.h"
 #include "core/hf/folder_files.h"
@@ -25,6 +27,7 @@ struct Arguments {
   std::string chat_template;
   uint64_t memory_bytes = 0;
   bool verbose = false;
+  bool plans_adapter = false;  // of a rank, in place of those in use
   PlanRequest request;
 };
 
@@ -35,8 +38,12 @@ struct Plan {
   std::string largest;
 };
 
+// Three digits at least: a small model takes a fifth of a GiB.
 std::string Gib(int64_t bytes) {
-  return fmt::format("{:.2f} GiB", double(bytes) / double(int64_t{1} << 30));
+  constexpr double kMib = 1 << 20, kGib = 1 << 30;
+  if (double(bytes) < kGib)
+    return fmt::format("{:.0f} MiB", double(bytes) / kMib);
+  return fmt::format("{:.2f} GiB", double(bytes) / kGib);
 }
 
 // A folder without weights: planned by its sizes.
@@ -52,7 +59,16 @@ absl::StatusOr<PlanModel> ReadConfig(const std::string& folder) {
 struct Subject {
   PlanModel model;
   absl::Status runs;  // what stops gistd from running it
+  InstalledAdapters adapters = {};
 };
+
+// With another chat template the model is another one to an adapter.
+InstalledAdapters AdaptersFor(const ModelSource& source, const PlanModel& model,
+                              const Arguments& arguments) {
+  if (!arguments.chat_template.empty() || arguments.plans_adapter) return {};
+  return FindInstalledAdapters(InstallationFolder() + "/adapters", model.config,
+                               [&source] { return source.Fingerprint(); });
+}
 
 absl::StatusOr<Subject> ReadModel(const Arguments& arguments) {
   GIST_ASSIGN_OR_RETURN(const std::string path,
@@ -71,8 +87,9 @@ absl::StatusOr<Subject> ReadModel(const Arguments& arguments) {
   GIST_ASSIGN_OR_RETURN(const auto source, ModelSource::Open(path));
   auto model = PlanModel::FromGguf(source->gguf(), source->Bytes());
   if (!model.ok()) return Within(path, model.status());
+  const InstalledAdapters adapters = AdaptersFor(*source, *model, arguments);
   return Subject{*std::move(model),
-                 CheckLoadable(*source, arguments.chat_template)};
+                 CheckLoadable(*source, arguments.chat_template), adapters};
 }
 
 // The largest value of `size` that fits; `make` is the ledger's function.
@@ -171,13 +188,15 @@ void PrintDetails(const PlanModel& model, const Arguments& arguments) {
   fmt::print(
       "\nBeside these gistd keeps texts that it read lately, up to "
       "--max-cached-kv-bytes (512 MiB by\ndefault), indexes up to "
-      "--max-index-bytes (256 MiB), an answer adapter (20 MB with the default "
-      "one)\nand a sentence encoder (91 MB; --embedder off).\n");
+      "--max-index-bytes (256 MiB) and a sentence encoder (91 MB; --embedder "
+      "off).\n");
 }
 
 // Can gistd run the model?
-absl::StatusOr<bool> Run(const Arguments& arguments) {
+absl::StatusOr<bool> Run(Arguments arguments) {
   GIST_ASSIGN_OR_RETURN(const Subject subject, ReadModel(arguments));
+  arguments.request.adapter_bytes = subject.adapters.gist_bytes;
+  arguments.request.answer_adapter_bytes = subject.adapters.answer_bytes;
   const PlanModel& model = subject.model;
   const ModelConfig& c = model.config;
   fmt::print(
@@ -215,7 +234,8 @@ void AddSizes(CLI::App& app, PlanRequest* request) {
       "Documents of a training step");
   add("--cached-segments", &request->cached_segments,
       "Segments of context that training keeps (default: those of one step)");
-  add("--rank", &request->lora_r, "LoRA's rank");
+  add("--rank", &request->lora_r,
+      "Rank of an adapter's LoRA, in place of the adapter in use");
   app.add_flag("--lora-mlp", request->lora_mlp,
                "LoRA on the MLP's projections too");
 }
@@ -250,6 +270,7 @@ int Main(int argc, char** argv) {
       "--device-memory 8GiB");
   try {
     app.parse(argc, argv);
+    arguments.plans_adapter = app.count("--rank") + app.count("--lora-mlp") > 0;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

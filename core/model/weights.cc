@@ -1,12 +1,17 @@
 #include "core/model/weights.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+
+#include <algorithm>
 
 #include "core/base/status.h"
 #include "core/model/architectures/expected_tensors.h"
 
 namespace gist {
 namespace {
+
+constexpr int64_t kValuesAtOnce = 1 << 20;  // converted to bfloat16
 
 class Loader {
  public:
@@ -131,12 +136,40 @@ class Loader {
                     .quantized = std::make_shared<const QuantizedMatrix>(
                         tensor, interleaved_head_rows, device_)};
     }
-    at::Tensor values = Read(tensor, {tensor.dims[1], tensor.dims[0]});
-    if (interleaved_head_rows > 0)
-      values = ToHalves(values, interleaved_head_rows);
-    if (storage_ == WeightStorage::kBfloat16) values = values.to(at::kBFloat16);
+    at::Tensor values = storage_ == WeightStorage::kBfloat16
+                            ? InBfloat16(tensor, interleaved_head_rows)
+                            : Rows(tensor, interleaved_head_rows);
     bytes_ += int64_t(values.nbytes());
     return Linear{.values = values.to(device_), .quantized = nullptr};
+  }
+  static at::Tensor Rows(const GgufTensor& matrix, int interleaved_head_rows) {
+    const at::Tensor rows = Read(matrix, {matrix.dims[1], matrix.dims[0]});
+    return interleaved_head_rows > 0 ? ToHalves(rows, interleaved_head_rows)
+                                     : rows;
+  }
+  // Some heads at a time, through one room: the largest matrix in float32, or
+  // the holes that many leave in the heap, would be the peak of loading.
+  at::Tensor InBfloat16(const GgufTensor& matrix, int interleaved_head_rows) {
+    const int64_t columns = matrix.dims[0], rows = matrix.dims[1];
+    const int64_t unit = std::max(interleaved_head_rows, 1);
+    const int64_t at_once =
+        std::max<int64_t>(kValuesAtOnce / columns / unit, 1) * unit;
+    if (!floats_.defined() || floats_.numel() < at_once * columns) {
+      floats_ = at::empty({std::max(kValuesAtOnce, at_once * columns)},
+                          at::TensorOptions(at::kFloat));
+    }
+    at::Tensor values =
+        at::empty({rows, columns}, at::TensorOptions(at::kBFloat16));
+    for (int64_t begin = 0; begin < rows; begin += at_once) {
+      const int64_t count = std::min(at_once, rows - begin);
+      at::Tensor part =
+          floats_.narrow(0, 0, count * columns).view({count, columns});
+      Dequantize(RowsOf(matrix, begin, count), part.mutable_data_ptr<float>());
+      if (interleaved_head_rows > 0)
+        part = ToHalves(part, interleaved_head_rows);
+      values.narrow(0, begin, count).copy_(part);
+    }
+    return values;
   }
   absl::StatusOr<at::Tensor> Vector(const std::string& name,
                                     int interleaved_head_rows = 0) {
@@ -171,6 +204,7 @@ class Loader {
   const ModelConfig& config_;
   const at::Device device_;
   const WeightStorage storage_;
+  at::Tensor floats_;  // of a matrix on its way to bfloat16
   int64_t bytes_ = 0;
 };
 

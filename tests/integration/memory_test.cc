@@ -8,7 +8,8 @@
 
 #include "client/gist_client.h"
 #include "client/tools/plan.h"
-#include "core/format/mapped_file.h"
+#include "client/tools/plan_adapters.h"
+#include "core/model/model_source.h"
 #include "tests/integration/gistd_process.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/temp_dir.h"
@@ -16,36 +17,61 @@
 namespace gist {
 namespace {
 
-constexpr char kModel[] = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-constexpr double kTolerance = 0.15;
+constexpr double kTolerance = 0.1;
+constexpr std::pair<const char*, WeightStorage> kStorages[] = {
+    {"float32", WeightStorage::kFloat32},
+    {"bfloat16", WeightStorage::kBfloat16},
+    {"quantized", WeightStorage::kQuantized}};
 
-// Some thousand tokens of English.
-std::string LongText(int documents) {
+struct Model {
+  const char* name;
+  const char* path;
+  const char* adapter;
+  size_t text_bytes;  // of a document that fits the context
+};
+constexpr Model kModels[] = {
+    {"Default", "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", "auto",
+     9000},
+    {"Tiny", "tests/data/tiny/tiny.f32.gguf", "tests/data/tiny/adapter_blocks",
+     400}};
+
+// English, of so many bytes.
+std::string Text(size_t bytes) {
   std::ifstream in("tests/data/passkey/contexts.jsonl");
   std::string text;
-  for (std::string line; documents-- > 0 && std::getline(in, line);) {
+  for (std::string line; text.size() < bytes && std::getline(in, line);) {
     text += nlohmann::json::parse(line).at("context").get<std::string>() + " ";
   }
-  return text;
+  return text.substr(0, bytes);
 }
 
-PlanModel SmallModel() {
-  const auto file = MappedFile::Open(kModel);
-  EXPECT_THAT(file, IsOk());
-  const auto gguf = Gguf::Parse(file->bytes());
-  EXPECT_THAT(gguf, IsOk());
-  const auto model = PlanModel::FromGguf(*gguf, int64_t(file->bytes().size()));
-  EXPECT_THAT(model, IsOk());
-  return *model;
-}
-
-class MemoryTest : public testing::Test {
+// Of each model, with each storage of its weights.
+class MemoryTest : public testing::TestWithParam<std::tuple<Model, size_t>> {
  protected:
-  std::unique_ptr<GistdProcess> Start(const std::string& weights = "float32") {
+  static const Model& model() { return std::get<0>(GetParam()); }
+  static auto storage() { return kStorages[std::get<1>(GetParam())]; }
+
+  // As `gist plan` reads the model.
+  void ReadModel() {
+    const auto source = ModelSource::Open(model().path);
+    ASSERT_THAT(source, IsOk());
+    const auto plan =
+        PlanModel::FromGguf((*source)->gguf(), (*source)->Bytes());
+    ASSERT_THAT(plan, IsOk());
+    plan_ = *plan;
+    const InstalledAdapters adapters =
+        FindInstalledAdapters("adapters", plan_.config,
+                              [&source] { return (*source)->Fingerprint(); });
+    request_ = {.weights = storage().second,
+                .adapter_bytes = adapters.gist_bytes,
+                .answer_adapter_bytes = adapters.answer_bytes};
+  }
+  std::unique_ptr<GistdProcess> Start() {
     auto server = std::make_unique<GistdProcess>(
-        std::vector<std::string>{"--data-dir", folder_ / "data", "--threads",
-                                 "2", "--weights", weights, "--embedder",
-                                 "off"},
+        std::vector<std::string>{
+            "--model", model().path, "--adapter", model().adapter, "--data-dir",
+            folder_ / "data", "--threads", "2", "--weights", storage().first,
+            "--embedder", "off"},
         folder_ / "log");
     const auto address = server->WaitUntilReady();
     EXPECT_TRUE(address) << server->Log();
@@ -65,53 +91,44 @@ class MemoryTest : public testing::Test {
                              [](std::string_view) { return absl::OkStatus(); }),
                 IsOk());
   }
-  static void ExpectNear(int64_t measured, const Ledger& ledger) {
-    EXPECT_NEAR(double(measured), double(ledger.PeakBytes()),
-                kTolerance * double(measured));
+  void ExpectNear(const char* work, int64_t measured,
+                  Ledger (*plan)(const PlanModel&, const PlanRequest&)) const {
+    const auto planned = double(plan(plan_, request_).PeakBytes());
+    EXPECT_NEAR(planned, double(measured), kTolerance * double(measured))
+        << work;
   }
 
   TempDir folder_;
+  PlanModel plan_;
+  PlanRequest request_;
   std::unique_ptr<client::GistClient> client_;
 };
 
-TEST_F(MemoryTest, PeaksAsPlanned) {
-  const PlanModel model = SmallModel();
+TEST_P(MemoryTest, PeaksAsPlanned) {
+  ASSERT_NO_FATAL_FAILURE(ReadModel());
   auto server = Start();
-  ExpectNear(server->PeakBytes(), PlanAskGists(model, {}));
-  const auto made = client_->Compress(LongText(2), {});
+  const auto made = client_->Compress(Text(model().text_bytes), {});
   ASSERT_THAT(made, IsOk());
-  const PlanRequest request{.document_tokens =
-                                int(made->context().document_tokens())};
-  EXPECT_GT(request.document_tokens, 1900);
-  ExpectNear(server->PeakBytes(), PlanCompress(model, request));
+  request_.document_tokens = int(made->context().document_tokens());
+  ExpectNear("compress", server->PeakBytes(), PlanCompress);
   Stop(server.get());
 
   server = Start();
   Ask(made->context().context_id(), client::Mode::kGist);
-  ExpectNear(server->PeakBytes(), PlanAskGists(model, request));
+  ExpectNear("ask gists", server->PeakBytes(), PlanAskGists);
   Ask(made->context().context_id(), client::Mode::kFull);
-  ExpectNear(server->PeakBytes(), PlanAskFull(model, request));
+  ExpectNear("ask in full", server->PeakBytes(), PlanAskFull);
 }
 
-// The matrices lie in the mapped file and in room for the largest one, which
-// the first answer takes and keeps.
-TEST_F(MemoryTest, PeaksAsPlannedWithQuantizedWeights) {
-  const PlanModel model = SmallModel();
-  auto server = Start("quantized");
-  const auto first = client_->Compress("A short text about nothing.", {});
-  ASSERT_THAT(first, IsOk());
-  Ask(first->context().context_id(), client::Mode::kGist);
-  ExpectNear(server->PeakBytes(),
-             PlanAskGists(model, {.weights = WeightStorage::kQuantized}));
-  const auto made = client_->Compress(LongText(2), {});
-  ASSERT_THAT(made, IsOk());
-  const PlanRequest request{
-      .weights = WeightStorage::kQuantized,
-      .document_tokens = int(made->context().document_tokens())};
-  ExpectNear(server->PeakBytes(), PlanCompress(model, request));
-  EXPECT_LT(server->PeakBytes(),
-            PlanCompress(model, {}).PeakBytes() - 300'000'000);
-}
+INSTANTIATE_TEST_SUITE_P(Models, MemoryTest,
+                         testing::Combine(testing::ValuesIn(kModels),
+                                          testing::Range(size_t{0},
+                                                         std::size(kStorages))),
+                         [](const auto& test) {
+                           return fmt::format(
+                               "{}_{}", std::get<0>(test.param).name,
+                               kStorages[std::get<1>(test.param)].first);
+                         });
 
 }  // namespace
 }  // namespace gist

@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "client/tools/plan_adapters.h"
 #include "core/format/mapped_file.h"
+#include "core/model/model_source.h"
+#include "tests/support/temp_dir.h"
 
 namespace gist {
 namespace {
@@ -86,6 +91,64 @@ TEST(PlanTest, TakesMoreForMoreTokensAtATime) {
   const Ledger more = PlanAskFull(Llama3(), request);
   for (const char* line : {"a chunk's mask", "a chunk's activations"})
     EXPECT_EQ(BytesOf(more, line), 4 * BytesOf(fewer, line));
+}
+
+// Of the steps of a training that follow one another the largest counts.
+TEST(PlanTest, CountsOnePhaseOfATraining) {
+  PlanRequest request{.document_tokens = 4096};
+  const Ledger passes = PlanTrain(Llama3(), request);
+  EXPECT_GT(BytesOf(passes, "read pass, kept"), 0);
+  request.fresh_segments_per_step = 256;
+  const Ledger fresh = PlanTrain(Llama3(), request);
+  EXPECT_GT(BytesOf(fresh, "segments prefilled anew"), 0);
+  for (const Ledger& ledger : {passes, fresh}) {
+    int phases = 0;
+    for (const LedgerLine& line : ledger.lines) {
+      phases += line.what.starts_with("segments prefilled") ||
+                line.what.starts_with("logits") ||
+                line.what.starts_with("a checkpoint");
+    }
+    EXPECT_EQ(phases, 1);
+  }
+}
+
+TEST(PlanTest, CountsTheAdaptersInUseInPlaceOfOneToBeTrained) {
+  const PlanModel model = Llama3();
+  const PlanRequest request{.adapter_bytes = 1000, .answer_adapter_bytes = 500};
+  for (const auto& plan : {PlanCompress, PlanAskGists, PlanAskFull}) {
+    const Ledger ledger = plan(model, request);
+    EXPECT_EQ(BytesOf(ledger, "adapter"), 1000);
+    EXPECT_EQ(BytesOf(ledger, "answer adapter"), 500);
+  }
+  EXPECT_EQ(BytesOf(PlanTrain(model, request), "adapter in use"), 1000);
+}
+
+TEST(PlanAdaptersTest, TakesInstalledAdaptersOfTheModelAlone) {
+  const auto file = ModelSource::Open("tests/data/tiny/tiny.f32.gguf");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const auto config = ModelConfig::FromGguf((*file)->gguf());
+  ASSERT_TRUE(config.ok()) << config.status();
+  const TempDir folder;
+  std::filesystem::copy("tests/data/tiny/adapter_mlp", folder / "default");
+  const std::string own = (*file)->Fingerprint();
+  int asked = 0;
+  const auto find = [&](const ModelConfig& model, const std::string& is) {
+    return FindInstalledAdapters(folder.path(), model, [&asked, &is] {
+      ++asked;
+      return is;
+    });
+  };
+  EXPECT_GT(find(*config, own).gist_bytes, 10'000);
+  EXPECT_EQ(find(*config, own).answer_bytes, 0);
+  EXPECT_EQ(find(*config, "another").gist_bytes, 0);
+  asked = 0;
+  ModelConfig other = *config;
+  other.hidden_size *= 2;
+  EXPECT_EQ(find(other, own).gist_bytes, 0);
+  other = *config;
+  other.layers += 1;
+  EXPECT_EQ(find(other, own).gist_bytes, 0);
+  EXPECT_EQ(asked, 0) << "the file is read only for an adapter that fits";
 }
 
 TEST(PlanTest, KeepsNoMoreOfALongDocumentThanAGroup) {
