@@ -22,7 +22,9 @@ bool IsAddress(std::string_view text) { return bool(ParseHostPort(text)); }
 bool IsAddressOrOff(std::string_view text) {
   return text == "off" || IsAddress(text);
 }
-bool IsWeights(std::string_view text) { return bool(ParseWeightStorage(text)); }
+bool IsWeights(std::string_view text) {
+  return bool(ChooseWeightStorage(text, "cpu"));
+}
 bool IsModel(std::string_view text) { return CheckHubName(text).ok(); }
 bool IsLogFormat(std::string_view text) {
   return text == "text" || text == "json";
@@ -48,8 +50,8 @@ constexpr SettingKind kAddressOrOff = {
     "HOST:PORT", "HOST:PORT, say 127.0.0.1:9090, or off", 0, 0, IsAddressOrOff};
 constexpr SettingKind kTemplate = {"NAME|FILE",
                                    "a family's name or a file's path"};
-constexpr SettingKind kWeights = {"HOW", "float32, bfloat16 or quantized", 0, 0,
-                                  IsWeights};
+constexpr SettingKind kWeights = {"HOW", "auto, float32, bfloat16 or quantized",
+                                  0, 0, IsWeights};
 constexpr SettingKind kLogFormat = {"HOW", "text or json", 0, 0, IsLogFormat};
 
 constexpr Setting kNetwork[] = {
@@ -103,7 +105,8 @@ constexpr Setting kModel[] = {
     {"chat_template", &Config::chat_template, kTemplate,
      "in place of the model file's own; contexts and adapters belong to one"},
     {"weights", &Config::weights, kWeights,
-     "bfloat16: half the memory, less exact; quantized: least memory, slower"},
+     "quantized: 4 or 8 bits, fastest on a CPU; float32: exact; bfloat16: "
+     "between them; auto: quantized on a CPU, float32 on a GPU"},
     {"threads", &Config::threads, kAmount,
      "of the CPU engine; 0: from affinity and quota"},
 };

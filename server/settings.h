@@ -32,7 +32,7 @@ struct Config {
   std::string presets;
   std::string device = "cpu";
   std::string chat_template;     // empty: the model file's own
-  std::string weights = "float32";  // core/base/weight_storage.h
+  std::string weights = "auto";  // core/base/weight_storage.h
   int threads = 0;
   std::string log_format = "text";
   std::string backup_dir;

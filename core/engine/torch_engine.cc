@@ -198,7 +198,8 @@ absl::Status TorchEngine::Start(const TorchEngineOptions& options) {
                  .vocab_size = model.vocab_size,
                  .max_context_tokens = model.max_context_tokens,
                  .prefix_tokens = prefix_.tokens(),
-                 .weight_bytes = base_.transformer->weight_bytes()};
+                 .weight_bytes = base_.transformer->weight_bytes(),
+                 .kv_value_bytes = base_.transformer->is_packed() ? 2 : 4};
   if (!options.answer_adapter_path.empty()) {
     const absl::Status loaded = LoadAnswerAdapter(options.answer_adapter_path);
     const bool fits_not =
@@ -215,6 +216,7 @@ absl::Status TorchEngine::LoadAnswerAdapter(const std::string& folder) {
                           model_info_.fingerprint, model_info_.device);
   if (!adapter.ok())
     return Within("answer adapter " + folder, adapter.status());
+  if (base_.transformer->is_packed()) (*adapter)->Pack();
   answer_adapter_ = *std::move(adapter);
   answer_adapter_info_ = {LastName(folder), answer_adapter_->fingerprint()};
   return absl::OkStatus();
@@ -249,6 +251,7 @@ absl::Status TorchEngine::UseAdapter(const std::string& folder) {
                                model_info_.fingerprint, model_info_.device);
   if (!adapter.ok()) return Within("adapter " + folder, adapter.status());
   AdapterInfo info = Describe(**adapter, folder);
+  if (base_.transformer->is_packed()) (*adapter)->Pack();
   adapter_ = *std::move(adapter);
   const std::scoped_lock lock(adapter_mutex_);
   adapter_info_ = std::move(info);

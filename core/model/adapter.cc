@@ -39,17 +39,20 @@ struct Lora {
 };
 
 constexpr std::string_view kApplied[] = {
-    "r",          "lora_alpha", "target_modules",       "peft_type",
-    "use_rslora", "bias",       "layers_to_transform",  "layers_pattern",
-    "gist",       "answer",     "reader"};
+    "r",     "lora_alpha",          "target_modules", "peft_type", "use_rslora",
+    "bias",  "layers_to_transform", "layers_pattern", "gist",      "answer",
+    "reader"};
 // They concern training, or say where the adapter comes from.
 constexpr std::string_view kWithoutEffect[] = {
-    "auto_mapping",   "base_model_name_or_path", "inference_mode",
-    "lora_dropout",   "init_lora_weights",       "loftq_config",
-    "megatron_core",  "megatron_config",         "peft_version",
-    "revision",       "task_type",               "eva_config",
-    "corda_config",   "lora_ga_config",          "ensure_weight_tying",
-    "qalora_group_size", "runtime_config"};
+    "auto_mapping",        "base_model_name_or_path",
+    "inference_mode",      "lora_dropout",
+    "init_lora_weights",   "loftq_config",
+    "megatron_core",       "megatron_config",
+    "peft_version",        "revision",
+    "task_type",           "eva_config",
+    "corda_config",        "lora_ga_config",
+    "ensure_weight_tying", "qalora_group_size",
+    "runtime_config"};
 
 // Null, false, zero, and empty texts, lists and objects.
 bool IsOff(const Json& value) {
@@ -105,9 +108,9 @@ absl::StatusOr<float> AlphaOf(const Json& json) {
       std::isfinite(found->get<float>())) {
     return found->get<float>();
   }
-  return absl::InvalidArgumentError(
-      fmt::format("adapter_config.json: lora_alpha is {}, want a number above 0",
-                  Shown(json, "lora_alpha")));
+  return absl::InvalidArgumentError(fmt::format(
+      "adapter_config.json: lora_alpha is {}, want a number above 0",
+      Shown(json, "lora_alpha")));
 }
 
 absl::StatusOr<std::vector<Projection>> TargetsOf(const Json& json,
@@ -306,8 +309,8 @@ std::string FingerprintOf(const AdapterConfig& config, const Lora& lora,
   return Sha256Hex(fmt::format(
       "gist adapter 1 {} slots={} blocks={} overlap={} segment={} model={} "
       "tensors={}",
-      Described(lora), config.gists_per_block,
-      config.blocks, config.block_overlap_tokens, config.segment_tokens,
+      Described(lora), config.gists_per_block, config.blocks,
+      config.block_overlap_tokens, config.segment_tokens,
       config.model_fingerprint, Sha256Hex(tensors)));
 }
 
@@ -339,6 +342,26 @@ Adapter::Adapter(AdapterConfig config, std::string fingerprint,
       fingerprint_(std::move(fingerprint)),
       impl_(std::move(impl)) {}
 Adapter::~Adapter() = default;
+
+namespace {
+
+std::unique_ptr<const Adapter::Impl> Packed(const Adapter::Impl& impl) {
+  auto packed = std::make_unique<Adapter::Impl>(impl);
+  for (auto& layer : packed->layers) {
+    for (LoraPair& pair : layer) {
+      if (!pair.a.defined()) continue;
+      pair.a = pair.a.to(at::kHalf).contiguous();
+      pair.b_columns = pair.b.t().to(at::kHalf).contiguous();
+      pair.b = at::Tensor();
+    }
+  }
+  return packed;
+}
+
+}  // namespace
+
+void Adapter::Pack() { impl_ = Packed(*impl_); }
+void AnswerAdapter::Pack() { impl_ = Packed(*impl_); }
 
 namespace {
 
@@ -425,9 +448,9 @@ absl::StatusOr<std::unique_ptr<AnswerAdapter>> AnswerAdapter::Load(
     GIST_ASSIGN_OR_RETURN(Opened opened,
                           OpenTensors(folder, model, lora, device));
     // "reader" stays: an adapter keeps its fingerprint.
-    std::string fingerprint = Sha256Hex(fmt::format(
-        "gist reader 1 {} model={} tensors={}", Described(lora), trained_on,
-        Sha256Hex(opened.file.bytes())));
+    std::string fingerprint = Sha256Hex(
+        fmt::format("gist reader 1 {} model={} tensors={}", Described(lora),
+                    trained_on, Sha256Hex(opened.file.bytes())));
     return std::unique_ptr<AnswerAdapter>(new AnswerAdapter(
         std::move(fingerprint),
         std::make_unique<const Adapter::Impl>(std::move(opened.impl))));

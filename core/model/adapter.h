@@ -37,6 +37,9 @@ class Adapter {
   ~Adapter();
 
   const AdapterConfig& config() const { return config_; }
+  // Keeps the LoRA as float16, half of the memory, for a packed model alone
+  // (core/model/cpu_pass.h).
+  void Pack();
   // SHA-256 over what shapes the gists: layout, scale and tensors.
   const std::string& fingerprint() const { return fingerprint_; }
 
@@ -62,6 +65,7 @@ class AnswerAdapter {
       const std::string& model_fingerprint, const std::string& device);
   ~AnswerAdapter();
 
+  void Pack();  // Adapter::Pack
   // SHA-256 over what shapes the answers: scale and tensors.
   const std::string& fingerprint() const { return fingerprint_; }
   const Adapter::Impl& impl() const { return *impl_; }

@@ -35,7 +35,7 @@ void KvCache::Truncate(int tokens) {
 
 int64_t KvCache::bytes() const {
   return int64_t(impl_->keys.size()) * 2 * impl_->kv_heads * impl_->capacity *
-         impl_->head_dim * int64_t(sizeof(float));
+         impl_->head_dim * int64_t(impl_->keys.at(0).element_size());
 }
 
 void KvCache::CopyTo(float* to_keys, float* to_values) const {
@@ -59,11 +59,12 @@ KvCache KvCache::Clone(int more) const {
   return KvCache(std::move(copy));
 }
 
-KvCache::Impl::Impl(const ModelConfig& config, at::Device device)
+KvCache::Impl::Impl(const ModelConfig& config, at::Device device,
+                    at::ScalarType type)
     : kv_heads(config.kv_heads),
       head_dim(config.head_dim),
       capacity(kFirstCapacity) {
-  const auto options = at::TensorOptions(at::kFloat).device(device);
+  const auto options = at::TensorOptions(type).device(device);
   for (int layer = 0; layer < config.layers; ++layer) {
     keys.push_back(at::empty({kv_heads, capacity, head_dim}, options));
     values.push_back(at::empty({kv_heads, capacity, head_dim}, options));
@@ -87,11 +88,11 @@ void KvCache::Impl::Write(int layer, const at::Tensor& new_keys,
 }
 
 at::Tensor KvCache::Impl::Keys(int layer, int count) const {
-  return keys[size_t(layer)].narrow(1, 0, count);
+  return keys[size_t(layer)].narrow(1, 0, count).to(at::kFloat);
 }
 
 at::Tensor KvCache::Impl::Values(int layer, int count) const {
-  return values[size_t(layer)].narrow(1, 0, count);
+  return values[size_t(layer)].narrow(1, 0, count).to(at::kFloat);
 }
 
 }  // namespace gist

@@ -6,9 +6,10 @@
 
 namespace gist {
 
-// For each layer keys and values [kv_heads, tokens, head_dim], float32 on the
-// model's device. The caller fills it with post-RoPE keys (ready for attention)
-// or with pre-RoPE keys. Grows by doubling; not thread-safe.
+// For each layer keys and values [kv_heads, tokens, head_dim] on the model's
+// device: float32, or float16 for a packed model on a CPU. The caller fills it
+// with post-RoPE keys (ready for attention) or with pre-RoPE keys. Grows by
+// doubling; not thread-safe.
 class KvCache {
  public:
   KvCache(KvCache&& other) noexcept;

@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/model/small_batch_gemm.h"
+#include "core/kernels/small_batch_gemm.h"
 
 namespace gist {
 namespace {
@@ -129,11 +129,35 @@ class QuantizedProduct : public torch::autograd::Function<QuantizedProduct> {
 }  // namespace
 
 QuantizedMatrix::QuantizedMatrix(const GgufTensor& tensor,
-                                 int interleaved_head_rows, at::Device device)
+                                 int interleaved_head_rows, at::Device device,
+                                 ThreadTeam& team)
     : tensor_(tensor),
       row_bytes_(int64_t(tensor.data.size()) / tensor.dims[1]),
       head_rows_(interleaved_head_rows),
-      device_(device) {}
+      device_(device),
+      team_(team) {
+  if (device.is_cpu()) {
+    packed_ =
+        std::make_unique<PackedMatrix>(tensor, interleaved_head_rows, team);
+  }
+}
+
+int64_t QuantizedMatrix::bytes() const {
+  return packed_ ? packed_->bytes() : int64_t(tensor_.data.size());
+}
+
+Tensor QuantizedMatrix::PackedProduct(const Tensor& any_x) const {
+  const Tensor x = any_x.contiguous();
+  Tensor y = at::empty({x.size(0), rows()}, x.options());
+  thread_local QuantizedRows quantized;
+  quantized.Reset(int(x.size(0)), int(columns()));
+  for (int row = 0; row < int(x.size(0)); ++row)
+    quantized.Set(row, x.const_data_ptr<float>() + row * columns());
+  const gist::PackedProduct product = {packed_.get(),
+                                       y.mutable_data_ptr<float>(), rows()};
+  Multiply(quantized, &product, 1, team_);
+  return y;
+}
 
 // Of a head's rows, stored as pairs (2i, 2i + 1), row i and i + half are
 // wanted.
@@ -144,6 +168,7 @@ int64_t QuantizedMatrix::StoredRow(int64_t row) const {
 }
 
 void QuantizedMatrix::DequantizeRow(int64_t row, float* out) const {
+  if (packed_) return packed_->DequantizeRow(row, out);
   Dequantize(tensor_.type, tensor_.data.data() + StoredRow(row) * row_bytes_,
              columns(), out);
 }
@@ -184,6 +209,10 @@ Tensor ProductOf(const Tensor& x, const Linear& matrix) {
   if (matrix.values.defined()) return multiply(matrix.values);
   if (WantsGradient(x))
     return QuantizedProduct::apply(x, matrix.quantized.get());
+  if (matrix.quantized->packed() != nullptr && x.dim() == 2 &&
+      x.scalar_type() == at::kFloat) {
+    return matrix.quantized->PackedProduct(x);
+  }
   return InSlices(*matrix.quantized, multiply);
 }
 

@@ -7,17 +7,20 @@
 #include <memory>
 
 #include "core/format/gguf.h"
+#include "core/kernels/packed_matrix.h"
+#include "core/kernels/thread_team.h"
 
 namespace gist {
 
-// A matrix in the model file's own quantized form. The file's bytes must
-// outlive it. Thread-safe.
+// A matrix of fewer bits: packed on a CPU, in the model file's own form for a
+// GPU. The file's bytes must outlive the second, the team the first.
+// Thread-safe.
 class QuantizedMatrix {
  public:
   // `tensor`: two dims. `interleaved_head_rows`: rows of a head if they are
   // stored for interleaved RoPE; they are then returned in halves. Else 0.
   QuantizedMatrix(const GgufTensor& tensor, int interleaved_head_rows,
-                  at::Device device);
+                  at::Device device, ThreadTeam& team);
   int64_t rows() const { return tensor_.dims[1]; }
   int64_t columns() const { return tensor_.dims[0]; }
 
@@ -27,6 +30,14 @@ class QuantizedMatrix {
   // The rows `ids` (int64, any shape), as float32 [..., columns].
   at::Tensor Gathered(const at::Tensor& ids) const;
 
+  // Null on a GPU.
+  const PackedMatrix* packed() const { return packed_.get(); }
+  // x W^T by core/kernels: x float32 [rows, columns], without gradient. Packed
+  // matrices only.
+  at::Tensor PackedProduct(const at::Tensor& x) const;
+  // Bytes in memory.
+  int64_t bytes() const;
+
  private:
   int64_t StoredRow(int64_t row) const;
   void DequantizeRow(int64_t row, float* out) const;
@@ -35,6 +46,8 @@ class QuantizedMatrix {
   const int64_t row_bytes_;
   const int head_rows_;
   const at::Device device_;
+  ThreadTeam& team_;
+  std::unique_ptr<const PackedMatrix> packed_;
 };
 
 // [rows, columns]: values, or quantized if those are undefined.
@@ -45,7 +58,8 @@ struct Linear {
 };
 
 // x W^T + bias in x's type; x is [rows, columns of W]. Computed in W's type,
-// which may be bfloat16; on a CPU in float32 if that is faster. Only x gets a
+// which may be bfloat16; on a CPU in float32 if that is faster. Without a
+// gradient a packed matrix is multiplied as it is, x in 8 bits. Only x gets a
 // gradient. The backward pass dequantizes a quantized matrix again.
 at::Tensor Product(const at::Tensor& x, const Linear& matrix);
 // The rows `ids` as float32, without gradient.

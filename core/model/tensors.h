@@ -11,15 +11,16 @@
 #include <vector>
 
 #include "core/model/adapter.h"
+#include "core/model/architectures/model_config.h"
 #include "core/model/kv_cache.h"
 #include "core/model/linear.h"
-#include "core/model/architectures/model_config.h"
 #include "core/model/transformer.h"
 
 namespace gist {
 
 struct KvCache::Impl {
-  Impl(const ModelConfig& config, at::Device device);
+  // `type`: kFloat or kHalf, how the numbers are kept.
+  Impl(const ModelConfig& config, at::Device device, at::ScalarType type);
 
   // Writes keys and values [kv_heads, n, head_dim] of `layer` after the present
   // tokens. Commit(n) makes them count. A pass that fails before it leaves the
@@ -28,7 +29,8 @@ struct KvCache::Impl {
              const at::Tensor& new_values);
   void Commit(int n) { tokens += n; }
   void Reserve(int wanted_tokens);
-  // Views [kv_heads, count, head_dim] of the first `count` tokens.
+  // Float32 [kv_heads, count, head_dim] of the first `count` tokens; views
+  // where the cache is float32.
   at::Tensor Keys(int layer, int count) const;
   at::Tensor Values(int layer, int count) const;
 
@@ -95,6 +97,8 @@ struct DecoderWeights {
 struct LoraPair {
   at::Tensor a;  // [r, in]; undefined: the projection has no LoRA
   at::Tensor b;  // [out, r]
+  // Of a packed adapter, in place of b: float16 [r, out]. `a` is float16 then.
+  at::Tensor b_columns = {};
 };
 
 struct ProjectionSpec {

@@ -1,13 +1,16 @@
 #include "core/model/transformer.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_select.h>
 
 #include <algorithm>
+#include <mutex>
 
 #include "core/base/status.h"
+#include "core/model/cpu_pass.h"
 #include "core/model/decoder.h"
 #include "core/model/gist_rows.h"
 #include "core/model/ops.h"
@@ -43,17 +46,55 @@ struct Plan {
 }  // namespace
 
 struct Transformer::Impl : DecoderWeights {
+  Impl(DecoderWeights loaded, std::unique_ptr<ThreadTeam> its_team,
+       bool is_packed)
+      : DecoderWeights(std::move(loaded)),
+        team(std::move(its_team)),
+        packed(is_packed) {}
+
+  // A pass for one caller at a time; more are made when threads call at once.
+  class BorrowedPass {
+   public:
+    explicit BorrowedPass(const Impl& owner);
+    ~BorrowedPass();
+    CpuPass* operator->() { return pass_.get(); }
+
+   private:
+    const Impl& owner_;
+    std::unique_ptr<CpuPass> pass_;
+  };
+
   absl::StatusOr<std::vector<int64_t>> CheckedIds(
       std::span<const ForwardItem> items) const;
   std::vector<Plan> MakePlans(std::span<const ForwardItem> items) const;
   void AddMasks(Plan* plan) const;
   Rotations RotationsOf(const std::vector<Plan>& plans) const;
-  absl::StatusOr<LoraScope> AnswerAdapterScope(
-      const std::vector<Plan>& plans) const;
+  LoraScope AnswerAdapterScope(const std::vector<Plan>& plans) const;
   Tensor TextAttention(int layer, const Qkv& qkv, const Rotations& rotations,
                        const std::vector<Plan>& plans) const;
   Logits LogitsOf(const Tensor& x, const std::vector<Plan>& plans) const;
+
+  const std::unique_ptr<ThreadTeam> team;
+  const bool packed;  // passes are those of CpuPass
+  mutable std::mutex mutex;
+  mutable std::vector<std::unique_ptr<CpuPass>> free_passes;  // of mutex
 };
+
+Transformer::Impl::BorrowedPass::BorrowedPass(const Impl& owner)
+    : owner_(owner) {
+  const std::scoped_lock lock(owner.mutex);
+  if (owner.free_passes.empty()) {
+    pass_ = std::make_unique<CpuPass>(owner, *owner.team);
+  } else {
+    pass_ = std::move(owner.free_passes.back());
+    owner.free_passes.pop_back();
+  }
+}
+
+Transformer::Impl::BorrowedPass::~BorrowedPass() {
+  const std::scoped_lock lock(owner_.mutex);
+  owner_.free_passes.push_back(std::move(pass_));
+}
 
 Transformer::Transformer(std::unique_ptr<const Impl> impl)
     : impl_(std::move(impl)) {}
@@ -64,25 +105,31 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Load(
     std::shared_ptr<const void> owner) {
   const at::NoGradGuard no_grad;
   GIST_ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromGguf(file));
+  auto team = std::make_unique<ThreadTeam>(at::get_num_threads());
   GIST_ASSIGN_OR_RETURN(
       Weights weights,
-      LoadWeights(file, config, device_name, storage, std::move(owner)));
+      LoadWeights(file, config, device_name, storage, *team, std::move(owner)));
   return Fence("model", [&]() -> absl::StatusOr<std::unique_ptr<Transformer>> {
     std::vector<Tensor> frequencies =
         FrequenciesOf(config, at::Device(device_name));
     return std::unique_ptr<Transformer>(
-        new Transformer(std::make_unique<const Impl>(Impl{
-            {std::move(config), std::move(weights), std::move(frequencies)}})));
+        new Transformer(std::make_unique<const Impl>(
+            DecoderWeights{std::move(config), std::move(weights),
+                           std::move(frequencies)},
+            std::move(team),
+            storage == WeightStorage::kQuantized &&
+                at::Device(device_name).is_cpu())));
   });
 }
 
 const ModelConfig& Transformer::config() const { return impl_->config; }
 int64_t Transformer::weight_bytes() const { return impl_->weights.bytes; }
+bool Transformer::is_packed() const { return impl_->packed; }
 const DecoderWeights& Transformer::weights() const { return *impl_; }
 
 KvCache Transformer::NewCache() const {
-  return KvCache(
-      std::make_unique<KvCache::Impl>(impl_->config, impl_->device()));
+  return KvCache(std::make_unique<KvCache::Impl>(
+      impl_->config, impl_->device(), impl_->packed ? at::kHalf : at::kFloat));
 }
 
 absl::StatusOr<std::vector<int64_t>> Transformer::Impl::CheckedIds(
@@ -153,16 +200,12 @@ Rotations Transformer::Impl::RotationsOf(const std::vector<Plan>& plans) const {
   return RotationsAt(FromIds(positions, device()), *this);
 }
 
-absl::StatusOr<LoraScope> Transformer::Impl::AnswerAdapterScope(
+LoraScope Transformer::Impl::AnswerAdapterScope(
     const std::vector<Plan>& plans) const {
   const AnswerAdapter* adapter = nullptr;
   std::vector<int64_t> rows;
   for (const Plan& plan : plans) {
     if (plan.item.answer_adapter == nullptr) continue;
-    if (adapter != nullptr && adapter != plan.item.answer_adapter) {
-      return absl::InvalidArgumentError(
-          "forward: two answer adapters in one batch");
-    }
     adapter = plan.item.answer_adapter;
     for (int64_t i = 0; i < plan.rows; ++i) rows.push_back(plan.first_row + i);
   }
@@ -235,16 +278,38 @@ Logits Transformer::Impl::LogitsOf(const Tensor& x,
   return logits;
 }
 
+namespace {
+
+absl::Status CheckOneAnswerAdapter(std::span<const ForwardItem> items) {
+  const AnswerAdapter* adapter = nullptr;
+  for (const ForwardItem& item : items) {
+    if (item.answer_adapter == nullptr) continue;
+    if (adapter != nullptr && adapter != item.answer_adapter) {
+      return absl::InvalidArgumentError(
+          "forward: two answer adapters in one batch");
+    }
+    adapter = item.answer_adapter;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<Logits> Transformer::Forward(
     std::span<const ForwardItem> items) const {
   const at::NoGradGuard no_grad;
   GIST_ASSIGN_OR_RETURN(const std::vector<int64_t> ids,
                         impl_->CheckedIds(items));
+  GIST_RETURN_IF_ERROR(CheckOneAnswerAdapter(items));
+  if (impl_->packed) {
+    return Fence("forward", [&]() -> absl::StatusOr<Logits> {
+      return Impl::BorrowedPass(*impl_)->Forward(items);
+    });
+  }
   return Fence("forward", [&]() -> absl::StatusOr<Logits> {
     const std::vector<Plan> plans = impl_->MakePlans(items);
     const Rotations rotations = impl_->RotationsOf(plans);
-    GIST_ASSIGN_OR_RETURN(const LoraScope lora,
-                          impl_->AnswerAdapterScope(plans));
+    const LoraScope lora = impl_->AnswerAdapterScope(plans);
     const bool wants_logits =
         std::ranges::any_of(items, [](const ForwardItem& item) {
           return item.logits != LogitRows::kNone;
@@ -292,6 +357,12 @@ absl::StatusOr<GistKv> Transformer::WriteGists(const KvCache& prefix,
   GIST_RETURN_IF_ERROR(
       CheckShape(shape, prefix, context, adapter.config().gists_per_block));
   const at::NoGradGuard no_grad;
+  if (impl_->packed) {
+    return Fence("gists", [&]() -> absl::StatusOr<GistKv> {
+      return Impl::BorrowedPass(*impl_)->WriteGists(prefix, context, shape,
+                                                    adapter);
+    });
+  }
   return Fence("gists", [&]() -> absl::StatusOr<GistKv> {
     const ModelConfig& config = impl_->config;
     const GistRows rows = MakeGistRows(shape, *impl_);
@@ -350,6 +421,10 @@ absl::Status Transformer::LoadGists(const GistKv& gists, KvCache* cache) const {
   }
   const at::NoGradGuard no_grad;
   return Fence("loading gists", [&] {
+    if (impl_->packed) {
+      Impl::BorrowedPass(*impl_)->LoadGists(gists, cache);
+      return absl::OkStatus();
+    }
     const std::vector<int64_t> shape = {gists.layers, gists.kv_heads,
                                         gists.gist_tokens, gists.head_dim};
     const Tensor keys = FromFloats(gists.keys, shape, impl_->device());

@@ -15,8 +15,8 @@
 #include "core/format/gguf.h"
 #include "core/gist/mask.h"
 #include "core/model/adapter.h"
-#include "core/model/kv_cache.h"
 #include "core/model/architectures/model_config.h"
+#include "core/model/kv_cache.h"
 
 namespace gist {
 
@@ -52,6 +52,9 @@ class Transformer {
 
   const ModelConfig& config() const;
   int64_t weight_bytes() const;
+  // Are matrices packed (WeightStorage::kQuantized on a CPU)? Then keys and
+  // values are float16, else float32.
+  bool is_packed() const;
 
   KvCache NewCache() const;
 

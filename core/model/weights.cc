@@ -16,8 +16,12 @@ constexpr int64_t kValuesAtOnce = 1 << 20;  // converted to bfloat16
 class Loader {
  public:
   Loader(const Gguf& file, const ModelConfig& config, const std::string& device,
-         WeightStorage storage)
-      : file_(file), config_(config), device_(device), storage_(storage) {}
+         WeightStorage storage, ThreadTeam& team)
+      : file_(file),
+        config_(config),
+        device_(device),
+        storage_(storage),
+        team_(team) {}
 
   absl::StatusOr<Weights> Load() {
     GIST_RETURN_IF_ERROR(CheckTensorDims(file_, config_));
@@ -131,10 +135,10 @@ class Loader {
   // A matrix as `storage_` says.
   Linear Stored(const GgufTensor& tensor, int interleaved_head_rows) {
     if (storage_ == WeightStorage::kQuantized) {
-      bytes_ += int64_t(tensor.data.size());
-      return Linear{.values = {},
-                    .quantized = std::make_shared<const QuantizedMatrix>(
-                        tensor, interleaved_head_rows, device_)};
+      auto matrix = std::make_shared<const QuantizedMatrix>(
+          tensor, interleaved_head_rows, device_, team_);
+      bytes_ += matrix->bytes();
+      return Linear{.values = {}, .quantized = std::move(matrix)};
     }
     at::Tensor values = storage_ == WeightStorage::kBfloat16
                             ? InBfloat16(tensor, interleaved_head_rows)
@@ -205,6 +209,7 @@ class Loader {
   const at::Device device_;
   const WeightStorage storage_;
   at::Tensor floats_;  // of a matrix on its way to bfloat16
+  ThreadTeam& team_;
   int64_t bytes_ = 0;
 };
 
@@ -212,11 +217,12 @@ class Loader {
 
 absl::StatusOr<Weights> LoadWeights(const Gguf& file, const ModelConfig& config,
                                     const std::string& device,
-                                    WeightStorage storage,
+                                    WeightStorage storage, ThreadTeam& team,
                                     std::shared_ptr<const void> owner) {
   return Fence("loading weights", [&] {
-    auto weights = Loader(file, config, device, storage).Load();
-    if (weights.ok() && storage == WeightStorage::kQuantized) {
+    auto weights = Loader(file, config, device, storage, team).Load();
+    if (weights.ok() && storage == WeightStorage::kQuantized &&
+        !at::Device(device).is_cpu()) {
       weights->file = std::move(owner);
     }
     return weights;

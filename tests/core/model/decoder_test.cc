@@ -79,8 +79,9 @@ class TinyFile {
     config.vocab_size = 3;
     config.rms_norm_epsilon = kEpsilon;
     config.kinds = {{.frequencies = RopeFrequencies(10000, kHeadDim)}};
-    auto weights =
-        LoadWeights(*file, config, "cpu", WeightStorage::kFloat32, nullptr);
+    ThreadTeam team(1);
+    auto weights = LoadWeights(*file, config, "cpu", WeightStorage::kFloat32,
+                               team, nullptr);
     EXPECT_TRUE(weights.ok()) << weights.status();
     return {config, *std::move(weights), FrequenciesOf(config, at::kCPU)};
   }

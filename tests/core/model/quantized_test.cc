@@ -1,11 +1,14 @@
-// Matrices that stay as the file has them: the same numbers as in float32,
-// forward and backward.
+// Matrices of fewer bits: near float32 forward, and backward the gradient of
+// the dequantized matrix.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
 
 #include "core/model/adapter.h"
 #include "core/model/linear.h"
@@ -17,6 +20,11 @@ namespace gist {
 namespace {
 
 using Ids = std::vector<int32_t>;
+
+ThreadTeam& Team() {
+  static ThreadTeam team(1);
+  return team;
+}
 
 std::string PathOf(const std::string& variant) {
   return "tests/data/tiny/tiny." + variant + ".gguf";
@@ -137,16 +145,28 @@ void ForEachType(Check check) {
   }
 }
 
-// Of few rows the products are our own, of more LibTorch's.
-TEST(QuantizedTest, LogitsEqualFloat32BitForBit) {
+// Mean distance of two results, in units of their mean size.
+double Moved(const std::vector<float>& from, const std::vector<float>& to) {
+  EXPECT_EQ(from.size(), to.size());
+  double moved = 0, size = 0;
+  for (size_t i = 0; i < std::min(from.size(), to.size()); ++i) {
+    moved += std::abs(double(from[i]) - to[i]);
+    size += std::abs(double(from[i]));
+  }
+  return moved / size;
+}
+
+// Activations have 8 bits, of some types the weights too.
+TEST(QuantizedTest, LogitsAreNearFloat32) {
   ForEachType([](const RandomModel& model) {
     for (const int tokens : {3, 60}) {
       const Read exact = ReadWith(model, WeightStorage::kFloat32, tokens);
       const Read quantized = ReadWith(model, WeightStorage::kQuantized, tokens);
       ASSERT_EQ(exact.logits.size(), size_t(tokens * RandomModel::kVocabulary));
-      EXPECT_EQ(exact.logits, quantized.logits);
+      EXPECT_LT(Moved(exact.logits, quantized.logits), 0.05);
       EXPECT_NE(exact.logits.front(), exact.logits.back());
-      EXPECT_EQ(quantized.weight_bytes, model.Bytes());
+      // At most 8 bits and a scale for each 32.
+      EXPECT_LT(quantized.weight_bytes, 0.28 * exact.weight_bytes);
     }
   });
 }
@@ -155,7 +175,7 @@ TEST(QuantizedTest, GathersRowsInAnyOrder) {
   ForEachType([](const RandomModel& model) {
     const Gguf file = model.File();
     const GgufTensor& tensor = **file.Tensor("token_embd.weight");
-    const QuantizedMatrix matrix(tensor, 0, at::kCPU);
+    const QuantizedMatrix matrix(tensor, 0, at::kCPU, Team());
     const at::Tensor all = matrix.Dequantized(0, matrix.rows()).clone();
     const at::Tensor ids = at::tensor({95, 0, 7, 95}, at::kLong).view({2, 2});
     EXPECT_TRUE(matrix.Gathered(ids).equal(at::embedding(all, ids)));
@@ -167,8 +187,8 @@ TEST(QuantizedTest, PutsInterleavedRowsIntoHalves) {
   ForEachType([](const RandomModel& model) {
     const Gguf file = model.File();
     const GgufTensor& tensor = **file.Tensor("blk.0.attn_k.weight");
-    const QuantizedMatrix stored(tensor, 0, at::kCPU);
-    const QuantizedMatrix turned(tensor, 64, at::kCPU);
+    const QuantizedMatrix stored(tensor, 0, at::kCPU, Team());
+    const QuantizedMatrix turned(tensor, 64, at::kCPU, Team());
     const at::Tensor rows = stored.Dequantized(0, 128).clone();
     const at::Tensor want =
         rows.view({2, 32, 2, 256}).transpose(1, 2).reshape({128, 256});
@@ -177,11 +197,11 @@ TEST(QuantizedTest, PutsInterleavedRowsIntoHalves) {
 }
 
 // The gradient of x through one matrix, by PyTorch's own linear and by ours.
-TEST(QuantizedTest, GradientsEqualFloat32BitForBit) {
+TEST(QuantizedTest, GradientsEqualThoseOfTheDequantized) {
   ForEachType([](const RandomModel& model) {
     const Gguf file = model.File();
     const auto quantized = std::make_shared<const QuantizedMatrix>(
-        **file.Tensor("blk.0.ffn_up.weight"), 0, at::kCPU);
+        **file.Tensor("blk.0.ffn_up.weight"), 0, at::kCPU, Team());
     const at::Tensor values =
         quantized->Dequantized(0, quantized->rows()).clone();
     const at::Tensor start = at::randn({5, quantized->columns()});
@@ -203,7 +223,7 @@ TEST(QuantizedTest, GradientsEqualFloat32BitForBit) {
 }
 
 // The adapter's model is the F32 one.
-TEST(QuantizedGistsTest, EqualFloat32BitForBit) {
+TEST(QuantizedGistsTest, AreNearFloat32) {
   const Ids ids = Golden("tiny/logits.f32.safetensors").Ids("input_ids");
   std::vector<GistKv> gists;
   for (const auto weights :
@@ -228,7 +248,8 @@ TEST(QuantizedGistsTest, EqualFloat32BitForBit) {
     ASSERT_TRUE(written.ok()) << written.status();
     gists.push_back(*std::move(written));
   }
-  EXPECT_EQ(gists[0], gists[1]);
+  EXPECT_LT(Moved(gists[0].keys, gists[1].keys), 0.05);
+  EXPECT_LT(Moved(gists[0].values, gists[1].values), 0.05);
 }
 
 // Larger than one slice: the vocabulary of a large model, in F16 as the file
@@ -248,17 +269,18 @@ TEST(QuantizedMatrixTest, MultipliesInSlices) {
                  .type = GgmlType::kF16,
                  .dims = {kColumns, kRows},
                  .data = bytes},
-      0, at::kCPU);
+      0, at::kCPU, Team());
   at::Tensor x = at::randn({2, kColumns}).set_requires_grad(true);
   const at::Tensor y = Product(x, Linear{{}, quantized});
   ASSERT_EQ(y.size(1), kRows);
   for (const int64_t row : {int64_t{0}, kRows - 4, kRows - 1}) {
-    EXPECT_EQ(y[1][row].item<float>(),
-              x[1][0].item<float>() * (row % 2 == 0 ? 1 : 2));
+    const float want = x[1][0].item<float>() * (row % 2 == 0 ? 1 : 2);
+    EXPECT_NEAR(y[1][row].item<float>(), want, 1e-3 * std::abs(want));
   }
   y.sum().backward();
   // Row 0, 2, ... add 1, the others 2.
-  EXPECT_EQ(x.grad()[0][0].item<float>(), float(kRows + kRows / 2));
+  const auto sum = float(kRows + kRows / 2);
+  EXPECT_NEAR(x.grad()[0][0].item<float>(), sum, 1e-3 * sum);
   EXPECT_EQ(x.grad()[0][1].item<float>(), 0);
 }
 

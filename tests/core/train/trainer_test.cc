@@ -92,7 +92,7 @@ class TrainerTest : public testing::Test {
 };
 
 // A product's weights are dequantized anew in its backward pass.
-TEST_F(TrainerTest, QuantizedWeightsGiveTheLossesOfFloat32) {
+TEST_F(TrainerTest, QuantizedWeightsGiveLossesNearFloat32) {
   std::vector<std::vector<double>> losses;
   for (const auto weights :
        {WeightStorage::kFloat32, WeightStorage::kQuantized}) {
@@ -104,7 +104,10 @@ TEST_F(TrainerTest, QuantizedWeightsGiveTheLossesOfFloat32) {
     losses.push_back(Losses(**trainer));
   }
   EXPECT_GT(losses[0].back(), 0);
-  EXPECT_EQ(losses[0], losses[1]);
+  ASSERT_EQ(losses[0].size(), losses[1].size());
+  for (size_t i = 0; i < losses[0].size(); ++i)
+    EXPECT_NEAR(losses[1][i], losses[0][i], 0.02 * losses[0][i]);
+  EXPECT_NE(losses[0], losses[1]);
 }
 
 TEST_F(TrainerTest, TakesTheSameStepsFromTheSameSeed) {

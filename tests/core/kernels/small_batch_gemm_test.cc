@@ -1,5 +1,5 @@
 // The product for decoding against a plain loop in double precision.
-#include "core/model/small_batch_gemm.h"
+#include "core/kernels/small_batch_gemm.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/model/small_batch_gemm.h"
+#include "core/kernels/small_batch_gemm.h"
 
 namespace gist {
 namespace {
