@@ -52,6 +52,14 @@ uint16_t FloatToBfloat16(float value) {
   return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+bool MultipliesBfloat16() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 void HalvesToFloats(const char* bytes, size_t count, float* out) {
   WidenAll<HalfToFloat>(bytes, count, out);
 }

@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/tensor.h>
 
@@ -34,7 +33,7 @@ using Sequence = std::vector<int64_t>;  // ids, the first and the last one too
 constexpr size_t kBatchTokens = 4096;
 
 Tensor Dense(const Tensor& x, const DenseLayer& layer) {
-  return at::linear(x, layer.weight.Floats(), layer.bias);
+  return layer.weight.Product(x, layer.bias);
 }
 
 // The hash of those files that are there, of the pooling if it is not the mean,

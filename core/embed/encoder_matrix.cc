@@ -2,6 +2,7 @@
 
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 
 #include <vector>
 
@@ -25,13 +26,11 @@ void BlocksToFloats(const char* blocks, int64_t rows, int64_t columns,
   Dequantize(GgmlType::kQ4_0, blocks, rows * columns, out);
 }
 
-at::Tensor EncoderMatrix::Floats() const {
-  if (!HasBlocks()) return values_.to(at::kFloat);
-  at::Tensor floats = at::empty({values_.size(0), ColumnsOf(values_)},
-                                at::TensorOptions(at::kFloat));
-  BlocksToFloats(BytesOf(values_), floats.size(0), floats.size(1),
-                 floats.mutable_data_ptr<float>());
-  return floats;
+at::Tensor EncoderMatrix::Product(const at::Tensor& x,
+                                  const at::Tensor& bias) const {
+  if (values_.scalar_type() != at::kBFloat16)
+    return at::linear(x, values_.to(at::kFloat), bias);
+  return at::linear(x.to(at::kBFloat16), values_).to(at::kFloat).add_(bias);
 }
 
 at::Tensor EncoderMatrix::Rows(const at::Tensor& ids) const {

@@ -8,17 +8,18 @@
 
 namespace gist {
 
-// [rows, columns]: float32, float16, or Q4_0 blocks as GGML lays them out (32
-// weights of a row in 18 bytes). Immutable. LibTorch's exceptions pass.
+// [rows, columns]: float32, float16, bfloat16, or Q4_0 blocks as GGML lays them
+// out (32 weights of a row in 18 bytes). Immutable. LibTorch's exceptions pass.
 class EncoderMatrix {
  public:
   EncoderMatrix() = default;
-  // `values`: [rows, columns] of float32 or float16; or the blocks, uint8 on
-  // the CPU, [rows, BlockRowBytes(columns)].
+  // `values`: [rows, columns] of numbers; or the blocks, uint8 on the CPU,
+  // [rows, BlockRowBytes(columns)].
   explicit EncoderMatrix(at::Tensor values) : values_(std::move(values)) {}
 
-  // float32 [rows, columns]; what is not float32 is converted at each call.
-  at::Tensor Floats() const;
+  // x W^T + bias in float32; x: float32 [..., columns]; bias: [rows]. Numbers
+  // alone. bfloat16: x is rounded to it too; float16: converted at each call.
+  at::Tensor Product(const at::Tensor& x, const at::Tensor& bias) const;
   // float32 [shape of ids, columns]. `ids`: int64 on the matrix's device, each
   // below `rows`.
   at::Tensor Rows(const at::Tensor& ids) const;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/float16.h"
 #include "core/base/status.h"
 #include "fmt/ranges.h"
 
@@ -15,6 +16,12 @@ namespace {
 
 constexpr char kWords[] = "embeddings.word_embeddings.weight";
 constexpr char kBlocks[] = ".q4_0";  // behind a name: its rows are blocks
+
+// What matrices that came in blocks are held in on the CPU. Either type rounds
+// a weight less than its block did.
+at::ScalarType TypeOfFormerBlocks() {
+  return MultipliesBfloat16() ? at::kBFloat16 : at::kHalf;
+}
 
 class Loader {
  public:
@@ -121,7 +128,7 @@ class Loader {
         at::empty({rows, columns}, at::TensorOptions(at::kFloat));
     BlocksToFloats(tensor.data.data(), rows, columns,
                    values.mutable_data_ptr<float>());
-    if (device_.is_cpu()) values = values.to(at::kHalf);
+    if (device_.is_cpu()) values = values.to(TypeOfFormerBlocks());
     bytes_ += int64_t(values.nbytes());
     return values.to(device_);
   }

@@ -45,8 +45,9 @@ struct EncoderWeights {
 // Copies the tensors, named as in Hugging Face's BertModel (with or without
 // "bert." in front), to `device` as float32. A matrix NAME may be there as
 // NAME.q4_0 instead: uint8, its rows in blocks of Q4_0. On the CPU the rows of
-// words then stay blocks, and other matrices become float16. kDataLoss: a
-// tensor is missing or has another shape. LibTorch's exceptions pass.
+// words then stay blocks; other matrices become bfloat16 if the processor
+// multiplies that, else float16. kDataLoss: a tensor is missing or has another
+// shape. LibTorch's exceptions pass.
 absl::StatusOr<EncoderWeights> LoadEncoderWeights(const SafeTensors& file,
                                                   const EncoderConfig& config,
                                                   const std::string& device);

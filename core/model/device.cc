@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 
+#include "core/base/float16.h"
 #include "core/base/status.h"
 #include "core/base/thread_count.h"
 
@@ -87,7 +88,7 @@ void ForgetPeakOf(const std::string& device) {
 }
 
 bool HasFastBfloat16(const std::string& device) {
-  return device != "cpu" || __builtin_cpu_supports("avx512bf16") != 0;
+  return device != "cpu" || MultipliesBfloat16();
 }
 
 void SetThreads(int threads) {

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/base/float16.h"
 #include "core/kernels/small_batch_gemm.h"
 
 namespace gist {
@@ -60,15 +61,10 @@ bool IsForFewRows(const Tensor& x, const Tensor& w) {
          w.is_contiguous() && !WantsGradient(x);
 }
 
-// Without its instructions a product in bfloat16 takes four times as long as
-// one in float32, the matrix converted for it.
+// Then one in float32 is faster, the matrix converted for it.
 bool IsSlowIn(at::ScalarType type, const Tensor& x) {
-#ifdef __x86_64__
-  static const bool has_bfloat16 = __builtin_cpu_supports("avx512bf16") != 0;
+  static const bool has_bfloat16 = MultipliesBfloat16();
   return type == at::kBFloat16 && x.is_cpu() && !has_bfloat16;
-#else
-  return false;
-#endif
 }
 
 Tensor FewRowsProduct(const Tensor& any_x, const Tensor& w) {
