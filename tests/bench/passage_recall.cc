@@ -6,7 +6,8 @@
 //
 // Chunks as the service cuts them, all compared (the service's graph finds the
 // same but for 1 %), a row for each file and ranking. Samples of one text that
-// follow each other share its vectors.
+// follow each other share its vectors. --join N makes one text of each N that
+// follow each other: paragraphs with questions are too short to search in.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -87,9 +88,27 @@ absl::StatusOr<Ranks> RanksOfAnswer(Embedder& embedder, const Record& record,
   return ranks;
 }
 
-absl::Status Measure(Embedder& embedder, const std::string& path, size_t most) {
+// Each `count` texts that follow each other become one.
+void Join(size_t count, std::vector<Record>* records) {
+  for (size_t begin = 0, end = 0; begin < records->size(); begin = end) {
+    std::string joined, last;
+    size_t texts = 0;
+    for (; end < records->size(); ++end) {
+      const std::string& text = (*records)[end].context;
+      if (texts > 0 && text == last) continue;
+      if (texts++ == count) break;
+      joined += (joined.empty() ? "" : "\n\n") + text;
+      last = text;
+    }
+    for (size_t i = begin; i < end; ++i) (*records)[i].context = joined;
+  }
+}
+
+absl::Status Measure(Embedder& embedder, const std::string& path, size_t most,
+                     size_t join) {
   GIST_ASSIGN_OR_RETURN(std::vector<Record> records, ReadRecords(path));
   records.resize(std::min(most, records.size()));
+  if (join > 1) Join(join, &records);
   std::array<std::array<size_t, kPassages.size()>, kRankings.size()> found = {};
   client::ProgressBar bar(path, client::Unit::kSamples);
   Passages passages;
@@ -120,12 +139,13 @@ int Main(int argc, char** argv) {
   CLI::App app("How often passages hold the answer.", "gist_passage_recall");
   std::vector<std::string> files;
   std::string folder = "third_party/models/all-MiniLM-L6-v2", device = "cpu";
-  size_t limit = SIZE_MAX;
+  size_t limit = SIZE_MAX, join = 1;
   int threads = 0;
   app.add_option("files", files, "JSON Lines of samples")->required();
   app.add_option("--embedder", folder, "folder of the encoder");
   app.add_option("--device", device, "cpu or cuda:N");
   app.add_option("--limit", limit, "of each file the first so many");
+  app.add_option("--join", join, "texts that become one");
   app.add_option("--threads", threads, "0: one a core");
   CLI11_PARSE(app, argc, argv);
   const auto run = [&]() -> absl::Status {
@@ -140,7 +160,7 @@ int Main(int argc, char** argv) {
     std::printf("%-24s %-7s %5s %9s %9s %9s %9s\n", "the answer is among", "by",
                 "n", "1 passage", "2", "4", "8");
     for (const std::string& file : files)
-      GIST_RETURN_IF_ERROR(Measure(*embedder, file, limit));
+      GIST_RETURN_IF_ERROR(Measure(*embedder, file, limit, join));
     return absl::OkStatus();
   };
   const absl::Status status = run();
