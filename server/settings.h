@@ -62,7 +62,8 @@ struct Config {
 // The defaults; model, embedder and presets are below `home`, the folder of the
 // installation.
 Config DefaultConfig(std::string_view home);
-// Where the encoder of that name is, "e5"; of another text that text.
+// Where the encoder of that name is, "e5" or "minilm"; of another text that
+// text.
 std::string EmbedderFolder(std::string_view embedder, std::string_view home);
 
 // The member that keeps the value. Those of Limits are keys of the map

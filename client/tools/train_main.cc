@@ -290,7 +290,7 @@ int Main(int argc, char** argv) {
   KeepLargeBlocks();
   Flags flags;
   flags.model = "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
-  flags.embedder = "third_party/models/all-MiniLM-L6-v2";
+  flags.embedder = "third_party/models/multilingual-e5-small";
   CLI::App app(
       "Trains a gist adapter. A second run with the same --out goes on.",
       "gist-train");

@@ -138,7 +138,7 @@ absl::Status Measure(Embedder& embedder, const std::string& path, size_t most,
 int Main(int argc, char** argv) {
   CLI::App app("How often passages hold the answer.", "gist_passage_recall");
   std::vector<std::string> files;
-  std::string folder = "third_party/models/all-MiniLM-L6-v2", device = "cpu";
+  std::string folder = "third_party/models/multilingual-e5-small", device = "cpu";
   size_t limit = SIZE_MAX, join = 1;
   int threads = 0;
   app.add_option("files", files, "JSON Lines of samples")->required();

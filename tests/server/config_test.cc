@@ -60,8 +60,11 @@ TEST(ConfigTest, ModelAndAdapterLieInTheInstallation) {
   EXPECT_EQ(Parsed({}).adapter, "auto");
   EXPECT_EQ(Parsed({}).answer_adapter, "auto");
   EXPECT_EQ(Parsed({}).presets, "/opt/gistd/adapters/presets");
-  EXPECT_EQ(Parsed({"--embedder", "e5"}).embedder,
+  EXPECT_EQ(Parsed({}).embedder,
             "/opt/gistd/third_party/models/multilingual-e5-small");
+  EXPECT_EQ(Parsed({"--embedder", "e5"}).embedder, Parsed({}).embedder);
+  EXPECT_EQ(Parsed({"--embedder", "minilm"}).embedder,
+            "/opt/gistd/third_party/models/all-MiniLM-L6-v2");
   EXPECT_EQ(Parsed({"--embedder", "./e5"}).embedder, "./e5");
   ASSERT_EQ(unsetenv("GIST_HOME"), 0);
   EXPECT_NE(InstallationFolder(), "/opt/gistd");
