@@ -51,8 +51,15 @@ struct Passages {
   std::vector<float> vectors;  // row-major
 };
 
-absl::StatusOr<Passages> PassagesOf(Embedder& embedder, std::string_view text) {
-  ChunkOptions options;  // as gistd has them by default
+struct Flags {
+  size_t limit = SIZE_MAX, join = 1;
+  int chunk_tokens = ChunkOptions().max_tokens;  // as gistd has them
+};
+
+absl::StatusOr<Passages> PassagesOf(Embedder& embedder, const Flags& flags,
+                                    std::string_view text) {
+  ChunkOptions options;
+  options.max_tokens = flags.chunk_tokens;
   options.max_tokens =
       std::min(options.max_tokens, embedder.info().max_text_tokens);
   options.overlap_tokens =
@@ -104,17 +111,18 @@ void Join(size_t count, std::vector<Record>* records) {
   }
 }
 
-absl::Status Measure(Embedder& embedder, const std::string& path, size_t most,
-                     size_t join) {
+absl::Status Measure(Embedder& embedder, const Flags& flags,
+                     const std::string& path) {
   GIST_ASSIGN_OR_RETURN(std::vector<Record> records, ReadRecords(path));
-  records.resize(std::min(most, records.size()));
-  if (join > 1) Join(join, &records);
+  records.resize(std::min(flags.limit, records.size()));
+  if (flags.join > 1) Join(flags.join, &records);
   std::array<std::array<size_t, kPassages.size()>, kRankings.size()> found = {};
   client::ProgressBar bar(path, client::Unit::kSamples);
   Passages passages;
   for (size_t i = 0; i < records.size(); ++i) {
     if (i == 0 || records[i].context != records[i - 1].context) {
-      GIST_ASSIGN_OR_RETURN(passages, PassagesOf(embedder, records[i].context));
+      GIST_ASSIGN_OR_RETURN(passages,
+                            PassagesOf(embedder, flags, records[i].context));
     }
     GIST_ASSIGN_OR_RETURN(const Ranks ranks,
                           RanksOfAnswer(embedder, records[i], passages));
@@ -138,14 +146,17 @@ absl::Status Measure(Embedder& embedder, const std::string& path, size_t most,
 int Main(int argc, char** argv) {
   CLI::App app("How often passages hold the answer.", "gist_passage_recall");
   std::vector<std::string> files;
-  std::string folder = "third_party/models/multilingual-e5-small", device = "cpu";
-  size_t limit = SIZE_MAX, join = 1;
+  std::string folder = "third_party/models/multilingual-e5-small",
+              device = "cpu";
+  Flags flags;
   int threads = 0;
   app.add_option("files", files, "JSON Lines of samples")->required();
   app.add_option("--embedder", folder, "folder of the encoder");
   app.add_option("--device", device, "cpu or cuda:N");
-  app.add_option("--limit", limit, "of each file the first so many");
-  app.add_option("--join", join, "texts that become one");
+  app.add_option("--limit", flags.limit, "of each file the first so many");
+  app.add_option("--join", flags.join, "texts that become one");
+  app.add_option("--chunk-tokens", flags.chunk_tokens,
+                 "longest passage, by the encoder's count");
   app.add_option("--threads", threads, "0: one a core");
   CLI11_PARSE(app, argc, argv);
   const auto run = [&]() -> absl::Status {
@@ -160,7 +171,7 @@ int Main(int argc, char** argv) {
     std::printf("%-24s %-7s %5s %9s %9s %9s %9s\n", "the answer is among", "by",
                 "n", "1 passage", "2", "4", "8");
     for (const std::string& file : files)
-      GIST_RETURN_IF_ERROR(Measure(*embedder, file, limit, join));
+      GIST_RETURN_IF_ERROR(Measure(*embedder, flags, file));
     return absl::OkStatus();
   };
   const absl::Status status = run();
