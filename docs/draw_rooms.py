@@ -43,6 +43,7 @@ CAPTIONS = {
     "storage": "RocksDB, blobs",
     "proto": "the wire contract",
     "client": "the C++ library",
+    "client/bench": "gist bench",
     "client/cli": "gist",
     "client/eval": "gist eval",
     "client/examples": "first calls",

@@ -103,15 +103,18 @@ ARROWS = [
     ("client/eval/", ["client/terminal/", "client/cli/", "client/names.h",
                       "client/gist_client.h", "core/base/", "core/data/",
                       "core/scoring/"]),
+    ("client/bench/", ["client/terminal/", "client/cli/", "client/eval/charts.h",
+                       "client/gist_client.h", "core/base/"]),
     ("client/cli/", ["client/", "core/base/", "core/gist/"]),
     ("client/examples/", ["client/gist_client.h"]),
     ("client/", ["proto/", "core/base/"]),
 ]
 # Folders that a part may not include although an arrow above names their parent.
 BARRED = [
-    (r"client/cli/", ["client/eval/", "client/tools/", "client/examples/"]),
-    (r"client/[^/]*$", ["client/terminal/", "client/cli/", "client/eval/",
-                        "client/tools/"]),
+    (r"client/cli/", ["client/bench/", "client/eval/", "client/tools/",
+                      "client/examples/"]),
+    (r"client/[^/]*$", ["client/bench/", "client/terminal/", "client/cli/",
+                        "client/eval/", "client/tools/"]),
 ]
 # Libraries that stay in the parts that wrap them.
 FENCES = [
@@ -223,6 +226,8 @@ PLANTED = [
     ("server/new/a.cc", '#include "core/base/status.h"'),
     ("client/cli/cli.cc", '#include "server/serving/pipeline.h"'),
     ("client/cli/a.cc", '#include "client/eval/command.h"'),
+    ("client/cli/b.cc", '#include "client/bench/command.h"'),
+    ("client/bench/a.cc", '#include "client/eval/runner.h"'),
     ("client/examples/first_call.cc", '#include "client/rpc.h"'),
     ("client/gist_client.cc", '#include "../storage/kv_codec.h"'),
     ("client/convert.cc", '#include "client/cli/output.h"'),

@@ -438,6 +438,7 @@ int Main(int argc, char** argv) {
   AddInfo(app, &command);
   AddMask(app, &command);
   AddEval(app, &command, {argv, argv + argc});
+  AddBench(app, &command);
   AddTools(app);
   AddTokens(app, &command);
   AddTraining(app, &command);

@@ -87,6 +87,9 @@ void AddRetrieval(CLI::App* sub, Retrieval* retrieval);
 void AddEval(CLI::App& app, Command* command,
              const std::vector<std::string>& words);
 
+// `gist bench`.
+void AddBench(CLI::App& app, Command* command);
+
 // Files of --tls-ca and the like, not read yet.
 struct SecurityFiles {
   std::string ca, cert, key, token;

@@ -504,6 +504,7 @@ TEST_F(CliTest, ShowsAnExampleInEveryHelp) {
   const std::vector<std::vector<std::string>> commands = {
       {},
       {"add"},
+      {"bench"},
       {"compress"},
       {"ask"},
       {"contexts"},
