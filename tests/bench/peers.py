@@ -21,7 +21,7 @@ processor time of one thread, which other jobs on the machine change less.
 import argparse
 import json
 import os
-import statistics
+import signal
 import sys
 import tempfile
 
@@ -47,7 +47,7 @@ class Run:
         self.rows, self.limits, self.round = {}, [], 0
         self.ours = Ours(options, options.model, text, options.adapter)
         self.peer = Peer(options.model, text, work, FORMS)
-        self.chosen = {}  # by job: [(form, threads, further words)]
+        self.chosen = {}  # by peer and job: [(form, threads)]
         self.clock = "seconds" if options.clock == "wall" else "processor_seconds"
         self.quant = None
 
@@ -60,28 +60,26 @@ class Run:
 
     # ---- ours and the peer's in turns
 
-    def choose(self, peer, job, words, variants):
+    def choose(self, peer, job, words):
         """The best files and threads of the peer for this kind of job, by one trial."""
         if (peer, job) in self.chosen:
             return self.chosen[peer, job]
         trials = []
         for form in peer.files:
             for threads in sorted({1, self.options.threads}):
-                for variant in variants:
-                    took = peer.run(form, job, threads, *words, *variant)[self.clock]
-                    trials.append((took, form, threads, variant))
+                took = peer.run(form, job, threads, *words)[self.clock]
+                trials.append((took, form, threads))
         trials.sort(key=lambda trial: trial[0])
-        note("   trial of " + job + ": " + ", ".join(
-            f"{form}/{threads}{'/'.join(['', *map(str, variant)])} {took:.2f} s"
-            for took, form, threads, variant in trials))
+        note(f"   trial of {job}: " + ", ".join(f"{form}/{threads} {took:.2f} s"
+                                                for took, form, threads in trials))
         self.chosen[peer, job] = [trial[1:] for trial in trials[:KEPT]]
         return self.chosen[peer, job]
 
-    def pair(self, row, mine, job, words, amount, trial=None, variants=((),), sides=None):
+    def pair(self, row, mine, job, words, amount, trial=None, sides=None):
         """One round of a job on both sides. `mine`: the words of ours; `amount`: tokens, or
         None for a row in milliseconds."""
         ours, peer = sides or (self.ours, self.peer)
-        chosen = self.choose(peer, job, trial or words, variants)
+        chosen = self.choose(peer, job, trial or words)
 
         def value(took, clock=self.clock):
             return 1e3 * took[clock] if amount is None else amount / took[clock]
@@ -90,17 +88,17 @@ class Run:
             row.ours.append(value(ours.run(self.options.threads, *mine)))
 
         def time_peer():
-            for form, threads, variant in chosen:
-                took = peer.run(form, job, threads, *words, *variant)
+            for form, threads in chosen:
+                took = peer.run(form, job, threads, *words)
                 name = form if form == "file" else form.upper()
                 row.theirs.setdefault(f"{name}, {threads} threads", []).append(value(took))
 
         for side in (time_ours, time_peer) if self.round % 2 == 0 else (time_peer, time_ours):
             side()
         if self.round < self.options.one_thread:
-            form, _, variant = chosen[0]
+            form = chosen[0][0]
             row.our_processor.append(value(ours.run(1, *mine), "processor_seconds"))
-            took = peer.run(form, job, 1, *words, *variant)
+            took = peer.run(form, job, 1, *words)
             row.their_processor.append(value(took, "processor_seconds"))
 
     def prefill(self):
@@ -126,10 +124,13 @@ class Run:
         words = (PREFIX, STEPS)
         short = self.row("decode", f"decode after {PREFIX} tokens")
         self.pair(short, ("decode", *words, 1), "decode", words, STEPS)
-        long = self.row("decode_4096", "decode after 4,096 tokens")
-        self.pair(long, ("decode", 4096, STEPS, 1), "decode", (4096, STEPS), STEPS)
+        peers = [("decode_gists", short)]
+        if not self.options.quick:
+            long = self.row("decode_4096", "decode after 4,096 tokens")
+            self.pair(long, ("decode", 4096, STEPS, 1), "decode", (4096, STEPS), STEPS)
+            peers.append(("decode_gists_over_4096", long))
         took = self.ours.run(self.options.threads, "decode_gists", STEPS)
-        for key, peer in (("decode_gists", short), ("decode_gists_over_4096", long)):
+        for key, peer in peers:
             what = "decode after gists, peer after " + peer.what.split("after ")[1]
             row = self.row(key, what)
             row.ours.append(STEPS / took[self.clock])
@@ -137,17 +138,16 @@ class Run:
 
     def batch(self):
         row = self.row("batch", "decode, 8 answers at once")
-        self.pair(row, ("decode", PREFIX, STEPS, 8), "batch", (PREFIX, STEPS, 8), 8 * STEPS,
-                  variants=((0,), (1,)))
+        self.pair(row, ("decode", PREFIX, STEPS, 8), "batch", (PREFIX, STEPS, 8), 8 * STEPS)
 
     def restore(self):
-        for tokens in (4000, 8000):
+        for tokens in (4000, 8000)[:1 if self.options.quick else 2]:
             row = self.row(f"restore_{tokens}", f"stored {tokens:,} tokens to first token",
                            unit="ms", higher_is_better=False)
             words = (tokens, QUESTION)
             if self.round == 0:  # makes what is stored: not timed
                 self.ours.run(self.options.threads, "restore", *words)
-            self.pair(row, ("restore", *words), "restore", words, None, trial=(4000, QUESTION))
+            self.pair(row, ("restore", *words), "restore", words, None, trial=(1000, QUESTION))
 
     def inject(self):
         row = self.row("inject", "gists of 64 contexts injected", unit="ms",
@@ -272,8 +272,10 @@ def parse():
     parser.add_argument("--clock", choices=("wall", "processor"), default="wall",
                         help="processor: one thread on both sides, by its processor time, for "
                         "a machine that does other work too")
-    parser.add_argument("--tokens", default=",".join(map(str, LENGTHS)),
-                        help="lengths of prefill (default: %(default)s)")
+    parser.add_argument("--tokens", help="lengths of prefill (default: 512,2048,4096,8192; "
+                        "with --quick the first two)")
+    parser.add_argument("--quick", action="store_true",
+                        help="leave out decoding after 4,096 tokens and the stored 8,000")
     parser.add_argument("--model", default=str(MODEL), help="GGUF file (default: gistd's own)")
     parser.add_argument("--adapter", help="gist adapter (default: adapters/default for the "
                         "default model, else off)")
@@ -283,7 +285,8 @@ def parse():
     parser.add_argument("--build", default=str(ROOT / "build/release"))
     parser.add_argument("--self-check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.tokens = [int(length) for length in options.tokens.split(",")]
+    options.tokens = ([int(length) for length in options.tokens.split(",")] if options.tokens
+                      else LENGTHS[:2] if options.quick else LENGTHS)
     unknown = set(options.parts) - set(PARTS)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; want {', '.join(PARTS)}")
@@ -302,10 +305,14 @@ def main():
         wrong = peers_goals.self_check() + peers_report.self_check()
         print("\n".join(wrong) or "each as wanted")
         return 1 if wrong else 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as work:
         run = Run(options, sample_text(work, TEXT_CHARACTERS), work)
         try:
             run_rounds(run, options.parts, options.rounds)
+        except KeyboardInterrupt:
+            note("stopped: the rows so far")
+        try:
             report(run, options.json)
         finally:
             run.close()

@@ -23,7 +23,8 @@ class Driver:
     def __init__(self, command):
         self.command = [str(word) for word in command]
         self.process = subprocess.Popen(self.command, cwd=ROOT, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)  # Ctrl-C is the caller's
         self.about = self.read()
 
     def read(self):
