@@ -151,12 +151,15 @@ absl::Status Bench::CheckTokens(int tokens) const {
                   ids_.size(), tokens));
 }
 
-// The text's tokens from `begin` to below `end`, in the largest chunks.
+// The text's tokens from `begin` to below `end`, in the largest chunks. A last
+// chunk that would wait for Decode takes tokens from the one before.
 absl::Status Bench::Read(auto& sequence, int begin, int end) {
   GIST_RETURN_IF_ERROR(CheckTokens(end));
   const std::span<const int32_t> ids(ids_);
-  for (int at = begin; at < end; at += engine_->max_chunk_tokens()) {
-    const int count = std::min(engine_->max_chunk_tokens(), end - at);
+  for (int at = begin, count = 0; at < end; at += count) {
+    count = std::min(engine_->max_chunk_tokens(), end - at);
+    const int left = end - at - count;
+    if (left > 0 && left <= Engine::kLateTokens) count -= Engine::kLateTokens;
     GIST_RETURN_IF_ERROR(
         engine_->Prefill(sequence, ids.subspan(size_t(at), size_t(count))));
   }
@@ -178,6 +181,11 @@ absl::StatusOr<CompressedKv> Bench::MakeGists(DocumentSequence& document) {
 absl::StatusOr<Json> Bench::Prefill(std::istream& in) {
   int tokens = 0;
   in >> tokens;
+  if (tokens <= Engine::kLateTokens) {
+    return absl::InvalidArgumentError(
+        fmt::format("prefill of {} tokens waits for Decode: want more than {}",
+                    tokens, Engine::kLateTokens));
+  }
   GIST_ASSIGN_OR_RETURN(const auto prompt, engine_->StartPrompt({}));
   const Stopwatch watch;
   GIST_RETURN_IF_ERROR(Read(*prompt, 0, tokens));

@@ -1,4 +1,5 @@
 """The processes that tests/bench/peers.py times: both engines, gistd, and busy jobs."""
+import functools
 import json
 import os
 import pathlib
@@ -69,12 +70,16 @@ class Ours:
 
 
 class Peer:
-    """The peer's forms of one file, each in a process of its own."""
+    """The peer's `forms` of one file, or the file itself if they are None; each in a process
+    of its own."""
 
     def __init__(self, model, text, work, forms):
-        self.text, self.work = text, work
-        self.files = {"file": model} if forms is None else forms_of(model, forms)
+        self.model, self.text, self.work, self.forms = model, text, work, forms
         self.drivers = {}
+
+    @functools.cached_property
+    def files(self):
+        return {"file": self.model} if self.forms is None else forms_of(self.model, self.forms)
 
     def driver(self, form):
         if form not in self.drivers:
