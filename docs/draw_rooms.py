@@ -37,6 +37,7 @@ CAPTIONS = {
     "core/gist": "who attends to whom",
     "core/text": "tokenizers, templates",
     "core/format": "GGUF, safetensors",
+    "core/kernels": "products of few bits",
     "core/hf": "Hugging Face folders",
     "core/hub": "models from a hub",
     "core/base": "plain values, hashes",
