@@ -2,7 +2,7 @@
 # Speed of the engine and of gistd beside llama.cpp on this machine, job by job in turns,
 # and a verdict for each goal: met, missed or not here.
 # usage: tests/bench/peers.sh [PART...] [OPTION...]    peers.sh --help lists both
-# Builds libllama from the pinned source archive of peers.txt into build/peers: 10 minutes
+# Builds libllama from the pinned source archive of peers.txt into build/peers: 4 minutes
 # of one core at the first run. ROUNDS=N is --rounds N.
 # shellcheck source-path=SCRIPTDIR source=../../deploy/lib.sh
 . "$(dirname "$(readlink -f "$0")")/../../deploy/lib.sh"
