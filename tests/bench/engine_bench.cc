@@ -2,7 +2,7 @@
 // no gRPC.
 //
 //   gist_engine_bench MODEL.gguf TEXT [--adapter FOLDER|off] [--threads N]
-//                     [--weights TYPE]
+//                     [--weights TYPE] [--instructions NAME]
 //
 // Prints one line of JSON when the model is loaded. Then it runs one job for
 // each line of standard input and answers with one line of JSON: seconds of
@@ -16,6 +16,7 @@
 //   decode_gists STEPS       one answer behind a document's gists
 //   restore TOKENS QUESTION  from a file of gists to the first token
 //   inject CONTEXTS          the gists of so many contexts into one prompt
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -35,6 +36,7 @@
 #include "core/base/status.h"
 #include "core/base/thread_count.h"
 #include "core/engine/torch_engine.h"
+#include "core/kernels/kernels.h"
 #include "nlohmann/json.hpp"
 #include "storage/kv_codec.h"
 
@@ -49,7 +51,8 @@ constexpr int kWarmTokens = 64;
 struct Arguments {
   std::string model, text;
   std::string adapter = "adapters/default";
-  std::string weights = "float32";
+  std::string weights = "auto";
+  std::string instructions;  // empty: the best of this processor
   int threads = 0;
 };
 
@@ -111,10 +114,20 @@ class Bench {
 };
 
 absl::StatusOr<std::unique_ptr<Bench>> Bench::Make(const Arguments& arguments) {
-  const auto weights = ParseWeightStorage(arguments.weights);
+  const auto weights = ChooseWeightStorage(arguments.weights, "cpu");
   if (!weights) {
     return absl::InvalidArgumentError(fmt::format(
         "--weights {}: want {}", arguments.weights, kWeightStorageHelp));
+  }
+  if (!arguments.instructions.empty()) {
+    const auto set = ParseInstructionSet(arguments.instructions);
+    if (!set || std::ranges::count(InstructionSets(), *set) == 0) {
+      return absl::InvalidArgumentError(fmt::format(
+          "--instructions {}: want scalar, avx2 or avx512, and a processor "
+          "that has it",
+          arguments.instructions));
+    }
+    ForceInstructionSet(*set);
   }
   auto bench = std::make_unique<Bench>();
   bench->threads_ = ChooseThreads(arguments.threads).threads;
@@ -338,6 +351,9 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", arguments.threads, "0: one for each CPU");
   app.add_option("--weights", arguments.weights,
                  std::string(kWeightStorageHelp));
+  app.add_option("--instructions", arguments.instructions,
+                 "scalar, avx2 or avx512, of quantized weights; default: the "
+                 "best of this processor");
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = Serve(arguments);
   if (status.ok()) return 0;

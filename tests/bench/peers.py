@@ -287,7 +287,9 @@ def parse():
     parser.add_argument("--model", default=str(MODEL), help="GGUF file (default: gistd's own)")
     parser.add_argument("--adapter", help="gist adapter (default: adapters/default for the "
                         "default model, else off)")
-    parser.add_argument("--weights", default="float32", help="the engine's --weights")
+    parser.add_argument("--weights", default="auto", help="the engine's --weights")
+    parser.add_argument("--instructions", default="",
+                        help="avx2 or avx512: of the engine alone, the peer keeps its best")
     parser.add_argument("--k-quant", help="GGUF file of K-quants, for the part kquant")
     parser.add_argument("--json", help="file for the figures of all rounds")
     parser.add_argument("--build", default=str(ROOT / "build/release"))

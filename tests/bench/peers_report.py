@@ -89,9 +89,10 @@ def percent(value, of):
 def header(run, processor, cpus):
     instructions = run.limits[-1]["instructions"] or "no kernel here"
     versions = {driver.about["version"] for driver in run.peer.drivers.values()}
+    kernels = f", kernels {run.options.instructions}" if run.options.instructions else ""
     return (f"{processor}, {instructions}, {cpus} CPUs; {run.options.threads} threads, "
             f"{run.options.clock} time, {len(run.limits)} rounds, {run.options.model.rsplit('/', 1)[-1]}, weights "
-            f"{run.options.weights}; libllama {', '.join(versions) or 'did not run'}")
+            f"{run.options.weights}{kernels}; libllama {', '.join(versions) or 'did not run'}")
 
 
 def text(run, processor, cpus):

@@ -53,6 +53,8 @@ class Ours:
     def __init__(self, options, model, text, adapter):
         self.command = [f"{options.build}/gist_engine_bench", model, text, "--adapter", adapter,
                         "--weights", options.weights]
+        if options.instructions:
+            self.command += ["--instructions", options.instructions]
         self.drivers = {}
 
     def driver(self, threads):
