@@ -2,21 +2,19 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <numeric>
 #include <utility>
 
 #include "core/base/status.h"
-#include "core/hf/hf_folder.h"
-#include "core/model/architectures/expected_tensors.h"
 
 namespace gist {
 namespace {
 
 constexpr int64_t kFloat = 4, kHalf = 2;
 // gistd ready with the tiny model of the tests: libraries, RocksDB, stacks.
-// Measured: 167 MB (VmHWM, 2 threads).
+// Measured: VmHWM, 2 threads. Packed weights use less of LibTorch.
 constexpr int64_t kProgramBytes = 167'000'000;
+constexpr int64_t kPackedProgramBytes = 159'000'000;
 // Of a vocabulary: its token, merges and maps. Measured: 6.9 MB for 49,152.
 constexpr int64_t kTokenBytes = 140;
 // What matrix products and attention hold beside their arguments. Measured: 2
@@ -29,7 +27,6 @@ constexpr int64_t kFirstCapacity = 64;  // of core/model/kv_cache.cc
 // further segment of filler.
 constexpr int64_t kDevFillers = 32;
 constexpr int64_t kSliceValues = int64_t{64} << 20;  // of core/model/linear.cc
-constexpr int64_t kQ4Bytes = 18, kQ4Elements = 32;
 
 int64_t QueryRows(const ModelConfig& c) {
   return int64_t(c.heads) * c.head_dim;
@@ -62,6 +59,18 @@ int64_t OutgrownTokens(int64_t tokens, int64_t prefix, int64_t chunk) {
   return outgrown;
 }
 
+// Rows of core/model/cpu_pass.cc: x, its norm and a sublayer's result; query,
+// key, value and attention; the MLP's two. Beside them the widest in 8 bits.
+constexpr int64_t kQuantizedBlockBytes = 48, kQuantizedBlock = 32;
+int64_t PackedPassBytes(const ModelConfig& c, int64_t rows) {
+  const int64_t widest =
+      std::max({int64_t(c.hidden_size), QueryRows(c), int64_t(c.mlp_size)});
+  return rows * ((3 * int64_t(c.hidden_size) + 2 * QueryRows(c) +
+                  2 * KvRows(c) + 2 * int64_t(c.mlp_size)) *
+                     kFloat +
+                 widest * kQuantizedBlockBytes / kQuantizedBlock);
+}
+
 int64_t Sum(const std::vector<LedgerLine>& lines) {
   return std::accumulate(
       lines.begin(), lines.end(), int64_t{0},
@@ -72,39 +81,64 @@ class LedgerMaker {
  public:
   LedgerMaker(const PlanModel& model, const PlanRequest& request)
       : model_(model), request_(request), config_(model.config) {
-    Add("program and libraries", "measured", kProgramBytes);
+    Add("program and libraries", "measured",
+        IsPacked() ? kPackedProgramBytes : kProgramBytes);
     Add("tokenizer", "tokens x 140", config_.vocab_size * kTokenBytes);
     AddWeights();
-    const int64_t held = ledger_.PeakBytes();
-    ledger_.load_bytes = request.weights == WeightStorage::kQuantized
-                             ? held
-                             : held + model.mapped_bytes;
+    ledger_.load_bytes = ledger_.PeakBytes() + model.mapped_bytes;
   }
 
   void Add(std::string what, std::string formula, int64_t bytes) {
     ledger_.lines.push_back({std::move(what), std::move(formula), bytes});
   }
-  // `layer_matrices`: more rows at a time than a decode step has pass through
-  // the layers; `logits`: they are computed.
-  void AddConverted(bool layer_matrices, bool logits) {
-    const int64_t hidden = config_.hidden_size;
-    const int64_t layer = hidden * config_.mlp_size;
-    if (request_.weights == WeightStorage::kQuantized) {
-      const int64_t vocabulary = logits ? hidden * config_.vocab_size : 0;
-      Add("one matrix dequantized", "values of the largest, up to 64 Mi, x 4",
-          std::min(std::max(layer, vocabulary), kSliceValues) * kFloat);
-    } else if (request_.weights == WeightStorage::kBfloat16 && layer_matrices) {
-      Add("one matrix of a layer in float32", "hidden x MLP x 4",
-          layer * kFloat);
+  // Serving computes in the packed matrices themselves.
+  bool IsPacked() const {
+    return request_.weights == WeightStorage::kQuantized;
+  }
+  // Of the caches: `tokens` as `counted`.
+  void AddKv(const char* what, const char* counted, int64_t tokens) {
+    Add(fmt::format("{}, {}", what, IsPacked() ? "float16" : "float32"),
+        fmt::format("({}) x layers x 2 x KV heads x head size x {}", counted,
+                    KvUnit()),
+        KvValues(config_, tokens) * KvUnit());
+  }
+  void AddActivations(const char* rows_are, int64_t rows) {
+    if (IsPacked()) {
+      return Add("a chunk's activations",
+                 fmt::format("{} x ((3 hidden + 2 query + 2 KV + 2 MLP) x 4 + "
+                             "widest x 1.5)",
+                             rows_are),
+                 PackedPassBytes(config_, rows));
     }
+    Add("a chunk's activations",
+        fmt::format("{} x (4 hidden + 3 query + 3 KV + 4 MLP) x 4", rows_are),
+        LayerValues(config_, rows) * kFloat);
+  }
+  // For more rows at a time than a decode step has.
+  void AddConvertedLayer() {
+    if (request_.weights != WeightStorage::kBfloat16) return;
+    Add("one matrix of a layer in float32", "hidden x MLP x 4",
+        LargestOfLayer() * kFloat);
+  }
+  // Of a training: a matrix has no gradient in fewer bits.
+  void AddDequantized() {
+    if (!IsPacked()) return AddConvertedLayer();
+    const int64_t vocabulary =
+        int64_t(config_.hidden_size) * config_.vocab_size;
+    Add("one matrix dequantized", "values of the largest, up to 64 Mi, x 4",
+        std::min(std::max(LargestOfLayer(), vocabulary), kSliceValues) *
+            kFloat);
+  }
+  void AddAdapter(const char* what, const AdapterSize& size) {
+    Add(what,
+        fmt::format("LoRA x {} + gist embeddings x 4",
+                    IsPacked() ? kHalf : kFloat),
+        size.lora * (IsPacked() ? kHalf : kFloat) + size.embeddings * kFloat);
   }
   void AddAdaptersInUse() {
-    if (request_.adapter_bytes > 0)
-      Add("adapter in use", "its parameters x 4", request_.adapter_bytes);
-    if (request_.answer_adapter_bytes > 0) {
-      Add("answer adapter in use", "its parameters x 4",
-          request_.answer_adapter_bytes);
-    }
+    const auto& [gist, answer] = request_.adapters;
+    if (gist.lora > 0) AddAdapter("adapter in use", gist);
+    if (answer.lora > 0) AddAdapter("answer adapter in use", answer);
   }
   // Of phases that follow one another, the one that takes most. Its bytes.
   int64_t AddLargest(std::vector<std::vector<LedgerLine>> phases) {
@@ -116,10 +150,12 @@ class LedgerMaker {
   // The cache's blocks before it grew: some are taken again.
   void AddOutgrown(int64_t tokens, int64_t prefix) {
     Add("smaller caches before, freed",
-        "half of the last: tokens x layers x KV heads x head size x 4",
+        fmt::format("half of the last: tokens x layers x KV heads x head size "
+                    "x {}",
+                    KvUnit()),
         KvValues(config_,
                  OutgrownTokens(tokens, prefix, request_.chunk_tokens)) *
-            kFloat / 2);
+            KvUnit() / 2);
   }
   void AddWorkspace(int64_t bytes) {
     Add("workspace of matrix products", "measured", bytes);
@@ -127,6 +163,10 @@ class LedgerMaker {
   Ledger Take() { return std::move(ledger_); }
 
  private:
+  int64_t KvUnit() const { return IsPacked() ? kHalf : kFloat; }
+  int64_t LargestOfLayer() const {
+    return int64_t(config_.hidden_size) * config_.mlp_size;
+  }
   void AddWeights() {
     if (request_.weights == WeightStorage::kBfloat16) {
       return Add("weights as bfloat16", "parameters x 2",
@@ -136,8 +176,9 @@ class LedgerMaker {
       return Add("weights as float32", "parameters x 4",
                  model_.Parameters() * kFloat);
     }
-    Add("weights as stored, " + model_.stored_type, "bytes of the file",
-        model_.mapped_bytes);
+    Add(fmt::format("weights packed, from {}", model_.stored_type),
+        "32 weights in 18 bytes of Q4_0, 20 of Q4_1 and Q4_K, 34 of others",
+        model_.packed_bytes);
   }
 
   const PlanModel& model_;
@@ -146,22 +187,24 @@ class LedgerMaker {
   Ledger ledger_;
 };
 
-int64_t AdapterParameters(const PlanModel& model, const PlanRequest& request) {
+AdapterSize SizeOfAdapter(const PlanModel& model, const PlanRequest& request) {
   const ModelConfig& c = model.config;
   int64_t sides =
       2 * (c.hidden_size + QueryRows(c)) + 2 * (c.hidden_size + KvRows(c));
   if (request.lora_mlp) sides += 3 * (int64_t(c.hidden_size) + c.mlp_size);
-  return c.layers * sides * request.lora_r +
-         int64_t(request.gists_per_block) * c.hidden_size;
+  return {.lora = c.layers * sides * request.lora_r,
+          .embeddings = int64_t(request.gists_per_block) * c.hidden_size};
+}
+int64_t AdapterParameters(const PlanModel& model, const PlanRequest& request) {
+  const AdapterSize size = SizeOfAdapter(model, request);
+  return size.lora + size.embeddings;
 }
 
 // Those in use; else one that is to be trained.
 void AddAdapters(const PlanModel& model, const PlanRequest& request,
                  LedgerMaker* maker) {
-  if (request.adapter_bytes == 0) {
-    maker->Add("adapter", "LoRA and gist embeddings x 4",
-               AdapterParameters(model, request) * kFloat);
-  }
+  if (request.adapters.gist.lora == 0)
+    maker->AddAdapter("adapter", SizeOfAdapter(model, request));
   maker->AddAdaptersInUse();
 }
 
@@ -215,45 +258,6 @@ std::vector<LedgerLine> PassLines(const ModelConfig& c, const PlanRequest& r) {
 
 }  // namespace
 
-int64_t PlanModel::Parameters() const {
-  int64_t parameters = 0;
-  for (const ExpectedTensor& tensor : ExpectedTensors(config)) {
-    if (tensor.is_optional && (tied_output || tensor.dims.empty())) continue;
-    parameters += std::accumulate(tensor.dims.begin(), tensor.dims.end(),
-                                  int64_t{1}, std::multiplies<>());
-  }
-  return parameters;
-}
-
-absl::StatusOr<PlanModel> PlanModel::FromGguf(const Gguf& file,
-                                              int64_t file_bytes) {
-  PlanModel model;
-  GIST_ASSIGN_OR_RETURN(model.config, ModelConfig::FromGguf(file));
-  model.tied_output = !file.tensors().contains("output.weight");
-  model.mapped_bytes = file_bytes;
-  std::map<GgmlType, int64_t> by_type;
-  for (const auto& [name, tensor] : file.tensors()) {
-    by_type[tensor.type] += int64_t(tensor.data.size());
-    model.stored_bytes += int64_t(tensor.data.size());
-  }
-  const auto most = std::ranges::max_element(
-      by_type, {}, [](const auto& entry) { return entry.second; });
-  if (most != by_type.end())
-    model.stored_type = GgmlTypeName(uint32_t(most->first));
-  return model;
-}
-
-absl::StatusOr<PlanModel> PlanModel::FromHuggingFace(std::string_view json) {
-  GIST_ASSIGN_OR_RETURN(const HfFolder sizes, SizesOfHfConfig(json));
-  PlanModel model;
-  GIST_ASSIGN_OR_RETURN(model.config, ModelConfig::FromGguf(sizes.gguf));
-  model.tied_output = !sizes.gguf.tensors().contains("output.weight");
-  model.stored_type = "Q4_0";
-  model.stored_bytes = model.Parameters() * kQ4Bytes / kQ4Elements;
-  model.mapped_bytes = model.stored_bytes;
-  return model;
-}
-
 int64_t Ledger::PeakBytes() const { return std::max(Sum(lines), load_bytes); }
 
 Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
@@ -262,24 +266,21 @@ Ledger PlanCompress(const PlanModel& model, const PlanRequest& request) {
       std::min(request.document_tokens, request.max_group_tokens);
   LedgerMaker maker(model, request);
   AddAdapters(model, request, &maker);
-  maker.Add(
-      "context keys and values, float32",
-      "(tokens + segment + prefix) x layers x 2 x KV heads x head size x 4",
-      KvValues(c, tokens + request.segment_tokens + request.prefix_tokens) *
-          kFloat);
+  maker.AddKv("context keys and values", "tokens + segment + prefix",
+              tokens + request.segment_tokens + request.prefix_tokens);
   maker.Add("gist keys and values",
             "gists x layers x 2 x KV heads x head size x 4",
             KvValues(c, request.gist_tokens) * kFloat);
-  maker.Add(
-      "a chunk's activations",
-      "chunk x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-      LayerValues(c, std::min<int64_t>(tokens, request.chunk_tokens)) * kFloat);
-  // Rotated in three steps, joined with prefix and gists, values joined too.
-  maker.Add("one layer's keys and values, joined",
-            "tokens x KV heads x head size x 5 x 4",
-            tokens * KvRows(c) * 5 * kFloat);
+  maker.AddActivations("chunk",
+                       std::min<int64_t>(tokens, request.chunk_tokens));
+  if (!maker.IsPacked()) {
+    // Rotated in three steps, joined with prefix and gists, values joined too.
+    maker.Add("one layer's keys and values, joined",
+              "tokens x KV heads x head size x 5 x 4",
+              tokens * KvRows(c) * 5 * kFloat);
+  }
   maker.AddOutgrown(tokens, 0);
-  maker.AddConverted(/*layer_matrices=*/true, /*logits=*/false);
+  maker.AddConvertedLayer();
   maker.AddWorkspace(kWorkspaceBytes);
   return maker.Take();
 }
@@ -290,15 +291,9 @@ Ledger PlanAskGists(const PlanModel& model, const PlanRequest& request) {
   AddAdapters(model, request, &maker);
   const int64_t tokens =
       request.prefix_tokens + request.gist_tokens + request.question_tokens;
-  maker.Add(
-      "prompt's keys and values, float32",
-      "(prefix + gists + question) x layers x 2 x KV heads x head size x 4",
-      KvValues(c, tokens) * kFloat);
-  maker.Add("a chunk's activations",
-            "question x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-            LayerValues(c, request.question_tokens) * kFloat);
+  maker.AddKv("prompt's keys and values", "prefix + gists + question", tokens);
+  maker.AddActivations("question", request.question_tokens);
   maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
-  maker.AddConverted(/*layer_matrices=*/false, /*logits=*/true);
   maker.AddWorkspace(kWorkspaceBytes);
   return maker.Take();
 }
@@ -310,18 +305,15 @@ Ledger PlanAskFull(const PlanModel& model, const PlanRequest& request) {
   const int64_t tokens = int64_t(request.prefix_tokens) +
                          request.document_tokens + request.question_tokens;
   const int64_t rows = std::min<int64_t>(tokens, request.chunk_tokens);
-  maker.Add(
-      "prompt's keys and values, float32",
-      "(prefix + tokens + question) x layers x 2 x KV heads x head size x 4",
-      KvValues(c, tokens) * kFloat);
-  maker.Add("a chunk's activations",
-            "chunk x (4 hidden + 3 query + 3 KV + 4 MLP) x 4",
-            LayerValues(c, rows) * kFloat);
-  maker.Add("a chunk's mask", "chunk x tokens x (1 + heads / KV heads) x 4",
-            rows * tokens * (1 + c.heads / c.kv_heads) * kFloat);
+  maker.AddKv("prompt's keys and values", "prefix + tokens + question", tokens);
+  maker.AddActivations("chunk", rows);
+  if (!maker.IsPacked()) {
+    maker.Add("a chunk's mask", "chunk x tokens x (1 + heads / KV heads) x 4",
+              rows * tokens * (1 + c.heads / c.kv_heads) * kFloat);
+  }
   maker.Add("logits", "vocabulary x 2 x 4", int64_t(c.vocab_size) * 2 * kFloat);
   maker.AddOutgrown(tokens - request.prefix_tokens, request.prefix_tokens);
-  maker.AddConverted(/*layer_matrices=*/true, /*logits=*/true);
+  maker.AddConvertedLayer();
   maker.AddWorkspace(kWorkspaceBytes);
   return maker.Take();
 }
@@ -353,7 +345,7 @@ Ledger PlanTrain(const PlanModel& model, const PlanRequest& request) {
       maker.AddLargest({CheckpointLines(model, request), FreshLines(c, request),
                         PassLines(c, request)});
   maker.AddAdaptersInUse();
-  maker.AddConverted(/*layer_matrices=*/true, /*logits=*/true);
+  maker.AddDequantized();
   maker.AddWorkspace(kWorkspaceBytes + phase / kTrainWorkspaceShare);
   return maker.Take();
 }

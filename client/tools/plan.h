@@ -9,36 +9,16 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "client/tools/plan_adapters.h"
+#include "client/tools/plan_model.h"
 #include "core/base/weight_storage.h"
-#include "core/format/gguf.h"
-#include "core/model/architectures/model_config.h"
 
 namespace gist {
 
-struct PlanModel {
-  ModelConfig config;
-  bool tied_output = false;  // the embedding is the output matrix too
-  std::string stored_type;   // of most of the bytes: "Q4_0"
-  int64_t stored_bytes = 0;  // of all tensors, as in the file
-  int64_t mapped_bytes = 0;  // of the files while they are read
-
-  // Errors are ModelConfig::FromGguf's.
-  static absl::StatusOr<PlanModel> FromGguf(const Gguf& file,
-                                            int64_t file_bytes);
-  // `json`: config.json of a Hugging Face folder without weights, which are
-  // planned as if converted to Q4_0 (4.5 bits). Errors are ReadHfConfig's and
-  // ModelConfig::FromGguf's.
-  static absl::StatusOr<PlanModel> FromHuggingFace(std::string_view json);
-
-  int64_t Parameters() const;
-};
-
 struct PlanRequest {
-  WeightStorage weights = WeightStorage::kFloat32;
+  WeightStorage weights = WeightStorage::kQuantized;  // as gistd by itself
   int document_tokens = 4096;
   int gist_tokens = 10;
   int gists_per_block = 5;
@@ -49,10 +29,8 @@ struct PlanRequest {
   int max_group_tokens = 8192;  // a longer document is written in groups
   int question_tokens = 40;     // and answer
   int answer_tokens = 16;       // of them, that count in the loss
-  // Of the adapters in use, in memory. 0: no answer adapter, and the gist
-  // adapter is one of lora_r.
-  int64_t adapter_bytes = 0;
-  int64_t answer_adapter_bytes = 0;
+  // In use. Without a gist adapter there is one of lora_r.
+  InstalledAdapters adapters = {};
   int lora_r = 16;  // of an adapter to be trained
   bool lora_mlp = false;
   int documents_per_step = 4;  // a question each

@@ -33,19 +33,21 @@ std::string ModelOf(const nlohmann::json& config, const char* section) {
   return model.is_string() ? model.get<std::string>() : "";
 }
 
-int64_t BytesOf(const std::string& folder, const char* section,
-                const ModelConfig& model,
-                const std::function<std::string()>& fingerprint) {
+AdapterSize SizeOf(const std::string& folder, const char* section,
+                   const ModelConfig& model,
+                   const std::function<std::string()>& fingerprint) {
   const auto config = ReadJsonFile(folder + "/adapter_config.json");
   const auto file = MappedFile::Open(folder + "/adapter_model.safetensors");
-  if (!config.ok() || !file.ok()) return 0;
+  if (!config.ok() || !file.ok()) return {};
   const auto tensors = ParseSafeTensors(file->bytes());
-  if (!tensors.ok() || !FitsShape(*tensors, model)) return 0;
-  if (ModelOf(*config, section) != fingerprint()) return 0;
-  int64_t bytes = 0;
-  for (const auto& [name, tensor] : tensors->tensors)
-    bytes += tensor.Elements() * int64_t{sizeof(float)};
-  return bytes;
+  if (!tensors.ok() || !FitsShape(*tensors, model)) return {};
+  if (ModelOf(*config, section) != fingerprint()) return {};
+  AdapterSize size;
+  for (const auto& [name, tensor] : tensors->tensors) {
+    const bool is_lora = name.find(".lora_") != std::string::npos;
+    (is_lora ? size.lora : size.embeddings) += tensor.Elements();
+  }
+  return size;
 }
 
 }  // namespace
@@ -58,8 +60,8 @@ InstalledAdapters FindInstalledAdapters(
     if (known.empty()) known = fingerprint();
     return known;
   };
-  return {BytesOf(folder + "/default", "gist", model, once),
-          BytesOf(folder + "/answer", "answer", model, once)};
+  return {SizeOf(folder + "/default", "gist", model, once),
+          SizeOf(folder + "/answer", "answer", model, once)};
 }
 
 }  // namespace gist

@@ -9,10 +9,18 @@
 
 namespace gist {
 
-// In memory, in float32. 0: none.
+// Numbers, not bytes.
+struct AdapterSize {
+  int64_t lora = 0;        // float16 beside packed weights, else float32
+  int64_t embeddings = 0;  // float32
+
+  bool operator==(const AdapterSize&) const = default;
+};
+
+// None: of size 0.
 struct InstalledAdapters {
-  int64_t gist_bytes = 0;
-  int64_t answer_bytes = 0;
+  AdapterSize gist = {};
+  AdapterSize answer = {};
 };
 
 // Of `folder`/default and `folder`/answer those that are made for the model.

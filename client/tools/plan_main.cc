@@ -25,6 +25,7 @@ constexpr int kMostDocuments = 4096;
 struct Arguments {
   std::string model;
   std::string chat_template;
+  std::string weights = "auto";
   uint64_t memory_bytes = 0;
   bool verbose = false;
   bool plans_adapter = false;  // of a rank, in place of those in use
@@ -159,7 +160,7 @@ constexpr std::pair<WeightStorage, const char*> kStorages[] = {
 
 void PrintTable(const PlanModel& model, Arguments arguments) {
   std::vector<std::vector<Plan>> columns;
-  fmt::print("\n{:<46}", "peak memory with --weights");
+  fmt::print("\n{:<46}", "peak memory on a CPU with --weights");
   for (const auto& [storage, name] : kStorages) {
     arguments.request.weights = storage;
     columns.push_back(MakePlans(model, arguments));
@@ -183,20 +184,26 @@ void PrintTable(const PlanModel& model, Arguments arguments) {
              Gib(memory));
 }
 
+const char* NameOf(WeightStorage storage) {
+  return std::ranges::find(kStorages, storage,
+                           &std::pair<WeightStorage, const char*>::first)
+      ->second;
+}
+
 void PrintDetails(const PlanModel& model, const Arguments& arguments) {
+  fmt::print("\nwith --weights {}:\n", NameOf(arguments.request.weights));
   for (const Plan& plan : MakePlans(model, arguments)) Print(plan, arguments);
   fmt::print(
       "\nBeside these gistd keeps texts that it read lately, up to "
       "--max-cached-kv-bytes (512 MiB by\ndefault), indexes up to "
-      "--max-index-bytes (256 MiB) and a sentence encoder (91 MB; --embedder "
-      "off).\n");
+      "--max-index-bytes (256 MiB) and a sentence encoder (91 MB, 0.2 GB "
+      "while it\nloads; --embedder off).\n");
 }
 
 // Can gistd run the model?
 absl::StatusOr<bool> Run(Arguments arguments) {
   GIST_ASSIGN_OR_RETURN(const Subject subject, ReadModel(arguments));
-  arguments.request.adapter_bytes = subject.adapters.gist_bytes;
-  arguments.request.answer_adapter_bytes = subject.adapters.answer_bytes;
+  arguments.request.adapters = subject.adapters;
   const PlanModel& model = subject.model;
   const ModelConfig& c = model.config;
   fmt::print(
@@ -214,7 +221,9 @@ absl::StatusOr<bool> Run(Arguments arguments) {
   if (arguments.verbose) {
     PrintDetails(model, arguments);
   } else {
-    fmt::print("\n--verbose shows what each is made of, and what fits.\n");
+    fmt::print(
+        "\ngistd takes quantized by itself. --verbose shows what each is made "
+        "of, and what fits.\n");
   }
   return subject.runs.ok();
 }
@@ -253,12 +262,11 @@ int Main(int argc, char** argv) {
                  "Memory there is: 24GiB, 800MB; marks what does not fit")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
       ->type_name("SIZE");
-  app.add_option("--weights", arguments.request.weights,
-                 std::string(kWeightStorageHelp))
-      ->transform(CLI::CheckedTransformer(std::map<std::string, WeightStorage>{
-          {"float32", WeightStorage::kFloat32},
-          {"bfloat16", WeightStorage::kBfloat16},
-          {"quantized", WeightStorage::kQuantized}}))
+  app.add_option(
+         "--weights", arguments.weights,
+         fmt::format("What --verbose shows, on a CPU. {}", kWeightStorageHelp))
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "quantized"}))
+      ->capture_default_str()
       ->type_name("HOW");
   app.add_option("--chat-template", arguments.chat_template,
                  "In place of the model's own, as gistd takes it")
@@ -270,6 +278,7 @@ int Main(int argc, char** argv) {
       "--device-memory 8GiB");
   try {
     app.parse(argc, argv);
+    arguments.request.weights = *ChooseWeightStorage(arguments.weights, "cpu");
     arguments.plans_adapter = app.count("--rank") + app.count("--lora-mlp") > 0;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;

@@ -86,7 +86,9 @@ void AddFlags(CLI::App& app, Flags& flags) {
   app.add_option(
       "--chat-template", flags.chat_template,
       "family's name or Jinja file in place of the model file's own");
-  app.add_option("--weights", flags.weights, std::string(kWeightStorageHelp))
+  app.add_option("--weights", flags.weights,
+                 "float32: the reference; bfloat16: half of its memory, less "
+                 "exact; quantized: the least memory, slower")
       ->check(CLI::IsMember({"float32", "bfloat16", "quantized"}));
   app.add_option("--log-every", flags.log_every, "steps from line to line");
 }

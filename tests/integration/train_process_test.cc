@@ -152,7 +152,8 @@ checkpoint_every_steps: 1
   const auto model = PlanModel::FromGguf(*gguf, int64_t(file->bytes().size()));
   ASSERT_THAT(model, IsOk());
   const Ledger ledger =
-      PlanTrain(*model, {.document_tokens = 1024,
+      PlanTrain(*model, {.weights = WeightStorage::kFloat32,
+                         .document_tokens = 1024,
                          .documents_per_step = 4,
                          .fresh_segments_per_step = 8,
                          .cached_segments = 32,

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "client/tools/plan_adapters.h"
 #include "core/format/mapped_file.h"
+#include "core/kernels/packed_matrix.h"
 #include "core/model/model_source.h"
 #include "tests/support/temp_dir.h"
 
@@ -33,8 +35,8 @@ TEST(PlanModelTest, CountsTheParametersOfAnEightBillionModel) {
   EXPECT_EQ(Llama3().Parameters(), 8'030'261'248);  // as transformers counts
 }
 
-// Weights that stay quantized let an 8B model's adapter train within 24 GiB,
-// where float32 takes more for the weights alone.
+// Packed weights let an 8B model's adapter train within 24 GiB, where float32
+// takes more for the weights alone.
 TEST(PlanTest, FitsTrainingAnEightBillionModelIntoTwentyFourGib) {
   const PlanModel model = Llama3();
   PlanRequest request{.weights = WeightStorage::kQuantized,
@@ -48,12 +50,23 @@ TEST(PlanTest, FitsTrainingAnEightBillionModelIntoTwentyFourGib) {
   EXPECT_GT(PlanAskGists(model, request).PeakBytes(), 29 * kGib);
 }
 
-int64_t BytesOf(const Ledger& ledger, const std::string& what) {
+bool Has(const Ledger& ledger, std::string_view what) {
+  return std::ranges::any_of(ledger.lines, [what](const LedgerLine& line) {
+    return line.what.starts_with(what);
+  });
+}
+
+int64_t BytesOf(const Ledger& ledger, std::string_view what) {
   for (const LedgerLine& line : ledger.lines) {
     if (line.what.starts_with(what)) return line.bytes;
   }
   ADD_FAILURE() << "no line " << what;
   return 0;
+}
+
+int64_t LoadedBytes(const Ledger& ledger) {
+  return BytesOf(ledger, "program") + BytesOf(ledger, "tokenizer") +
+         BytesOf(ledger, "weights");
 }
 
 // By hand, for the sizes above.
@@ -65,8 +78,10 @@ TEST(PlanTest, CountsEachPartOfTraining) {
                             .lora_r = 16,
                             .documents_per_step = 4};
   const Ledger ledger = PlanTrain(Llama3(), request);
-  EXPECT_EQ(BytesOf(ledger, "weights as stored, Q4_0"),
-            8'030'261'248 / 32 * 18);
+  // 32 layers have two norms, and the output one more, in float32.
+  const int64_t norms = 65 * 4096;
+  EXPECT_EQ(BytesOf(ledger, "weights packed, from Q4_0"),
+            (8'030'261'248 - norms) / 32 * 18 + norms * 4);
   // The vocabulary's matrix goes in slices.
   EXPECT_EQ(BytesOf(ledger, "one matrix dequantized"), int64_t{256} << 20);
   // 32 x 16 x (8192 + 5120 + 5120 + 8192) and 5 x 4096, each four times.
@@ -83,9 +98,37 @@ TEST(PlanTest, CountsEachPartOfTraining) {
   EXPECT_EQ(BytesOf(ledger, "logits"), 4 * 16 * 128'256LL * 12);
 }
 
+// By hand: no matrix is dequantized, no mask made, and a number of a cache
+// takes two bytes.
+TEST(PlanTest, CountsEachPartOfAnAnswerFromPackedWeights) {
+  const PlanModel model = Llama3();
+  const Ledger full = PlanAskFull(model, {.document_tokens = 4096});
+  EXPECT_EQ(BytesOf(full, "prompt's keys and values, float16"),
+            (32 + 4096 + 40) * 131'072LL);
+  // 256 rows of 3 x 4096 + 2 x 4096 + 2 x 1024 + 2 x 14336 floats, and 14336
+  // integers with 16 bytes for each 32.
+  EXPECT_EQ(BytesOf(full, "a chunk's activations"),
+            256 * (51'200 * 4 + 14'336 / 32 * 48));
+  EXPECT_EQ(BytesOf(full, "logits"), 128'256 * 8);
+  // 32 x 16 x (8192 + 5120 + 5120 + 8192) in two bytes, 5 x 4096 in four.
+  EXPECT_EQ(BytesOf(full, "adapter"), 13'631'488 * 2 + 20'480 * 4);
+  for (const auto& plan : {PlanCompress, PlanAskGists, PlanAskFull}) {
+    const Ledger ledger = plan(model, {});
+    for (const char* part : {"one matrix", "a chunk's mask", "one layer's keys",
+                             "prompt's keys "
+                             "and values, float32",
+                             "context keys and values, float32"}) {
+      EXPECT_FALSE(Has(ledger, part)) << part;
+    }
+    EXPECT_EQ(ledger.load_bytes, LoadedBytes(ledger) + model.mapped_bytes)
+        << "the file is mapped until the weights are packed";
+  }
+}
+
 // As a GPU does.
 TEST(PlanTest, TakesMoreForMoreTokensAtATime) {
-  PlanRequest request{.document_tokens = 4096};
+  PlanRequest request{.weights = WeightStorage::kFloat32,
+                      .document_tokens = 4096};
   const Ledger fewer = PlanAskFull(Llama3(), request);
   request.chunk_tokens = 1024;
   const Ledger more = PlanAskFull(Llama3(), request);
@@ -114,13 +157,18 @@ TEST(PlanTest, CountsOnePhaseOfATraining) {
 
 TEST(PlanTest, CountsTheAdaptersInUseInPlaceOfOneToBeTrained) {
   const PlanModel model = Llama3();
-  const PlanRequest request{.adapter_bytes = 1000, .answer_adapter_bytes = 500};
-  for (const auto& plan : {PlanCompress, PlanAskGists, PlanAskFull}) {
-    const Ledger ledger = plan(model, request);
-    EXPECT_EQ(BytesOf(ledger, "adapter"), 1000);
-    EXPECT_EQ(BytesOf(ledger, "answer adapter"), 500);
+  PlanRequest request{.adapters = {.gist = {.lora = 1000, .embeddings = 10},
+                                   .answer = {.lora = 500}}};
+  for (const int64_t bytes : {2, 4}) {
+    for (const auto& plan : {PlanCompress, PlanAskGists, PlanAskFull}) {
+      const Ledger ledger = plan(model, request);
+      EXPECT_EQ(BytesOf(ledger, "adapter"), 1000 * bytes + 40);
+      EXPECT_EQ(BytesOf(ledger, "answer adapter"), 500 * bytes);
+    }
+    EXPECT_EQ(BytesOf(PlanTrain(model, request), "adapter in use"),
+              1000 * bytes + 40);
+    request.weights = WeightStorage::kFloat32;
   }
-  EXPECT_EQ(BytesOf(PlanTrain(model, request), "adapter in use"), 1000);
 }
 
 TEST(PlanAdaptersTest, TakesInstalledAdaptersOfTheModelAlone) {
@@ -138,16 +186,18 @@ TEST(PlanAdaptersTest, TakesInstalledAdaptersOfTheModelAlone) {
       return is;
     });
   };
-  EXPECT_GT(find(*config, own).gist_bytes, 10'000);
-  EXPECT_EQ(find(*config, own).answer_bytes, 0);
-  EXPECT_EQ(find(*config, "another").gist_bytes, 0);
+  const auto& [gist, answer] = find(*config, own);
+  EXPECT_GT(gist.lora, 2'500);
+  EXPECT_EQ(gist.embeddings, 4 * config->hidden_size);
+  EXPECT_EQ(answer, AdapterSize());
+  EXPECT_EQ(find(*config, "another").gist, AdapterSize());
   asked = 0;
   ModelConfig other = *config;
   other.hidden_size *= 2;
-  EXPECT_EQ(find(other, own).gist_bytes, 0);
+  EXPECT_EQ(find(other, own).gist, AdapterSize());
   other = *config;
   other.layers += 1;
-  EXPECT_EQ(find(other, own).gist_bytes, 0);
+  EXPECT_EQ(find(other, own).gist, AdapterSize());
   EXPECT_EQ(asked, 0) << "the file is read only for an adapter that fits";
 }
 
@@ -174,6 +224,28 @@ TEST(PlanModelTest, ReadsGgufAndItsStoredBytes) {
   EXPECT_EQ(model->Parameters(), elements);
   EXPECT_EQ(model->stored_bytes, bytes);
   EXPECT_EQ(model->stored_type, "Q4_0");
+}
+
+TEST(PlanModelTest, CountsPackedMatricesAsTheyArePacked) {
+  ThreadTeam team(1);
+  const std::string data(40 * 512 * sizeof(float), '\0');
+  for (const GgmlType type :
+       {GgmlType::kF32, GgmlType::kBF16, GgmlType::kQ4_0, GgmlType::kQ4_1,
+        GgmlType::kQ5_0, GgmlType::kQ8_0, GgmlType::kQ4_K, GgmlType::kQ6_K}) {
+    const GgmlBlock block = GgmlBlockOf(type);
+    for (const int64_t rows : {1, 16, 40}) {
+      const GgufTensor tensor{
+          .name = "matrix",
+          .type = type,
+          .dims = {512, rows},
+          .data = std::string_view(data).substr(
+              0, size_t(rows * 512 / block.elements * block.bytes))};
+      EXPECT_EQ(PackedBytes(type, tensor.dims),
+                PackedMatrix(tensor, 0, team).bytes())
+          << GgmlTypeName(uint32_t(type)) << " " << rows;
+    }
+  }
+  EXPECT_EQ(PackedBytes(GgmlType::kF16, {100}), 400) << "a norm is float32";
 }
 
 TEST(PlanModelTest, NamesWhatIsWrongWithAConfig) {
