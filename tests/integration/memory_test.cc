@@ -18,22 +18,22 @@ namespace gist {
 namespace {
 
 constexpr double kTolerance = 0.1;
-constexpr std::pair<const char*, WeightStorage> kStorages[] = {
-    {"float32", WeightStorage::kFloat32},
-    {"bfloat16", WeightStorage::kBfloat16},
-    {"quantized", WeightStorage::kQuantized}};
-
-struct Model {
+struct Case {
   const char* name;
-  const char* path;
+  const char* model;
   const char* adapter;
-  size_t text_bytes;  // of a document that fits the context
+  size_t text_bytes;    // of a document that fits the context
+  const char* weights;  // "auto": gistd's own choice, no flag
 };
-constexpr Model kModels[] = {
-    {"Default", "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf", "auto",
-     9000},
-    {"Tiny", "tests/data/tiny/tiny.f32.gguf", "tests/data/tiny/adapter_blocks",
-     400}};
+constexpr char kDefault[] =
+    "third_party/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+// The tiny model shows what the program takes by itself.
+constexpr Case kCases[] = {
+    {"Default_float32", kDefault, "auto", 9000, "float32"},
+    {"Default_bfloat16", kDefault, "auto", 2000, "bfloat16"},
+    {"Default_auto", kDefault, "auto", 9000, "auto"},
+    {"Tiny_auto", "tests/data/tiny/tiny.f32.gguf",
+     "tests/data/tiny/adapter_blocks", 400, "auto"}};
 
 // English, of so many bytes.
 std::string Text(size_t bytes) {
@@ -45,15 +45,11 @@ std::string Text(size_t bytes) {
   return text.substr(0, bytes);
 }
 
-// Of each model, with each storage of its weights.
-class MemoryTest : public testing::TestWithParam<std::tuple<Model, size_t>> {
+class MemoryTest : public testing::TestWithParam<Case> {
  protected:
-  static const Model& model() { return std::get<0>(GetParam()); }
-  static auto storage() { return kStorages[std::get<1>(GetParam())]; }
-
   // As `gist plan` reads the model.
   void ReadModel() {
-    const auto source = ModelSource::Open(model().path);
+    const auto source = ModelSource::Open(GetParam().model);
     ASSERT_THAT(source, IsOk());
     const auto plan =
         PlanModel::FromGguf((*source)->gguf(), (*source)->Bytes());
@@ -62,17 +58,17 @@ class MemoryTest : public testing::TestWithParam<std::tuple<Model, size_t>> {
     const InstalledAdapters adapters =
         FindInstalledAdapters("adapters", plan_.config,
                               [&source] { return (*source)->Fingerprint(); });
-    request_ = {.weights = storage().second,
-                .adapter_bytes = adapters.gist_bytes,
-                .answer_adapter_bytes = adapters.answer_bytes};
+    request_ = {.weights = *ChooseWeightStorage(GetParam().weights, "cpu"),
+                .adapters = adapters};
   }
   std::unique_ptr<GistdProcess> Start() {
-    auto server = std::make_unique<GistdProcess>(
-        std::vector<std::string>{
-            "--model", model().path, "--adapter", model().adapter, "--data-dir",
-            folder_ / "data", "--threads", "2", "--weights", storage().first,
-            "--embedder", "off"},
-        folder_ / "log");
+    const auto& [name, model, adapter, text_bytes, weights] = GetParam();
+    std::vector<std::string> arguments = {
+        "--model",        model,       "--adapter", adapter,      "--data-dir",
+        folder_ / "data", "--threads", "2",         "--embedder", "off"};
+    if (weights != std::string("auto"))
+      arguments.insert(arguments.end(), {"--weights", weights});
+    auto server = std::make_unique<GistdProcess>(arguments, folder_ / "log");
     const auto address = server->WaitUntilReady();
     EXPECT_TRUE(address) << server->Log();
     client_ = std::make_unique<client::GistClient>(
@@ -107,7 +103,7 @@ class MemoryTest : public testing::TestWithParam<std::tuple<Model, size_t>> {
 TEST_P(MemoryTest, PeaksAsPlanned) {
   ASSERT_NO_FATAL_FAILURE(ReadModel());
   auto server = Start();
-  const auto made = client_->Compress(Text(model().text_bytes), {});
+  const auto made = client_->Compress(Text(GetParam().text_bytes), {});
   ASSERT_THAT(made, IsOk());
   request_.document_tokens = int(made->context().document_tokens());
   ExpectNear("compress", server->PeakBytes(), PlanCompress);
@@ -120,15 +116,8 @@ TEST_P(MemoryTest, PeaksAsPlanned) {
   ExpectNear("ask in full", server->PeakBytes(), PlanAskFull);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, MemoryTest,
-                         testing::Combine(testing::ValuesIn(kModels),
-                                          testing::Range(size_t{0},
-                                                         std::size(kStorages))),
-                         [](const auto& test) {
-                           return fmt::format(
-                               "{}_{}", std::get<0>(test.param).name,
-                               kStorages[std::get<1>(test.param)].first);
-                         });
+INSTANTIATE_TEST_SUITE_P(Models, MemoryTest, testing::ValuesIn(kCases),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace gist
