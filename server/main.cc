@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -234,11 +235,15 @@ absl::Status LoadAndServe(const Config& config, StopSignals& signals,
   BackupFolder backups(*store, {.folder = config.backup_dir,
                                 .data_folder = config.data_dir,
                                 .max_backups = config.limits.max_backups});
+  // Beside the model on a CPU. A GPU is prepared with the model first.
+  auto loading = std::async(
+      config.device == "cpu" ? std::launch::async : std::launch::deferred,
+      [&] { return MakeEmbedder(config); });
   GIST_ASSIGN_OR_RETURN(const auto engine, MakeEngine(config));
   GIST_ASSIGN_OR_RETURN(
       const std::string adapter,
       UseFirstAdapter(*engine, ChoiceOf(config.adapter, Installed("default"))));
-  GIST_ASSIGN_OR_RETURN(const auto embedder, MakeEmbedder(config));
+  GIST_ASSIGN_OR_RETURN(const auto embedder, loading.get());
   signals.SetEndsAtOnce(false);  // a training may go on from here
   Scheduler scheduler(
       *engine,
