@@ -39,16 +39,22 @@ inline Vector Hidden(Vector score, const int32_t* first, const int32_t* end,
   return key >= *first && key < *end ? score : -HUGE_VALF;
 }
 
-inline float QuantizeBlock(const float* x, int8_t* out, int32_t* sum) {
+inline float MostOf(const float* x) {
   float most = 0;
-  for (int i = 0; i < kBlockColumns; ++i) most = Max(most, std::fabs(x[i]));
-  const float inverse = most > 0 ? 127 / most : 0;
-  *sum = 0;
+  for (int i = 0; i < kBlockColumns; ++i) {
+    if (std::isnan(x[i])) return x[i];
+    most = Max(most, std::fabs(x[i]));
+  }
+  return most;
+}
+
+inline int32_t RoundBlock(const float* x, float inverse, int8_t* out) {
+  int32_t sum = 0;
   for (int i = 0; i < kBlockColumns; ++i) {
     out[i] = int8_t(std::nearbyint(x[i] * inverse));
-    *sum += out[i];
+    sum += out[i];
   }
-  return most / 127;
+  return sum;
 }
 
 template <typename T>

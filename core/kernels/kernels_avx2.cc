@@ -68,32 +68,33 @@ inline float FloatOf(uint16_t x) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(x)));
 }
 
-inline float QuantizeBlock(const float* x, int8_t* out, int32_t* sum) {
+inline float MostOf(const float* x) {
   const Vector sign = Set(-0.0f);
-  Vector parts[4];
-  Vector most = Zero();
+  Vector most = Zero(), nans = Zero();
   for (int i = 0; i < 4; ++i) {
-    parts[i] = Load(x + 8 * i);
-    most = Max(most, _mm256_andnot_ps(sign, parts[i]));
+    const Vector part = Load(x + 8 * i);
+    nans = _mm256_or_ps(nans, _mm256_cmp_ps(part, part, _CMP_UNORD_Q));
+    most = Max(most, _mm256_andnot_ps(sign, part));
   }
+  if (_mm256_movemask_ps(nans) != 0) return __builtin_nanf("");
   __m128 half =
       _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
   half = _mm_max_ps(half, _mm_movehl_ps(half, half));
-  const float most_of_all =
-      _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
-  const Vector inverse = Set(most_of_all > 0 ? 127 / most_of_all : 0);
-  int32_t total = 0;
+  return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+
+inline int32_t RoundBlock(const float* x, float inverse, int8_t* out) {
   alignas(32) int32_t integers[kBlockColumns];
   for (int i = 0; i < 4; ++i) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(integers + 8 * i),
-                       _mm256_cvtps_epi32(Mul(parts[i], inverse)));
+                       _mm256_cvtps_epi32(Mul(Load(x + 8 * i), Set(inverse))));
   }
+  int32_t sum = 0;
   for (int i = 0; i < kBlockColumns; ++i) {
-    total += integers[i];
+    sum += integers[i];
     out[i] = int8_t(integers[i]);
   }
-  *sum = total;
-  return most_of_all / 127;
+  return sum;
 }
 
 inline __m256i LoadInts(const uint8_t* from) {

@@ -56,18 +56,20 @@ inline float FloatOf(uint16_t x) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(x)));
 }
 
-inline float QuantizeBlock(const float* x, int8_t* out, int32_t* sum) {
+inline float MostOf(const float* x) {
   const Vector a = Load(x), b = Load(x + 16);
-  const float most =
-      _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-  const Vector inverse = Set(most > 0 ? 127 / most : 0);
-  const __m512i ia = _mm512_cvtps_epi32(Mul(a, inverse));
-  const __m512i ib = _mm512_cvtps_epi32(Mul(b, inverse));
-  *sum = _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
-  _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtsepi32_epi8(ia));
+  if (_mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q) != 0) return __builtin_nanf("");
+  return _mm512_reduce_max_ps(
+      _mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+}
+
+inline int32_t RoundBlock(const float* x, float inverse, int8_t* out) {
+  const __m512i a = _mm512_cvtps_epi32(Mul(Load(x), Set(inverse)));
+  const __m512i b = _mm512_cvtps_epi32(Mul(Load(x + 16), Set(inverse)));
+  _mm_store_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtsepi32_epi8(a));
   _mm_store_si128(reinterpret_cast<__m128i*>(out + 16),
-                  _mm512_cvtsepi32_epi8(ib));
-  return most / 127;
+                  _mm512_cvtsepi32_epi8(b));
+  return _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
 }
 
 template <int kRows, StripFormat kFormat>

@@ -11,12 +11,19 @@
 //   int32_t* end,
 //                 int key): minus infinity in lanes with key outside [first,
 //                 end)
+//   float MostOf(const float*): greatest magnitude of a block, NaN if it has
+//   one int32_t RoundBlock(const float* x, float inverse, int8_t* out): the
+//   nearest
+//                 integers of x * inverse; their sum
 //   void MultiplyStrip(const StripProduct&)
 //   constexpr int kMicroRows: rows of a small product of two vectors that stay
 //                 in registers
 
 void MultiplyStrip(const StripProduct& product);
 
+// Of a block to quantize: a smaller magnitude counts as zero, because 127 over
+// it may be infinite.
+constexpr float kLeastMagnitude = 1e-30f;
 constexpr float kMinusInfinity = -__builtin_huge_valf();
 
 // e^x, relative error below 2e-7; 0 below -87, e^88 above 88. Source: Cody and
@@ -59,7 +66,16 @@ void QuantizeRow(const float* x, int columns, int rows, int row,
     }
     alignas(64) int8_t integers[kBlockColumns];
     int32_t sum = 0;
-    const float scale = QuantizeBlock(from, integers, &sum);
+    const float most = MostOf(from);
+    float scale = 0;
+    if (most >= kLeastMagnitude && most < __builtin_huge_valf()) {
+      scale = most / 127;
+      sum = RoundBlock(from, 127 / most, integers);
+    } else {
+      // A NaN or an infinity must not be taken for a number.
+      __builtin_memset(integers, 0, sizeof(integers));
+      if (!(most < kLeastMagnitude)) scale = __builtin_nanf("");
+    }
     for (int group = 0; group < kBlockColumns / 4; ++group) {
       __builtin_memcpy(tile + (group * rows + row) * 4, integers + 4 * group,
                        4);

@@ -67,7 +67,7 @@ class QuantizedRows {
   std::vector<uint8_t> bytes_;
 };
 
-// One product of a batch: y [x.rows(), matrix.rows()] = x W^T, or added to it.
+// One product of a batch: y [x.rows(), matrix.rows()] = x W^T.
 struct PackedProduct {
   const PackedMatrix* matrix = nullptr;
   float* y = nullptr;

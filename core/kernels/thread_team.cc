@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace gist {
 namespace {
@@ -56,7 +57,12 @@ void ThreadTeam::TakeAll(int thread) {
   while (IsLeft(ticket_.load(std::memory_order_relaxed))) {
     const uint64_t mine = ticket_.fetch_add(1, std::memory_order_acq_rel);
     if (!IsLeft(mine)) return;
-    (*work_)(IndexOf(mine), thread);
+    try {
+      (*work_)(IndexOf(mine), thread);
+    } catch (...) {
+      const std::scoped_lock lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+    }
     done_.fetch_add(1, std::memory_order_release);
   }
 }
@@ -109,6 +115,7 @@ void ThreadTeam::For(int count, Work work) {
   const int64_t worked = Now();
   AwaitEnd(count);
   Judge(worked - begin, Now() - worked);
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 // Alone, the caller would have had to do the helpers' part too: about as much

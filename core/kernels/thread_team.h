@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -29,6 +30,8 @@ class ThreadTeam {
   // Calls work(index, thread) once for each index below `count`, at most
   // 2^20 - 1 - threads; thread < threads(). A call from a second thread while
   // one runs does its work alone, as thread 0.
+  // What `work` throws leaves For once the loop has ended; of several
+  // exceptions the first.
   using Work = absl::FunctionRef<void(int index, int thread)>;
   void For(int count, Work work);
 
@@ -46,6 +49,8 @@ class ThreadTeam {
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> stops_{false};
   const Work* work_ = nullptr;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;  // of the present loop
   // Of the caller, under busy_. Times in nanoseconds.
   void Judge(int64_t work, int64_t wait);
   int64_t works_ = 0;        // since the last judgement

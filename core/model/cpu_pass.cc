@@ -48,6 +48,15 @@ struct Attention {
   absl::FunctionRef<void(int layer, int unit, int thread)> attend;
 };
 
+// Queries of one unit of attention and what they see.
+struct Unit {
+  int head = 0;         // KV head
+  int first_query = 0;  // query heads of the KV head's group
+  int queries = 0;
+  int first_row = 0;  // of the batch
+  int rows = 0;
+};
+
 // The rows that a LoRA changes.
 struct RowLora {
   const Adapter::Impl* adapter = nullptr;
@@ -87,6 +96,7 @@ class CpuPass::Impl {
     return model_.weights.layers[size_t(layer)];
   }
 
+  void AddUnits(int first_row, int rows, std::vector<Unit>* units) const;
   void SetRows(int rows);
   void Embed(std::span<const int32_t> ids);
   // One table for each kind of layer.
@@ -141,14 +151,22 @@ void Grow(std::vector<float>& buffer, int64_t floats) {
   if (int64_t(buffer.size()) < floats) buffer.resize(size_t(floats));
 }
 
-// Queries of one unit of attention and what they see.
-struct Unit {
-  int head = 0;       // KV head
-  int first_row = 0;  // of the batch
-  int rows = 0;
-};
-
 }  // namespace
+
+// Of these rows, for each KV head; query heads that are too many for one unit
+// get several.
+void CpuPass::Impl::AddUnits(int first_row, int rows,
+                             std::vector<Unit>* units) const {
+  for (int head = 0; head < config_.kv_heads; ++head) {
+    for (int query = 0; query < Group(); query += kMostQueries) {
+      units->push_back({.head = head,
+                        .first_query = query,
+                        .queries = std::min(kMostQueries, Group() - query),
+                        .first_row = first_row,
+                        .rows = rows});
+    }
+  }
+}
 
 void CpuPass::Impl::SetRows(int rows) {
   rows_ = rows;
@@ -464,11 +482,7 @@ std::vector<std::vector<float>> CpuPass::Impl::Forward(
   for (size_t i = 0; i < items.size(); ++i) {
     const int count = int(items[i].ids.size());
     for (int r = 0; r < count; r += unit_rows) {
-      for (int head = 0; head < config_.kv_heads; ++head) {
-        units.push_back({.head = head,
-                         .first_row = first_rows[i] + r,
-                         .rows = std::min(unit_rows, count - r)});
-      }
+      AddUnits(first_rows[i] + r, std::min(unit_rows, count - r), &units);
     }
   }
   // The longest first: threads end together.
@@ -507,8 +521,8 @@ std::vector<std::vector<float>> CpuPass::Impl::Forward(
     for (int r = 0; r < unit.rows; ++r) {
       const int row = unit.first_row + r;
       const int position = positions[size_t(row)];
-      for (int g = 0; g < group; ++g) {
-        const int head = unit.head * group + g;
+      for (int g = 0; g < unit.queries; ++g) {
+        const int head = unit.head * group + unit.first_query + g;
         query_at[count] = int64_t(row) * QkvRows() + head * dim;
         out_at[count] = int64_t(row) * QueryRows() + head * dim;
         first[count] = window == 0 ? 0 : std::max(0, position + 1 - window);
@@ -596,8 +610,7 @@ GistKv CpuPass::Impl::WriteGists(const KvCache& prefix, const KvCache& context,
            slots[size_t(end)].block == slots[size_t(begin)].block) {
       ++end;
     }
-    for (int head = 0; head < config_.kv_heads; ++head)
-      units.push_back({.head = head, .first_row = begin, .rows = end - begin});
+    AddUnits(begin, end - begin, &units);
     begin = end;
   }
   std::vector<int> block_begin(size_t(gists), 0);
@@ -648,8 +661,8 @@ GistKv CpuPass::Impl::WriteGists(const KvCache& prefix, const KvCache& context,
           window == 0 ? 0 : positions[size_t(row)] + 1 - window;
       int own = block;
       while (own < row && positions[size_t(own)] < earliest) ++own;
-      for (int g = 0; g < group; ++g) {
-        const int head = unit.head * group + g;
+      for (int g = 0; g < unit.queries; ++g) {
+        const int head = unit.head * group + unit.first_query + g;
         query_at[count] = int64_t(row) * QkvRows() + head * dim;
         out_at[count] = int64_t(row) * QueryRows() + head * dim;
         first[0][count] = std::max(0, earliest);

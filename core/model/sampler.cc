@@ -57,7 +57,8 @@ absl::Status CheckLogits(std::span<const float> logits) {
   if (!at) return absl::OkStatus();
   return absl::InternalError(fmt::format(
       "decode: the logit of token {} is {}, want a finite number: the model's "
-      "numbers overflow; choose another model or adapter",
+      "numbers overflow; use --weights float32, or choose another model or "
+      "adapter",
       *at, logits[size_t(*at)]));
 }
 

@@ -87,7 +87,8 @@ TEST_P(KernelsTest, ConvertsHalves) {
   }
 }
 
-// Rows of zeros, of one large number, and a last block that is not full.
+// Rows of one large number, of tiny ones and with a NaN or an infinity, and a
+// last block that is not full.
 TEST_P(KernelsTest, QuantizesAsTheScalarKernels) {
   for (const int columns : {5, 32, 96, 100}) {
     const int blocks = (columns + kBlockColumns - 1) / kBlockColumns;
@@ -95,6 +96,12 @@ TEST_P(KernelsTest, QuantizesAsTheScalarKernels) {
       std::vector<uint8_t> tiles[2];
       std::vector<float> x = Normal(size_t(rows * columns));
       for (int i = 0; i < columns; ++i) x[size_t(i)] = i == 3 ? 1e4f : 0;
+      const auto set_row = [&](int row, float value) {
+        if (row < rows) x[size_t(row * columns + 2)] = value;
+      };
+      if (rows > 1) std::fill_n(x.begin() + columns, columns, 1e-39f);
+      set_row(2, NAN);
+      set_row(3, INFINITY);
       for (int i = 0; i < 2; ++i) {
         tiles[i].resize(size_t(rows * blocks * kRowBlockBytes));
         const Kernels& kernels =

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -46,6 +47,22 @@ TEST(ThreadTeamTest, HelpersThatSleepComeBack) {
     team.For(10, [&](int i, int) { sum += i; });
   }
   EXPECT_EQ(sum, 3 * 45);
+}
+
+TEST(ThreadTeamTest, WhatWorkThrowsLeavesTheLoop) {
+  for (const int threads : {1, 3}) {
+    ThreadTeam team(threads);
+    for (int loop = 0; loop < 50; ++loop) {
+      EXPECT_THROW(team.For(40,
+                            [](int i, int) {
+                              if (i % 7 == 3) throw std::bad_alloc();
+                            }),
+                   std::bad_alloc);
+      std::atomic<int> done = 0;
+      team.For(40, [&](int, int) { ++done; });
+      EXPECT_EQ(done, 40);
+    }
+  }
 }
 
 TEST(ThreadTeamTest, ASecondCallerWorksAlone) {

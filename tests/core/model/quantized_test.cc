@@ -66,18 +66,19 @@ TEST(Bfloat16Test, LogitsAreNearInHalfTheMemory) {
 // A Llama of one layer whose matrices are random blocks of one type.
 class RandomModel {
  public:
-  static constexpr int64_t kHidden = 256, kKvRows = 128, kMlp = 256,
-                           kVocabulary = 96;
+  static constexpr int64_t kHidden = 256, kMlp = 256, kVocabulary = 96;
 
-  explicit RandomModel(GgmlType type) : type_(type) {
+  explicit RandomModel(GgmlType type, int64_t heads = 4, int64_t kv_heads = 2)
+      : type_(type), heads_(heads), kv_heads_(kv_heads) {
+    const int64_t kv_rows = kHidden / heads * kv_heads;
     AddMatrix("token_embd.weight", kVocabulary, kHidden);
     AddNorm("output_norm.weight");
     const std::string blk = "blk.0.";
     AddNorm(blk + "attn_norm.weight");
     AddNorm(blk + "ffn_norm.weight");
     AddMatrix(blk + "attn_q.weight", kHidden, kHidden);
-    AddMatrix(blk + "attn_k.weight", kKvRows, kHidden);
-    AddMatrix(blk + "attn_v.weight", kKvRows, kHidden);
+    AddMatrix(blk + "attn_k.weight", kv_rows, kHidden);
+    AddMatrix(blk + "attn_v.weight", kv_rows, kHidden);
     AddMatrix(blk + "attn_output.weight", kHidden, kHidden);
     AddMatrix(blk + "ffn_gate.weight", kMlp, kHidden);
     AddMatrix(blk + "ffn_up.weight", kMlp, kHidden);
@@ -88,8 +89,8 @@ class RandomModel {
     return Gguf::FromParts({{"general.architecture", std::string("llama")},
                             {"llama.block_count", int64_t{1}},
                             {"llama.embedding_length", kHidden},
-                            {"llama.attention.head_count", int64_t{4}},
-                            {"llama.attention.head_count_kv", int64_t{2}},
+                            {"llama.attention.head_count", heads_},
+                            {"llama.attention.head_count_kv", kv_heads_},
                             {"llama.feed_forward_length", kMlp},
                             {"llama.context_length", int64_t{512}},
                             {"llama.attention.layer_norm_rms_epsilon", 1e-5}},
@@ -119,6 +120,7 @@ class RandomModel {
   }
 
   const GgmlType type_;
+  const int64_t heads_, kv_heads_;
   std::mt19937 random_{11};
   std::map<std::string, std::string> bytes_;
   std::map<std::string, GgufTensor> tensors_;
@@ -169,6 +171,15 @@ TEST(QuantizedTest, LogitsAreNearFloat32) {
       EXPECT_LT(quantized.weight_bytes, 0.28 * exact.weight_bytes);
     }
   });
+}
+
+// More query heads share a KV head than one unit of attention takes.
+TEST(QuantizedTest, SplitsLargeGroupsOfHeads) {
+  at::set_num_threads(1);
+  const RandomModel model(GgmlType::kQ8_0, 128, 1);
+  const Read exact = ReadWith(model, WeightStorage::kFloat32, 40);
+  const Read quantized = ReadWith(model, WeightStorage::kQuantized, 40);
+  EXPECT_LT(Moved(exact.logits, quantized.logits), 0.05);
 }
 
 TEST(QuantizedTest, GathersRowsInAnyOrder) {
