@@ -94,9 +94,8 @@ absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(const Config& config) {
   const ThreadCount threads = ChooseThreads(config.threads);
   options.threads = threads.threads;
   SPDLOG_INFO("threads={} reason={:?}", threads.threads, threads.reason);
-  options.weights =
-      // CheckConfig has seen it.
-      *ChooseWeightStorage(config.weights, config.device);
+  // CheckConfig has seen it.
+  options.weights = *ChooseWeightStorage(config.weights, config.device);
   options.chat_template = config.chat_template;
   auto engine = MakeTorchEngine(options);
   if (engine.ok() && !answer.folder.empty() &&

@@ -97,8 +97,7 @@ void MultiplyStrip(const StripProduct& p) {
                     FloatOf(At<uint16_t>(scale + 32)) * p.unit, sum);
         }
       }
-      float& y = p.y[r * p.stride + out];
-      y = p.add ? y + sum : sum;
+      p.y[r * p.stride + out] = sum;
     }
   }
 }

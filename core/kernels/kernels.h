@@ -53,7 +53,6 @@ struct StripProduct {
   int rows = 0;                   // of the tile, 1 to kTileRows
   float* y = nullptr;             // [rows, kStripRows], rows `stride` apart
   int64_t stride = 0;
-  bool add = false;  // to what y holds
 };
 
 enum class KernelActivation { kSilu, kGeluTanh };

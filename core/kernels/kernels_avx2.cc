@@ -197,8 +197,7 @@ inline void Part(const StripProduct& p, int begin, int tile_rows, int half) {
   }
   for (int r = 0; r < kRows; ++r) {
     for (int h = 0; h < kHalves; ++h) {
-      float* y = p.y + (begin + r) * p.stride + 8 * (half + h);
-      Store(p.add ? Add(Load(y), sums[r][h]) : sums[r][h], y);
+      Store(sums[r][h], p.y + (begin + r) * p.stride + 8 * (half + h));
     }
   }
 }

@@ -142,8 +142,7 @@ inline void Strip(const StripProduct& p) {
     tile += kRowBlockBytes * kRows;
   }
   for (int r = 0; r < kRows; ++r) {
-    float* y = p.y + r * p.stride;
-    Store(p.add ? Add(Load(y), sums[r]) : sums[r], y);
+    Store(sums[r], p.y + r * p.stride);
   }
 }
 

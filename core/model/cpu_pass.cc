@@ -91,12 +91,17 @@ class CpuPass::Impl {
   int KvRows() const { return config_.kv_heads * config_.head_dim; }
   int QkvRows() const { return QueryRows() + 2 * KvRows(); }
   int Group() const { return config_.heads / config_.kv_heads; }
+  // Of one unit of attention, at most.
+  int UnitRows() const {
+    return std::clamp(kMostQueries / Group(), 1, kMostUnitRows);
+  }
   size_t KindOf(int layer) const { return config_.KindOf(layer); }
   const LayerWeights& Layer(int layer) const {
     return model_.weights.layers[size_t(layer)];
   }
 
   void AddUnits(int first_row, int rows, std::vector<Unit>* units) const;
+  void Attend(const Unit& unit, std::span<const KeyRun> runs, int thread);
   void SetRows(int rows);
   void Embed(std::span<const int32_t> ids);
   // One table for each kind of layer.
@@ -166,6 +171,33 @@ void CpuPass::Impl::AddUnits(int first_row, int rows,
                         .rows = rows});
     }
   }
+}
+
+// A run's first and end count the unit's queries row by row.
+void CpuPass::Impl::Attend(const Unit& unit, std::span<const KeyRun> runs,
+                           int thread) {
+  const int dim = config_.head_dim;
+  int64_t query_at[kMostQueries], out_at[kMostQueries];
+  int count = 0;
+  for (int r = 0; r < unit.rows; ++r) {
+    const int64_t row = unit.first_row + r;
+    for (int g = 0; g < unit.queries; ++g) {
+      const int head = unit.head * Group() + unit.first_query + g;
+      query_at[count] = row * QkvRows() + head * dim;
+      out_at[count] = row * QueryRows() + head * dim;
+      ++count;
+    }
+  }
+  kernels_.attend({.queries = qkv_.data(),
+                   .out = attended_.data(),
+                   .query_offsets = query_at,
+                   .out_offsets = out_at,
+                   .query_count = count,
+                   .head_dim = dim,
+                   .scale = 1 / std::sqrt(float(dim)),
+                   .runs = runs.data(),
+                   .run_count = int(runs.size()),
+                   .scratch = Scratch(thread)});
 }
 
 void CpuPass::Impl::SetRows(int rows) {
@@ -477,12 +509,10 @@ std::vector<std::vector<float>> CpuPass::Impl::Forward(
   const std::vector<TurnTable> tables = TablesOf(positions);
 
   std::vector<Unit> units;
-  const int unit_rows =
-      std::max(1, std::min(kMostUnitRows, kMostQueries / std::max(1, Group())));
   for (size_t i = 0; i < items.size(); ++i) {
     const int count = int(items[i].ids.size());
-    for (int r = 0; r < count; r += unit_rows) {
-      AddUnits(first_rows[i] + r, std::min(unit_rows, count - r), &units);
+    for (int r = 0; r < count; r += UnitRows()) {
+      AddUnits(first_rows[i] + r, std::min(UnitRows(), count - r), &units);
     }
   }
   // The longest first: threads end together.
@@ -490,7 +520,7 @@ std::vector<std::vector<float>> CpuPass::Impl::Forward(
     return positions[size_t(unit.first_row)] + unit.rows;
   });
 
-  const int dim = config_.head_dim, group = Group();
+  const int dim = config_.head_dim;
   const auto keep = [&](int layer, int row, const float* plain_key,
                         const float* turned, const float* value) {
     const auto write = [&](KvCache& to, int at, const float* keys) {
@@ -515,16 +545,12 @@ std::vector<std::vector<float>> CpuPass::Impl::Forward(
     const KvCache::Impl& cache =
         items[size_t(item_of_row[size_t(unit.first_row)])].cache->impl();
     const int window = config_.kinds[KindOf(layer)].window;
-    int64_t query_at[kMostQueries], out_at[kMostQueries];
     alignas(64) int32_t first[kMostQueries] = {}, end[kMostQueries] = {};
     int count = 0, most = 0, least = positions[size_t(unit.first_row)];
     for (int r = 0; r < unit.rows; ++r) {
       const int row = unit.first_row + r;
       const int position = positions[size_t(row)];
       for (int g = 0; g < unit.queries; ++g) {
-        const int head = unit.head * group + unit.first_query + g;
-        query_at[count] = int64_t(row) * QkvRows() + head * dim;
-        out_at[count] = int64_t(row) * QueryRows() + head * dim;
         first[count] = window == 0 ? 0 : std::max(0, position + 1 - window);
         end[count] = position + 1;
         least = std::min(least, first[count]);
@@ -556,16 +582,7 @@ std::vector<std::vector<float>> CpuPass::Impl::Forward(
       run.first = first;
       run.end = end;
     }
-    kernels_.attend({.queries = qkv_.data(),
-                     .out = attended_.data(),
-                     .query_offsets = query_at,
-                     .out_offsets = out_at,
-                     .query_count = count,
-                     .head_dim = dim,
-                     .scale = 1 / std::sqrt(float(dim)),
-                     .runs = runs,
-                     .run_count = run_count,
-                     .scratch = Scratch(thread)});
+    Attend(unit, {runs, size_t(run_count)}, thread);
   };
   RunLayers(tables, lora, wants_logits,
             {.keep = keep, .units = int(units.size()), .attend = attend});
@@ -602,11 +619,9 @@ GistKv CpuPass::Impl::WriteGists(const KvCache& prefix, const KvCache& context,
 
   // Gists of one block, as many as fit into a unit.
   std::vector<Unit> units;
-  const int unit_rows =
-      std::max(1, std::min(kMostUnitRows, kMostQueries / std::max(1, Group())));
   for (int begin = 0; begin < gists;) {
     int end = begin + 1;
-    while (end < gists && end - begin < unit_rows &&
+    while (end < gists && end - begin < UnitRows() &&
            slots[size_t(end)].block == slots[size_t(begin)].block) {
       ++end;
     }
@@ -644,14 +659,12 @@ GistKv CpuPass::Impl::WriteGists(const KvCache& prefix, const KvCache& context,
       kernels_.to_halves(value + head * dim, dim, own_values.data() + own);
     }
   };
-  const int group = Group();
   const auto attend = [&](int layer, int index, int thread) {
     const Unit& unit = units[size_t(index)];
     const size_t kind = KindOf(layer);
     const int window = config_.kinds[kind].window;
     const GistSlot& slot = slots[size_t(unit.first_row)];
     const int block = block_begin[size_t(unit.first_row)];
-    int64_t query_at[kMostQueries], out_at[kMostQueries];
     // Of prefix, context and own gists, each counted within its run.
     alignas(64) int32_t first[3][kMostQueries] = {}, end[3][kMostQueries] = {};
     int count = 0;
@@ -662,9 +675,6 @@ GistKv CpuPass::Impl::WriteGists(const KvCache& prefix, const KvCache& context,
       int own = block;
       while (own < row && positions[size_t(own)] < earliest) ++own;
       for (int g = 0; g < unit.queries; ++g) {
-        const int head = unit.head * group + unit.first_query + g;
-        query_at[count] = int64_t(row) * QkvRows() + head * dim;
-        out_at[count] = int64_t(row) * QueryRows() + head * dim;
         first[0][count] = std::max(0, earliest);
         first[1][count] =
             std::max(0, earliest - shape.prefix_tokens - slot.context_begin);
@@ -697,16 +707,7 @@ GistKv CpuPass::Impl::WriteGists(const KvCache& prefix, const KvCache& context,
       runs[i].first = first[i];
       runs[i].end = end[i];
     }
-    kernels_.attend({.queries = qkv_.data(),
-                     .out = attended_.data(),
-                     .query_offsets = query_at,
-                     .out_offsets = out_at,
-                     .query_count = count,
-                     .head_dim = dim,
-                     .scale = 1 / std::sqrt(float(dim)),
-                     .runs = runs,
-                     .run_count = 3,
-                     .scratch = Scratch(thread)});
+    Attend(unit, runs, thread);
   };
   RunLayers(tables, {.adapter = &adapter.impl()}, false,
             {.keep = keep, .units = int(units.size()), .attend = attend});
